@@ -1,0 +1,47 @@
+// What the limiter needs of the replica: buckets to take from and give back to, all in memory and synchronous.
+// The replica behind it keeps the buckets durable and in step with its siblings.
+import type { Limit } from "../bucket/limit.ts";
+
+/** One open bucket. Hold it in a plan rather than its key: a lookup by string costs more than a take. */
+export interface Bucket {
+  readonly limit: Limit;
+}
+
+/** Why a take did not happen, and when to try again. */
+export interface Shortage {
+  readonly bucket: Bucket;
+  /**
+   * `level`: too few units here now. `durability`: the units are here but not yet reserved on disk; `onRoom` tells
+   * when they are. `never`: the cost is above the bucket's whole capacity.
+   */
+  readonly reason: "level" | "durability" | "never";
+  /** Milliseconds until this replica's own refill covers the cost; Infinity when refill alone never will (siblings or returns may). */
+  readonly waitMs: number;
+}
+
+export interface Room {
+  /** Units that this replica could admit now; may be negative (debt). */
+  readonly level: number;
+  /** What this replica's share can hold. */
+  readonly capacity: number;
+  /** The same for the whole fleet, from the latest gauges heard. */
+  readonly fleetLevel: number;
+  readonly fleetCapacity: number;
+}
+
+export interface Quota {
+  /** The live bucket of this key. A changed capacity or refill is applied to it; its level carries over (clamped). */
+  open(limit: Limit): Bucket;
+  /** Takes `costs[i]` from `buckets[i]`, all or none. `null`: taken. Synchronous; `now` is `Clock.elapsedMs()`. */
+  take(buckets: readonly Bucket[], costs: readonly number[], now: number): Shortage | null;
+  /**
+   * Books what a take really used: a surplus returns to the level (never above capacity), a deficit is subtracted
+   * and may leave debt. For a bucket of running requests call it with `actual` 0 at the end.
+   */
+  settle(bucket: Bucket, taken: number, actual: number, now: number): void;
+  /** Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units. */
+  wait(bucket: Bucket, oldest: { readonly cost: number; readonly sinceMs: number } | null, now: number): void;
+  room(bucket: Bucket, now: number): Room;
+  /** Calls the listener when a bucket may have got room by other ways than refill: units arrived, a block became durable, units were returned. */
+  onRoom(listener: (bucket: Bucket) => void): void;
+}

@@ -1,0 +1,80 @@
+// What the parts tell about themselves. The parts know only these types; prom-client, log lines and traces are made
+// from them in observe/. Nothing here costs more than writing fields: counts are kept where they arise and are read
+// when somebody scrapes.
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A structured log line; `message` is a short constant phrase, everything that varies goes into `fields`. Never prompts, never secrets. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** What a provider said a request used, in model tokens. `inputTokens` includes the cached ones. */
+export interface Usage {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly cacheWriteTokens: number;
+  readonly reasoningTokens: number;
+}
+
+/** How a request ended, for the metrics' `outcome` label. */
+export type Outcome =
+  | "ok"
+  | "refused"
+  | "client_error"
+  | "provider_error"
+  | "client_gone"
+  | "interrupted"
+  | "internal_error";
+
+/** One request from first byte to settlement. The gateway fills it in as it goes and hands it over exactly once. */
+export interface RequestRecord {
+  readonly id: string;
+  /** The route's pattern, never the raw path: `/v1/chat/completions`. */
+  readonly route: string;
+  /** `elapsedMs` of the arrival. */
+  readonly startedMs: number;
+  keyName: string;
+  /** As the client asked; empty until it was read. */
+  modelAsked: string;
+  provider: string;
+  model: string;
+  isStream: boolean;
+  attempts: number;
+  status: number;
+  outcome: Outcome;
+  /** A code from errors.ts, or empty. */
+  errorCode: string;
+  /** Time spent in the waiting line for units, in milliseconds. */
+  waitedMs: number;
+  /** When the request was handed to the provider that answered; 0 when none was. */
+  sentMs: number;
+  /** When the first byte of the provider's answer came; 0 when none came. */
+  firstByteMs: number;
+  endedMs: number;
+  usage: Usage | null;
+  /** Whether `usage` was estimated because the provider reported none. */
+  isUsageEstimated: boolean;
+}
+
+/** One reading of a gauge or counter, made when somebody scrapes. */
+export interface Sample {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: "counter" | "gauge";
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+export interface Observer {
+  readonly log: Log;
+  requestEnded(record: RequestRecord): void;
+  /** Registers a source that is asked for its samples at each scrape. */
+  addSource(source: () => Iterable<Sample>): void;
+}
