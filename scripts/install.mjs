@@ -14,7 +14,11 @@ function isInstalled() {
   // A checkout gives the lockfile a new time without changing it, so the contents decide.
   const wanted = JSON.parse(readFileSync(LOCKFILE, "utf8")).packages;
   const present = JSON.parse(readFileSync(INSTALLED, "utf8")).packages;
-  return Object.keys(present).every((path) => wanted[path]?.version === present[path].version);
+  // Optional packages of other platforms are wanted but rightly absent.
+  return Object.entries(wanted).every(
+    ([path, { version, optional }]) =>
+      path === "" || (present[path] ? present[path].version === version : optional),
+  );
 }
 
 if (!isInstalled()) {
