@@ -1,0 +1,27 @@
+// The configuration in force, compiled so that a request only follows references: an immutable snapshot. A reload
+// swaps the whole snapshot; requests that are running keep the one they began with.
+
+/** Who is asking: one entry of `keys`, or the anonymous caller of a gateway that has none. */
+export interface ClientKey {
+  /** For logs, metrics and messages; never the secret. */
+  readonly name: string;
+  /** The model names it may ask for; `null`: all. */
+  readonly models: ReadonlySet<string> | null;
+  /** Place in the waiting line: lower comes first; 0 high, 1 normal, 2 low. */
+  readonly priority: 0 | 1 | 2;
+}
+
+/** One line of `GET /v1/models`. */
+export interface ListedModel {
+  readonly id: string;
+  readonly ownedBy: string;
+}
+
+export interface Runtime {
+  /** Client keys by the SHA-256 of the secret, in lower-case hexadecimal. */
+  readonly keys: ReadonlyMap<string, ClientKey>;
+  /** Serves callers on loopback without a key; `null` when keys are configured. */
+  readonly anonymous: ClientKey | null;
+  /** What `GET /v1/models` shows: aliases first, then the providers' models as `provider/model`. */
+  readonly models: readonly ListedModel[];
+}
