@@ -1,69 +1,39 @@
-// The closed list of ways in which providers differ from the language they say they speak. A catalog file states its
-// provider's quirks with these words (snake_case there); the dialects read them. A new quirk is a member here, a
-// sentence, and code in the dialect: never a condition on a provider's name.
-
-/** The wire languages; a catalog file's `dialect` is one of them. */
-export const DIALECT_NAMES = ["openai", "anthropic", "gemini", "bedrock"] as const;
-
-export type DialectName = (typeof DIALECT_NAMES)[number];
-
-/** What a provider can be asked for, besides chat; a catalog file lists them under `endpoints`. */
-export const ENDPOINTS = [
-  "chat",
-  "completions",
-  "embeddings",
-  "responses",
-  "messages",
-  "count_tokens",
-  "moderations",
-  "images",
-  "speech",
-  "transcriptions",
-  "translations",
-  "rerank",
-  "models",
-] as const;
-
-export type Endpoint = (typeof ENDPOINTS)[number];
-
-/** Where a stream tells its usage: on a last chunk without choices, on the chunk that finishes, under `x_groq`, in `choices[0]`, or cumulatively on every chunk. */
-export const USAGE_PLACES = ["last_chunk", "finish_chunk", "x_groq", "choices", "every_chunk"] as const;
+// The closed list of ways in which a provider that claims the chat-completions language deviates from it, as data for
+// its catalog file. The request side is listed here; almost every deviation of the answer side is recognised and mended
+// by the stream normaliser without being told.
 
 export interface Quirks {
-  /** Members of the request body that go by another name there: `{ seed: "random_seed" }`. */
-  readonly rename: Readonly<Record<string, string>>;
-  /** Members of the request body that the provider rejects; they are left out, with a warning to the client. */
-  readonly drop: readonly string[];
-  /** Roles that go by another name there: `{ developer: "system" }`. */
-  readonly roles: Readonly<Record<string, string>>;
-  /** Whether message content must be a string: arrays of text parts are joined. */
-  readonly flattenContent: boolean;
-  /** Whether `stream_options` is understood; if not, usage is not asked for. */
-  readonly streamOptions: boolean;
-  readonly usageAt: (typeof USAGE_PLACES)[number];
-  /** Whether `completion_tokens` leaves out the reasoning tokens, which must be added. */
-  readonly addReasoning: boolean;
-  /** The delta's member that holds reasoning text, when it is not `reasoning_content`. */
-  readonly reasoningField: string | null;
-  /** Whether tool calls in a stream come without a usable `index`, which must be assigned. */
-  readonly assignToolIndex: boolean;
-  /** Whether tool calls in a stream come without `type`, which must be added. */
-  readonly forceToolType: boolean;
-  /** Whether content in answers may be an array of parts, which must be joined. */
-  readonly joinContentParts: boolean;
+  /** Top-level request members by another name: `max_completion_tokens: max_tokens`. */
+  readonly rename?: Readonly<Record<string, string>>;
+  /** Top-level request members that the provider refuses; dropped with a warning. */
+  readonly drop?: readonly string[];
+  /** Message roles by another name: `developer: system`. */
+  readonly roles?: Readonly<Record<string, string>>;
+  /** Message contents that are lists of text parts are sent as one string. */
+  readonly flattenContent?: boolean;
+  /** `false`: the provider refuses `stream_options`. */
+  readonly streamOptions?: boolean;
+  /** Members added to every request that does not have them. */
+  readonly set?: Readonly<Record<string, unknown>>;
+  /**
+   * Members removed from messages, their parts and tools. The default removes what other languages' clients and
+   * answers leave there; an empty list keeps everything.
+   */
+  readonly strip?: readonly string[];
+  /** `image_url.detail` is refused. */
+  readonly noImageDetail?: boolean;
+  /** `tools[].function.strict` is refused. */
+  readonly noStrictTools?: boolean;
+  /** The delta's member that holds reasoning text, when it is neither `reasoning_content` nor `reasoning`. */
+  readonly reasoningField?: string;
+  /** Reported output tokens leave reasoning out: add it. Without this the totals decide. */
+  readonly addReasoning?: boolean;
 }
 
-/** A provider that speaks its language as the book has it. */
-export const NO_QUIRKS: Quirks = {
-  rename: {},
-  drop: [],
-  roles: {},
-  flattenContent: false,
-  streamOptions: true,
-  usageAt: "last_chunk",
-  addReasoning: false,
-  reasoningField: null,
-  assignToolIndex: false,
-  forceToolType: false,
-  joinContentParts: false,
-};
+/** What chat answers of other languages carry for their own replay, and providers of this one may refuse. */
+export const FOREIGN_MEMBERS: readonly string[] = [
+  "cache_control",
+  "thinking_blocks",
+  "reasoning_details",
+  "extra_content",
+];

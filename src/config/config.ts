@@ -2,7 +2,8 @@
 // limits are numbers, providers hold their catalog file's facts with the user's changes laid over them, targets name
 // providers that exist. `load.ts` makes it from `sluice.yaml`; a reload makes a new one and never changes an old one.
 import type { CalendarPeriod, Dimension } from "../bucket/limit.ts";
-import type { DialectName, Endpoint, Quirks } from "../../providers/dialects/quirks.ts";
+import type { Quirks } from "../../providers/dialects/quirks.ts";
+import type { DialectName, Endpoint } from "../../providers/dialects/vocabulary.ts";
 
 export interface Config {
   /** The file it came from, absolute; null for the built-in defaults. */
