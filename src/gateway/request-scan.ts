@@ -1,0 +1,117 @@
+// What the gateway must know of a JSON request before it can route, count and send it: a dozen members, read out of
+// the raw bytes. Everything else stays as the client wrote it; `rewriteRequest` splices the few changes a provider
+// needs into those bytes. Types are checked only for what is read here and for the one member that each route cannot
+// do without: the rest is the provider's to judge.
+import { isUtf8 } from "node:buffer";
+import { GatewayError } from "../errors.ts";
+import { scanJson, type ScanFault } from "./json-scan.ts";
+import { AT, MEMBERS, Members, wrongType, type RequiredMember } from "./request-members.ts";
+
+/** A JSON request's members that matter to the gateway. All sizes are bytes. */
+export interface ScannedRequest {
+  /** As the client asked; never empty. */
+  readonly model: string;
+  readonly isStream: boolean;
+  /** `stream_options.include_usage`: whether the client wants the final usage chunk. */
+  readonly wantsUsage: boolean;
+  /** `max_completion_tokens`, else `max_tokens`, else `max_output_tokens`; null when the client set none. */
+  readonly maxTokens: number | null;
+  /** How many answers are asked for; 1 unless the client says otherwise. */
+  readonly n: number;
+  readonly user: string | null;
+  readonly promptCacheKey: string | null;
+  /** Of embeddings: how vectors are to be written. */
+  readonly encodingFormat: string | null;
+  readonly hasTools: boolean;
+  readonly imageCount: number;
+  /** The body without base64 media: what a token estimate is made from. */
+  readonly textBytes: number;
+  /** `metadata`, still as JSON text; null when absent. Conditions on it parse it when they are asked. */
+  readonly metadata: string | null;
+  readonly places: Places;
+}
+
+/** Where `rewriteRequest` changes the body. */
+export interface Places {
+  readonly modelStart: number;
+  readonly modelEnd: number;
+  /** Both 0 when the request has no `stream_options`. */
+  readonly streamOptionsStart: number;
+  readonly streamOptionsEnd: number;
+  /** The byte after the opening brace. */
+  readonly insertAt: number;
+}
+
+/** The options are the one member that is parsed here; they hold two booleans. */
+const STREAM_OPTIONS_CHARS_MAX = 4096;
+
+/**
+ * Reads a whole JSON body. Throws `invalid_json` for bytes that are not UTF-8 or not one JSON object, and
+ * `invalid_request` with `param` for a member that is missing, doubled or of the wrong type.
+ */
+export function scanRequest(body: Buffer, required: RequiredMember | null): ScannedRequest {
+  if (!isUtf8(body)) throw new GatewayError("invalid_json", "The body is not valid UTF-8.");
+  const scan = scanJson(body, MEMBERS);
+  if (scan.kind === "fault") throw faultError(body, scan);
+  const members = new Members(body, scan);
+  if (required !== null) members.require(required);
+  const streamOptions = members.object(AT.streamOptions);
+  const maxTokens =
+    members.count(AT.maxCompletionTokens) ?? members.count(AT.maxTokens) ?? members.count(AT.maxOutputTokens);
+  return {
+    model: members.model(),
+    isStream: members.boolean(AT.stream) ?? false,
+    wantsUsage: streamOptions !== null && includesUsage(streamOptions),
+    maxTokens,
+    n: members.n(),
+    user: members.string(AT.user),
+    promptCacheKey: members.string(AT.promptCacheKey),
+    encodingFormat: members.string(AT.encodingFormat),
+    hasTools: members.isFilled(AT.tools) || members.isFilled(AT.functions),
+    imageCount: scan.imageCount,
+    textBytes: body.length - scan.mediaBytes,
+    metadata: members.object(AT.metadata),
+    places: {
+      modelStart: members.start(AT.model),
+      modelEnd: members.end(AT.model),
+      streamOptionsStart: members.start(AT.streamOptions),
+      streamOptionsEnd: members.end(AT.streamOptions),
+      insertAt: scan.insertAt,
+    },
+  };
+}
+
+function includesUsage(streamOptions: string): boolean {
+  if (streamOptions.length > STREAM_OPTIONS_CHARS_MAX) {
+    throw new GatewayError("invalid_request", "`stream_options` is too long.", { param: "stream_options" });
+  }
+  const options: unknown = JSON.parse(streamOptions);
+  if (typeof options !== "object" || options === null || !("include_usage" in options)) return false;
+  if (typeof options.include_usage === "boolean") return options.include_usage;
+  if (options.include_usage === null) return false;
+  throw wrongType("stream_options.include_usage", "a boolean");
+}
+
+/** Says where the text is wrong; a doubled member is the request's fault rather than the text's. */
+function faultError(body: Buffer, fault: ScanFault): GatewayError {
+  if (fault.member !== null) {
+    const message = `The body is ambiguous: ${fault.reason}.`;
+    return new GatewayError("invalid_request", message, { param: fault.member });
+  }
+  const message = `The body is not a valid JSON request: ${fault.reason} (${position(body, fault.at)}).`;
+  return new GatewayError("invalid_json", message);
+}
+
+/** A byte offset as people count: line and column, both from 1, the column in characters. */
+function position(body: Buffer, at: number): string {
+  let line = 1;
+  let lineStart = 0;
+  for (;;) {
+    const newline = body.indexOf(0x0a, lineStart);
+    if (newline < 0 || newline >= at) break;
+    line++;
+    lineStart = newline + 1;
+  }
+  const column = body.toString("utf8", lineStart, Math.min(at, lineStart + 10_000)).length + 1;
+  return `line ${line}, column ${column}`;
+}
