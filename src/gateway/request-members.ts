@@ -3,6 +3,7 @@
 import { GatewayError } from "../errors.ts";
 import type { Scan } from "./json-scan.ts";
 import { MemberTable } from "./member-table.ts";
+import type { Span } from "./request.ts";
 
 /** The member that a route cannot do without, and what it may be. */
 export interface RequiredMember {
@@ -71,7 +72,6 @@ export const AT = {
   user: MEMBERS.indexOf("user"),
   promptCacheKey: MEMBERS.indexOf("prompt_cache_key"),
   encodingFormat: MEMBERS.indexOf("encoding_format"),
-  metadata: MEMBERS.indexOf("metadata"),
   tools: MEMBERS.indexOf("tools"),
   functions: MEMBERS.indexOf("functions"),
 } as const;
@@ -100,6 +100,12 @@ export class Members {
 
   end(index: number): number {
     return this.#spans[2 * index + 1] ?? 0;
+  }
+
+  /** Where the value is written, be it null; null when the member is absent. */
+  span(index: number): Span | null {
+    const end = this.end(index);
+    return end === 0 ? null : { start: this.start(index), end };
   }
 
   /** The first byte of the value; 0 when the member is absent or null. */
@@ -166,7 +172,8 @@ export class Members {
     return model;
   }
 
-  n(): number {
+  /** `n`. */
+  choices(): number {
     const n = this.count(AT.n) ?? 1;
     if (n >= 1 && n <= N_MAX) return n;
     throw new GatewayError("invalid_request", `\`n\` must be from 1 to ${N_MAX}.`, { param: "n" });

@@ -1,6 +1,6 @@
 // Changes a request in its own bytes: the model's name at the provider, and the wish for a final usage chunk. The rest
 // reaches the provider exactly as the client wrote it.
-import type { Places, ScannedRequest } from "./request-scan.ts";
+import type { BodyMembers, Span } from "./request.ts";
 
 /** What a provider needs changed in a request. */
 export interface RequestChanges {
@@ -14,20 +14,17 @@ const USAGE_MEMBER = Buffer.from('"stream_options":{"include_usage":true},');
 const USAGE_VALUE = Buffer.from('{"include_usage":true}');
 
 /** The body with `changes` spliced in; the very same buffer when there is nothing to change. */
-export function rewriteRequest(body: Buffer, request: ScannedRequest, changes: RequestChanges): Buffer {
+export function rewriteRequest(body: Buffer, members: BodyMembers, changes: RequestChanges): Buffer {
   const edits: Edit[] = [];
-  const { places } = request;
-  if (changes.model !== null && !isAlready(body, places, changes.model)) {
-    edits.push({ start: places.modelStart, end: places.modelEnd, bytes: changes.model });
+  if (changes.model !== null && !isAlready(body, members.modelSpan, changes.model)) {
+    edits.push({ ...members.modelSpan, bytes: changes.model });
   }
-  if (changes.addUsage && !request.wantsUsage) edits.push(usageEdit(body, places));
+  if (changes.addUsage && !members.includeUsage) edits.push(usageEdit(body, members));
   return edits.length === 0 ? body : splice(body, edits);
 }
 
 /** Replaces `body[start, end)` by `bytes`. */
-export interface Edit {
-  readonly start: number;
-  readonly end: number;
+export interface Edit extends Span {
   readonly bytes: Uint8Array;
 }
 
@@ -49,16 +46,16 @@ export function splice(body: Buffer, edits: readonly Edit[]): Buffer {
   return result;
 }
 
-function isAlready(body: Buffer, places: Places, model: Buffer): boolean {
-  return body.compare(model, 0, model.length, places.modelStart, places.modelEnd) === 0;
+function isAlready(body: Buffer, span: Span, model: Buffer): boolean {
+  return body.compare(model, 0, model.length, span.start, span.end) === 0;
 }
 
 /** Adds `include_usage` to the client's stream options, or the options to the request. */
-function usageEdit(body: Buffer, places: Places): Edit {
-  const { streamOptionsStart: start, streamOptionsEnd: end } = places;
+function usageEdit(body: Buffer, members: BodyMembers): Edit {
+  const { streamOptionsSpan: span, insertAt } = members;
   // The object has at least `model`, so the inserted member's comma is right.
-  if (end === 0) return { start: places.insertAt, end: places.insertAt, bytes: USAGE_MEMBER };
-  const options: unknown = JSON.parse(body.toString("utf8", start, end));
-  if (typeof options !== "object" || options === null) return { start, end, bytes: USAGE_VALUE };
-  return { start, end, bytes: Buffer.from(JSON.stringify({ ...options, include_usage: true })) };
+  if (span === null) return { start: insertAt, end: insertAt, bytes: USAGE_MEMBER };
+  const options: unknown = JSON.parse(body.toString("utf8", span.start, span.end));
+  if (typeof options !== "object" || options === null) return { ...span, bytes: USAGE_VALUE };
+  return { ...span, bytes: Buffer.from(JSON.stringify({ ...options, include_usage: true })) };
 }

@@ -6,41 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { GatewayError } from "../errors.ts";
 import { scanJson, type ScanFault } from "./json-scan.ts";
 import { AT, MEMBERS, Members, wrongType, type RequiredMember } from "./request-members.ts";
-
-/** A JSON request's members that matter to the gateway. All sizes are bytes. */
-export interface ScannedRequest {
-  /** As the client asked; never empty. */
-  readonly model: string;
-  readonly isStream: boolean;
-  /** `stream_options.include_usage`: whether the client wants the final usage chunk. */
-  readonly wantsUsage: boolean;
-  /** `max_completion_tokens`, else `max_tokens`, else `max_output_tokens`; null when the client set none. */
-  readonly maxTokens: number | null;
-  /** How many answers are asked for; 1 unless the client says otherwise. */
-  readonly n: number;
-  readonly user: string | null;
-  readonly promptCacheKey: string | null;
-  /** Of embeddings: how vectors are to be written. */
-  readonly encodingFormat: string | null;
-  readonly hasTools: boolean;
-  readonly imageCount: number;
-  /** The body without base64 media: what a token estimate is made from. */
-  readonly textBytes: number;
-  /** `metadata`, still as JSON text; null when absent. Conditions on it parse it when they are asked. */
-  readonly metadata: string | null;
-  readonly places: Places;
-}
-
-/** Where `rewriteRequest` changes the body. */
-export interface Places {
-  readonly modelStart: number;
-  readonly modelEnd: number;
-  /** Both 0 when the request has no `stream_options`. */
-  readonly streamOptionsStart: number;
-  readonly streamOptionsEnd: number;
-  /** The byte after the opening brace. */
-  readonly insertAt: number;
-}
+import type { BodyMembers } from "./request.ts";
 
 /** The options are the one member that is parsed here; they hold two booleans. */
 const STREAM_OPTIONS_CHARS_MAX = 4096;
@@ -49,36 +15,42 @@ const STREAM_OPTIONS_CHARS_MAX = 4096;
  * Reads a whole JSON body. Throws `invalid_json` for bytes that are not UTF-8 or not one JSON object, and
  * `invalid_request` with `param` for a member that is missing, doubled or of the wrong type.
  */
-export function scanRequest(body: Buffer, required: RequiredMember | null): ScannedRequest {
+export function scanRequest(body: Buffer, required: RequiredMember | null): BodyMembers {
   if (!isUtf8(body)) throw new GatewayError("invalid_json", "The body is not valid UTF-8.");
   const scan = scanJson(body, MEMBERS);
   if (scan.kind === "fault") throw faultError(body, scan);
   const members = new Members(body, scan);
+  const model = members.model();
   if (required !== null) members.require(required);
   const streamOptions = members.object(AT.streamOptions);
-  const maxTokens =
-    members.count(AT.maxCompletionTokens) ?? members.count(AT.maxTokens) ?? members.count(AT.maxOutputTokens);
   return {
-    model: members.model(),
+    model,
+    modelSpan: { start: members.start(AT.model), end: members.end(AT.model) },
     isStream: members.boolean(AT.stream) ?? false,
-    wantsUsage: streamOptions !== null && includesUsage(streamOptions),
-    maxTokens,
-    n: members.n(),
-    user: members.string(AT.user),
-    promptCacheKey: members.string(AT.promptCacheKey),
+    streamOptionsSpan: members.span(AT.streamOptions),
+    includeUsage: streamOptions !== null && includesUsage(streamOptions),
+    maxTokens: maxTokens(members),
+    choices: members.choices(),
     encodingFormat: members.string(AT.encodingFormat),
-    hasTools: members.isFilled(AT.tools) || members.isFilled(AT.functions),
     imageCount: scan.imageCount,
-    textBytes: body.length - scan.mediaBytes,
-    metadata: members.object(AT.metadata),
-    places: {
-      modelStart: members.start(AT.model),
-      modelEnd: members.end(AT.model),
-      streamOptionsStart: members.start(AT.streamOptions),
-      streamOptionsEnd: members.end(AT.streamOptions),
-      insertAt: scan.insertAt,
-    },
+    mediaBytes: scan.mediaBytes,
+    hasTools: members.isFilled(AT.tools) || members.isFilled(AT.functions),
+    session: session(members),
+    insertAt: scan.insertAt,
   };
+}
+
+/** All three are checked, though one counts: a wrong one would be refused later, by a provider that was paid for it. */
+function maxTokens(members: Members): number | null {
+  const completion = members.count(AT.maxCompletionTokens);
+  const total = members.count(AT.maxTokens);
+  const output = members.count(AT.maxOutputTokens);
+  return completion ?? total ?? output;
+}
+
+function session(members: Members): string | null {
+  const user = members.string(AT.user);
+  return members.string(AT.promptCacheKey) ?? user;
 }
 
 function includesUsage(streamOptions: string): boolean {

@@ -33,7 +33,7 @@ export interface BodyMembers {
   readonly modelSpan: Span;
   /** `stream: true` was asked. */
   readonly isStream: boolean;
-  /** The whole value of `stream_options`. */
+  /** The whole value of `stream_options`, even where that is a JSON `null`. */
   readonly streamOptionsSpan: Span | null;
   /** `stream_options.include_usage: true` was asked. */
   readonly includeUsage: boolean;

@@ -42,15 +42,13 @@ describe("scanning a request", () => {
     expect(scanRequest(bodyOf(request), MESSAGES)).toMatchObject({
       model: request.model,
       isStream: true,
-      wantsUsage: true,
+      includeUsage: true,
       maxTokens: 50,
-      n: 2,
-      user: "u-1",
-      promptCacheKey: "k",
+      choices: 2,
+      session: "k",
       encodingFormat: "base64",
       hasTools: true,
       imageCount: 0,
-      metadata: '{"team":"a"}',
     });
   });
 
@@ -66,10 +64,10 @@ describe("scanning a request", () => {
     };
     expect(scanRequest(bodyOf(request), null)).toMatchObject({
       isStream: false,
-      wantsUsage: false,
+      includeUsage: false,
       maxTokens: null,
-      n: 1,
-      user: null,
+      choices: 1,
+      session: null,
       hasTools: false,
     });
   });
@@ -94,7 +92,7 @@ describe("scanning a request", () => {
     [{ model: "m", n: 0 }, "n"],
     [{ model: "m", n: 129 }, "n"],
     [{ model: "m", user: { id: 1 } }, "user"],
-    [{ model: "m", metadata: [] }, "metadata"],
+    [{ model: "m", max_completion_tokens: 1, max_tokens: "x" }, "max_tokens"],
   ])("refuses %j and names %s", (request, param) => {
     expect(refusal(bodyOf(request))).toMatchObject({ code: "invalid_request", status: 400, param });
   });
