@@ -1,0 +1,120 @@
+// The durable store: LMDB in its classic mode, where a commit writes the pages, syncs them, and only then writes and
+// syncs the root, so that `committed` means `on disk` and a crash at any byte leaves the last commit whole. lmdb-js's
+// own default ("overlapping sync") acknowledges before the sync and is not used. One commit is under way at a time,
+// on lmdb-js's writer thread; batches that arrive meanwhile share the next (group commit), which keeps their order.
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { open, type RootDatabase } from "lmdb";
+import { assert, GatewayError } from "../errors.ts";
+import { type Batch, isStoreKey, type Store } from "./store.ts";
+
+/** What was thrown while LMDB wrote: the reason rather than "Commit failed". */
+async function commitCause(thrown: unknown): Promise<Error> {
+  if (!(thrown instanceof Error)) return new Error(String(thrown));
+  if (!("commitError" in thrown)) return thrown;
+  // lmdb-js rejects this promise in the same turn as the write's own, or never.
+  const reason: unknown = await Promise.race([rejection(thrown.commitError), nextTurn()]);
+  return reason instanceof Error ? reason : thrown;
+}
+
+async function rejection(promise: unknown): Promise<unknown> {
+  try {
+    return await promise;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
+  [/No space left|ENOSPC|MDB_MAP_FULL|File too large|quota/i, "Free disk space under data_dir"],
+  [/Read-only|EROFS|Permission|EACCES|EPERM/i, "Make data_dir writable for this user"],
+  [/Input\/output|EIO/i, "The disk reports errors: check it, or point data_dir at another"],
+];
+
+/** A storage failure for people: what happened, where, and what to do. */
+export function storageError(what: string, place: string, cause: unknown): GatewayError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? "Check data_dir";
+  return new GatewayError("storage_unavailable", `${what} in ${place}: ${reason}. ${advice}.`, { cause });
+}
+
+type Database = RootDatabase<Uint8Array, string>;
+
+/** Opens LMDB's files in `directory` without any of the checks in open.ts. Throws LMDB's own errors. */
+export function openDatabase(directory: string, readOnly = false): Database {
+  return open<Uint8Array, string>({
+    path: directory,
+    encoding: "binary",
+    noSubdir: false,
+    maxDbs: 1,
+    overlappingSync: false,
+    readOnly,
+  });
+}
+
+export class LmdbStore implements Store {
+  readonly #database: Database;
+  readonly #directory: string;
+  #queued: Batch[] = [];
+  #next: Promise<void> | null = null;
+  #current: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(database: Database, directory: string) {
+    this.#database = database;
+    this.#directory = directory;
+  }
+
+  *entries(prefix: string): Iterable<readonly [key: string, value: Uint8Array]> {
+    const range = prefix === "" ? this.#database.getRange() : this.#database.getRange({ start: prefix });
+    for (const { key, value } of range) {
+      if (!key.startsWith(prefix)) return;
+      yield [key, value];
+    }
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#database.get(key);
+  }
+
+  write(batch: Batch): Promise<void> {
+    for (const [key] of batch) assert(isStoreKey(key), `a store key is printable ASCII: ${key}`);
+    if (this.#closed) {
+      return Promise.reject(new GatewayError("storage_unavailable", "The store is closed."));
+    }
+    this.#queued.push(batch);
+    this.#next ??= this.#commitAfter(this.#current);
+    return this.#next;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([this.#current, this.#next]);
+    await this.#database.close();
+  }
+
+  /** Commits everything queued by the time the previous commit is done. */
+  async #commitAfter(previous: Promise<void>): Promise<void> {
+    await Promise.allSettled([previous]);
+    const batches = this.#queued;
+    this.#queued = [];
+    const commit = this.#commit(batches);
+    this.#current = commit;
+    this.#next = null;
+    return commit;
+  }
+
+  async #commit(batches: readonly Batch[]): Promise<void> {
+    // Each put returns a promise of its own (mostly the commit's, shared); all of them must have an owner.
+    const writes = new Set<PromiseLike<unknown>>();
+    try {
+      const all = this.#database.batch(() => {
+        for (const [key, value] of batches.flat()) {
+          writes.add(value === null ? this.#database.remove(key) : this.#database.put(key, value));
+        }
+      });
+      await Promise.all([all, ...writes]);
+    } catch (error) {
+      throw storageError("Writing failed", this.#directory, await commitCause(error));
+    }
+  }
+}
