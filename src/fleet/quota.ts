@@ -42,6 +42,11 @@ export interface Quota {
   /** Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units. */
   wait(bucket: Bucket, oldest: { readonly cost: number; readonly sinceMs: number } | null, now: number): void;
   room(bucket: Bucket, now: number): Room;
+  /**
+   * Milliseconds until this replica's own refill (to the next calendar boundary where it refills by the calendar)
+   * covers the cost: 0 when it does now, Infinity when refill alone never will. Asked about requests that wait.
+   */
+  waitMs(bucket: Bucket, cost: number, now: number): number;
   /** Calls the listener when a bucket may have got room by other ways than refill: units arrived, a block became durable, units were returned. */
   onRoom(listener: (bucket: Bucket) => void): void;
 }

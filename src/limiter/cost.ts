@@ -1,0 +1,112 @@
+// What one request costs in each dimension: as expected before it is sent, and as it was when it is settled. How a
+// provider counts is data (its `Counting`), so that nothing here knows a vendor. Pure.
+import type { Dimension } from "../bucket/limit.ts";
+import type { Usage } from "../observe/events.ts";
+
+/** How a provider counts a request against its own limits; the catalog says it per provider. */
+export interface Counting {
+  /** Whether `tokens` counts output too; some count input alone. */
+  readonly tokensCountOutput: boolean;
+  /** Whether input read from a cache counts. */
+  readonly cachedInputCounts: boolean;
+  /** What the provider sets aside for the answer at admission: nothing, the request's `max_tokens`, or that and the model's maximum when it is unset. */
+  readonly reservesOutput: "none" | "max_tokens" | "model_maximum";
+  /** How many units one output token costs. */
+  readonly outputWeight: number;
+}
+
+/** The rule for limits that are ours (a client key's): everything that passes counts once, cached or not. */
+export const PLAIN_COUNTING: Counting = {
+  tokensCountOutput: true,
+  cachedInputCounts: true,
+  reservesOutput: "none",
+  outputWeight: 1,
+};
+
+/** US dollars per million model tokens, which is the same number as micro-dollars per token. */
+export interface Prices {
+  readonly input: number;
+  readonly output: number;
+  readonly cachedInput: number;
+  readonly cacheWrite: number;
+}
+
+export const FREE: Prices = { input: 0, output: 0, cachedInput: 0, cacheWrite: 0 };
+
+/** What a request is expected to use, in model tokens. */
+export interface Estimate {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** The most that the answer may be: the request's `max_tokens`, else what the model can do; null when neither is known. */
+  readonly outputTokensMax: number | null;
+}
+
+/** Units to take before the request is sent; whole, and at least 1 in dimensions that count requests. */
+export function expectedCost(
+  dimension: Dimension,
+  estimate: Estimate,
+  counting: Counting,
+  prices: Prices,
+): number {
+  switch (dimension) {
+    case "requests":
+    case "concurrent":
+      return 1;
+    case "input_tokens":
+      return estimate.inputTokens;
+    case "output_tokens":
+      return reservedOutput(estimate, counting);
+    case "tokens":
+      return estimate.inputTokens + (counting.tokensCountOutput ? reservedOutput(estimate, counting) : 0);
+    case "usd":
+      return Math.ceil(estimate.inputTokens * prices.input + estimate.outputTokens * prices.output);
+  }
+}
+
+/** Units that the request has used, from what the provider reported. */
+export function actualCost(dimension: Dimension, usage: Usage, counting: Counting, prices: Prices): number {
+  switch (dimension) {
+    case "requests":
+      return 1;
+    case "concurrent":
+      return 0;
+    case "input_tokens":
+      return countedInput(usage, counting);
+    case "output_tokens":
+      return usage.outputTokens * counting.outputWeight;
+    case "tokens":
+      return (
+        countedInput(usage, counting) +
+        (counting.tokensCountOutput ? usage.outputTokens * counting.outputWeight : 0)
+      );
+    case "usd":
+      return usdCost(usage, prices);
+  }
+}
+
+/** Micro-dollars, rounded up. */
+export function usdCost(usage: Usage, prices: Prices): number {
+  const plainInput = Math.max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens);
+  const microUsd =
+    plainInput * prices.input +
+    usage.cachedInputTokens * prices.cachedInput +
+    usage.cacheWriteTokens * prices.cacheWrite +
+    usage.outputTokens * prices.output;
+  // Prices are decimal fractions: what is a whole number but for binary rounding stays that number.
+  return Math.ceil(microUsd - 1e-6);
+}
+
+function countedInput(usage: Usage, counting: Counting): number {
+  return counting.cachedInputCounts
+    ? usage.inputTokens
+    : Math.max(0, usage.inputTokens - usage.cachedInputTokens);
+}
+
+function reservedOutput(estimate: Estimate, counting: Counting): number {
+  return Math.max(estimate.outputTokens, setAside(estimate, counting)) * counting.outputWeight;
+}
+
+/** What the provider itself sets aside at admission: taking less would make it refuse what we admitted. */
+function setAside(estimate: Estimate, counting: Counting): number {
+  return counting.reservesOutput === "none" ? 0 : (estimate.outputTokensMax ?? 0);
+}

@@ -1,0 +1,77 @@
+// What `reserve` answers: units are taken, the request waits in line, or it is refused. Values, not exceptions: the
+// gateway tries another target before it tells the client.
+import type { Estimate } from "./cost.ts";
+import type { Meter, Meters } from "./meters.ts";
+
+/** Place in the waiting line: 0 high, 1 normal, 2 low. */
+export type Priority = 0 | 1 | 2;
+
+/** What a request asks for. */
+export interface Ask {
+  readonly estimate: Estimate;
+  readonly priority: Priority;
+  /** Whom fairness is between: the client key's name. */
+  readonly clientKey: string;
+  /** `elapsedMs` until which the request may wait; not after `now`: it never waits. */
+  readonly deadlineMs: number;
+}
+
+/** Units taken for one attempt. Exactly one `settle` or `giveBack` ends it. */
+export interface Reservation {
+  readonly kind: "reserved";
+  readonly meters: Meters;
+  /** Units taken per meter, in the order of `meters`. */
+  readonly costs: readonly number[];
+  /** `elapsedMs` when the units were taken. */
+  readonly takenMs: number;
+  /** How long the request stood in line, in milliseconds. */
+  readonly waitedMs: number;
+  /** False once it is settled or given back. */
+  readonly isOpen: boolean;
+}
+
+export interface Refusal {
+  readonly kind: "refused";
+  readonly reason:
+    /** The units are not here in time. */
+    | "no_room"
+    /** The line is as long as it may be. */
+    | "queue_full"
+    /** The cost is above the limit's capacity: it can never fit. */
+    | "exceeds_limit"
+    /** The provider asked us to hold back. */
+    | "paused"
+    /** The gateway is stopping. */
+    | "closed";
+  /** The limit at fault; null when it is not a limit: a pause, the end. */
+  readonly meter: Meter | null;
+  /** The provider that is paused; empty otherwise. */
+  readonly provider: string;
+  /** How long until a new request can be admitted, in milliseconds; Infinity: never. */
+  readonly retryAfterMs: number;
+}
+
+/** A request in line. Its listener hears once; after `cancel` never. */
+export interface Waiting {
+  readonly kind: "waiting";
+  /** Calls the listener with the outcome, from a later event: units returned, refilled or arrived, or the deadline. */
+  decided(listener: (outcome: Reservation | Refusal) => void): void;
+  /** Leaves the line: the client has gone, or another target was found. Nothing was taken. Harmless when decided. */
+  cancel(): void;
+}
+
+/** What OpenAI's `x-ratelimit-*` headers say about one dimension. */
+export interface LimitFacts {
+  /** The bucket's capacity, in units. */
+  readonly limit: number;
+  /** Units that the whole fleet has left; never negative. */
+  readonly remaining: number;
+  /** Milliseconds until the bucket is full again. */
+  readonly resetMs: number;
+}
+
+export interface RateLimitFacts {
+  readonly requests: LimitFacts | null;
+  /** Of `tokens`, `input_tokens` and `output_tokens` the tightest. */
+  readonly tokens: LimitFacts | null;
+}
