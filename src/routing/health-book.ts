@@ -1,0 +1,108 @@
+// Everybody's health, by name. Targets come and go with the configuration; what is known of them stays.
+import { Circuit, CIRCUIT_POLICY } from "./breaker.ts";
+import type { CircuitPolicy, CircuitState } from "./breaker.ts";
+import type { Health, Scope } from "./health.ts";
+import { PeakLatency } from "./latency.ts";
+import { RetryBudget } from "./retry-budget.ts";
+
+/** One circuit as people see it. */
+export interface CircuitReport {
+  readonly scope: Scope;
+  readonly provider: string;
+  /** The model's or the API key's name; empty for the provider itself and for its only key. */
+  readonly name: string;
+  readonly state: CircuitState;
+  /** Milliseconds until it may be tried; 0 now. */
+  readonly blockedMs: number;
+}
+
+interface ProviderHealth {
+  readonly circuit: Circuit;
+  readonly retryBudget: RetryBudget;
+  readonly models: Map<string, Circuit>;
+  readonly keys: Map<string, Circuit>;
+  /** By model, then by key. */
+  readonly targets: Map<string, Map<string, Health>>;
+}
+
+export class HealthBook {
+  readonly #policy: CircuitPolicy;
+  readonly #providers = new Map<string, ProviderHealth>();
+
+  constructor(policy: CircuitPolicy = CIRCUIT_POLICY) {
+    this.#policy = policy;
+  }
+
+  /** The health of one model at one provider with one of its API keys; the same object each time. */
+  of(provider: string, model: string, key: string): Health {
+    const known = this.#provider(provider);
+    const byKey = entry(known.targets, model, () => new Map<string, Health>());
+    return entry(byKey, key, () => ({
+      provider: known.circuit,
+      model: entry(known.models, model, () => new Circuit(this.#policy)),
+      key: entry(known.keys, key, () => new Circuit(this.#policy)),
+      latency: new PeakLatency(),
+      retryBudget: known.retryBudget,
+      inFlight: 0,
+    }));
+  }
+
+  /** Forgets one model; running requests keep what they hold. */
+  forget(provider: string, model: string): void {
+    const known = this.#providers.get(provider);
+    known?.models.delete(model);
+    known?.targets.delete(model);
+  }
+
+  /** All circuits, for people and metrics. */
+  *circuits(now: number): Iterable<CircuitReport> {
+    for (const [provider, known] of this.#providers) {
+      yield reportOf(known.circuit, { scope: "provider", provider, name: "" }, now);
+      for (const [name, circuit] of known.models) {
+        yield reportOf(circuit, { scope: "model", provider, name }, now);
+      }
+      for (const [name, circuit] of known.keys) {
+        yield reportOf(circuit, { scope: "key", provider, name }, now);
+      }
+    }
+  }
+
+  /** A sibling's circuit opened. Ours trusts its own eyes, but the next failure opens it at once. */
+  suspect(scope: Scope, provider: string, name: string): void {
+    const known = this.#providers.get(provider);
+    switch (scope) {
+      case "provider":
+        return known?.circuit.suspect();
+      case "model":
+        return known?.models.get(name)?.suspect();
+      case "key":
+        return known?.keys.get(name)?.suspect();
+    }
+  }
+
+  #provider(name: string): ProviderHealth {
+    return entry(this.#providers, name, () => ({
+      circuit: new Circuit(this.#policy),
+      retryBudget: new RetryBudget(),
+      models: new Map(),
+      keys: new Map(),
+      targets: new Map(),
+    }));
+  }
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+function reportOf(
+  circuit: Circuit,
+  whose: Pick<CircuitReport, "scope" | "provider" | "name">,
+  now: number,
+): CircuitReport {
+  return { ...whose, state: circuit.state(now), blockedMs: circuit.blockedMs(now) };
+}
