@@ -27,7 +27,8 @@ async function rejection(promise: unknown): Promise<unknown> {
 const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/No space left|ENOSPC|MDB_MAP_FULL|File too large|quota/i, "Free disk space under data_dir"],
   [/Read-only|EROFS|Permission|EACCES|EPERM/i, "Make data_dir writable for this user"],
-  [/Input\/output|EIO/i, "The disk reports errors: check it, or point data_dir at another"],
+  // LMDB reports a write cut short by a full disk as an input/output error too.
+  [/Input\/output|EIO/i, "Check that the disk under data_dir has free space and no errors"],
 ];
 
 /** A storage failure for people: what happened, where, and what to do. */
@@ -37,7 +38,7 @@ export function storageError(what: string, place: string, cause: unknown): Gatew
   return new GatewayError("storage_unavailable", `${what} in ${place}: ${reason}. ${advice}.`, { cause });
 }
 
-type Database = RootDatabase<Uint8Array, string>;
+export type Database = RootDatabase<Uint8Array, string>;
 
 /** Opens LMDB's files in `directory` without any of the checks in open.ts. Throws LMDB's own errors. */
 export function openDatabase(directory: string, readOnly = false): Database {
@@ -49,6 +50,14 @@ export function openDatabase(directory: string, readOnly = false): Database {
     overlappingSync: false,
     readOnly,
   });
+}
+
+/** How many entries the root says there are, and how many a walk finds. They differ when pages were lost. */
+export function countEntries(database: Database): { readonly claimed: number; readonly found: number } {
+  const stats: { entryCount?: unknown } = database.getStats();
+  let found = 0;
+  for (const { value } of database.getRange()) if (value !== undefined) found++;
+  return { claimed: typeof stats.entryCount === "number" ? stats.entryCount : found, found };
 }
 
 export class LmdbStore implements Store {
