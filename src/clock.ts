@@ -69,3 +69,17 @@ export function randomId(): string {
 export function randomRequestId(): string {
   return randomUUID();
 }
+
+/** Runs things later. Beside a Clock, so that tests move both by hand. */
+export interface Timers {
+  /** Calls `action` once, `delayMs` from now; the function it returns calls that off. */
+  after(delayMs: number, action: () => void): () => void;
+}
+
+/** The machine's timers. They keep the process alive until they have run or were called off. */
+export const systemTimers: Timers = {
+  after(delayMs, action) {
+    const timer = setTimeout(action, delayMs);
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,80 @@
+// What each route answers: from a parsed body to an `Answer`, whose size in tokens is known before it is sent.
+import { GatewayError } from "../errors.ts";
+import { MODELS, answerChat } from "./chat-answer.ts";
+import { answerCompletion, completionJson, completionPayloads } from "./completions.ts";
+import { answerEmbeddings } from "./embeddings.ts";
+import { chatJson, chatPayloads } from "./chat-wire.ts";
+import { frame } from "./faults.ts";
+import { parseChat } from "./chat-request.ts";
+import type { JsonObject } from "./json.ts";
+import type { WireContext } from "./chat-wire.ts";
+
+export interface Answer {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly isStream: boolean;
+  /** The whole body for a plain answer, else one chunk per frame. */
+  readonly chunks: readonly string[];
+}
+
+export interface AnswerContext extends WireContext {
+  /** How many tokens of prose to answer with; null: the request decides. */
+  readonly tokens: number | null;
+  readonly alwaysFloats: boolean;
+}
+
+export type Route = (body: JsonObject, context: AnswerContext) => Answer;
+
+/** The POST routes, below `/v1`. They throw `GatewayError`s of status 400 for requests that make no sense. */
+export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ["/v1/chat/completions", chat],
+  ["/v1/completions", completion],
+  ["/v1/embeddings", embeddings],
+]);
+
+function chat(body: JsonObject, context: AnswerContext): Answer {
+  const request = parseChat(body);
+  const answer = answerChat(request, context.tokens);
+  return {
+    promptTokens: answer.usage.promptTokens,
+    completionTokens: answer.usage.completionTokens,
+    isStream: request.isStream,
+    chunks: request.isStream
+      ? chatPayloads(request, answer, context).map(frame)
+      : [chatJson(request, answer, context)],
+  };
+}
+
+function completion(body: JsonObject, context: AnswerContext): Answer {
+  const answer = answerCompletion(body, context.tokens);
+  return {
+    promptTokens: answer.usage.promptTokens,
+    completionTokens: answer.usage.completionTokens,
+    isStream: answer.isStream,
+    chunks: answer.isStream
+      ? completionPayloads(answer, context).map(frame)
+      : [completionJson(answer, context)],
+  };
+}
+
+function embeddings(body: JsonObject, context: AnswerContext): Answer {
+  const { json, tokens } = answerEmbeddings(body, context.alwaysFloats);
+  return { promptTokens: tokens, completionTokens: 0, isStream: false, chunks: [json] };
+}
+
+const CREATED = 1_764_547_200;
+
+/** The models that behave in their own way; any other name can be asked for too. */
+export function modelsJson(): string {
+  return JSON.stringify({ object: "list", data: Object.keys(MODELS).map(modelObject) });
+}
+
+/** One model. Throws `model_not_found` for a name that `/v1/models` does not list. */
+export function modelJson(id: string): string {
+  if (!Object.hasOwn(MODELS, id)) throw new GatewayError("model_not_found", `There is no model \`${id}\`.`);
+  return JSON.stringify(modelObject(id));
+}
+
+function modelObject(id: string): object {
+  return { id, object: "model", created: CREATED, owned_by: "simulator" };
+}
