@@ -48,6 +48,8 @@ export function openDatabase(directory: string, readOnly = false): Database {
     noSubdir: false,
     maxDbs: 1,
     overlappingSync: false,
+    // Batches are gathered here; lmdb-js doing it too would make a promise of its own that nobody can own.
+    eventTurnBatching: false,
     readOnly,
   });
 }
