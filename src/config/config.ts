@@ -111,8 +111,8 @@ export interface Prices {
   readonly cachedInput: number;
   /** Of input written to a cache; the input price where the provider has no other. */
   readonly cacheWrite: number;
-  /** The day on which the prices were read, as `2026-11-21`. */
-  readonly asOf: string;
+  /** The day on which the catalog's prices were read, as `2026-11-21`; null for the user's own. */
+  readonly asOf: string | null;
 }
 
 export type LimitPeriod = "s" | CalendarPeriod;

@@ -1,0 +1,124 @@
+// Reads `sluice.yaml` (or the file that was named, or nothing) and makes the configuration of it. Whatever is in the file, the outcome
+// is a configuration or a `ConfigError` that names every problem with its line and column.
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { dirname, resolve as resolvePath } from "node:path";
+import { isUtf8 } from "node:buffer";
+import { type Catalog, openCatalog } from "./catalog.ts";
+import type { Config } from "./config.ts";
+import { detectProviders, type Probe } from "./detect.ts";
+import { readDocument } from "./document.ts";
+import type { Env } from "./interpolate.ts";
+import { ConfigError, inOrder, type Position, type Problem } from "./problems.ts";
+import { Report } from "./report.ts";
+import { resolveConfig } from "./resolve.ts";
+import { schema } from "./schema.ts";
+import { validate } from "./validate.ts";
+
+export interface LoadOptions {
+  /** The file named with `--config`; without it `sluice.yaml` in `cwd` if there is one, else the built-in defaults. */
+  readonly file?: string | undefined;
+  readonly cwd: string;
+  readonly env: Env;
+  readonly hostName: string;
+  /** Looks for servers on this machine; none are looked for without it. */
+  readonly probe?: Probe | undefined;
+  readonly catalog?: Catalog;
+}
+
+export interface Loaded {
+  readonly config: Config;
+  /** What works, but may not be what was meant. */
+  readonly warnings: readonly Problem[];
+}
+
+const DEFAULT_FILE = "sluice.yaml";
+
+/** Stands in messages where a file's name would. */
+const NO_FILE = "(no configuration file)";
+
+const BYTES_MAX = 512 * 1024;
+
+/** Loads the configuration. Rejects with a `ConfigError`, which is a `GatewayError("invalid_config")`. */
+export async function loadConfig(options: LoadOptions): Promise<Loaded> {
+  const { catalog = openCatalog(), env, cwd } = options;
+  const path = resolvePath(cwd, options.file ?? DEFAULT_FILE);
+  const shown = options.file ?? DEFAULT_FILE;
+  const text = readText(path, shown, options.file !== undefined);
+  const document = readDocument(text ?? "", text === null ? NO_FILE : shown, env);
+  const { value, problems, left } = validate(document, schema);
+  if (value === undefined) throw new ConfigError(inOrder(problems));
+  const report = new Report(document, left);
+  const isDetecting = Object.keys(value.providers ?? {}).length === 0;
+  const config = resolveConfig(value, {
+    file: text === null ? null : path,
+    folder: text === null ? cwd : dirname(path),
+    catalog,
+    env,
+    hostName: options.hostName,
+    detected: isDetecting ? await detectProviders(catalog, env, options.probe) : new Map(),
+    report,
+  });
+  const errors = [...problems, ...report.errors];
+  if (errors.length > 0) throw new ConfigError(inOrder(errors));
+  return { config, warnings: inOrder(report.warnings) };
+}
+
+/** The file's text; null when there is none and none was asked for. */
+function readText(path: string, shown: string, isNamed: boolean): string | null {
+  const bytes = readBytes(path, shown, isNamed);
+  if (bytes === null) return null;
+  if (bytes.length > BYTES_MAX) {
+    throw fileError(shown, `the file is larger than ${BYTES_MAX / 1024} KiB, which no configuration is`);
+  }
+  const text = bytes.toString("utf8");
+  if (!isUtf8(bytes)) throw fileError(shown, "the file is not UTF-8 text from here on", firstFault(text));
+  return text.startsWith("\uFEFF") ? text.slice(1) : text;
+}
+
+function readBytes(path: string, shown: string, isNamed: boolean): Buffer | null {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" && !isNamed) return null;
+    throw fileError(shown, OPEN_FAULTS[code] ?? `the file can't be opened (${code})`);
+  }
+  try {
+    if (fstatSync(descriptor).isDirectory()) throw fileError(shown, "this is a folder, not a file");
+    // Not by size, for a pipe has none.
+    const bytes = Buffer.alloc(BYTES_MAX + 1);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return bytes.subarray(0, length);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw fileError(shown, `the file can't be read (${codeOf(error)})`);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const OPEN_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "the file may not be read by this user",
+};
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+}
+
+function fileError(file: string, message: string, at: Position = { line: 1, column: 1 }): ConfigError {
+  return new ConfigError([{ file, ...at, key: "", message }]);
+}
+
+/** Where the first bytes that are not UTF-8 stand. */
+function firstFault(text: string): Position {
+  const before = text.slice(0, Math.max(0, text.indexOf("\uFFFD")));
+  const line = before.split("\n").length;
+  return { line, column: before.length - before.lastIndexOf("\n") };
+}

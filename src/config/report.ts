@@ -1,0 +1,39 @@
+// Collects what the checks after the schema find, each with its place in the document.
+import type { Document } from "./document.ts";
+import { describePath, type Path, type Problem } from "./problems.ts";
+
+export class Report {
+  readonly errors: Problem[] = [];
+  /** What works, but may not be what was meant. */
+  readonly warnings: Problem[] = [];
+  readonly #document: Document;
+  readonly #left: Set<string>;
+
+  /** `left`: what the schema has left out, because something in it is wrong. */
+  constructor(document: Document, left: readonly Path[]) {
+    this.#document = document;
+    this.#left = new Set(left.map(describePath));
+  }
+
+  error(path: Path, message: string): void {
+    this.errors.push(this.#problem(path, message));
+  }
+
+  warn(path: Path, message: string): void {
+    this.warnings.push(this.#problem(path, message));
+  }
+
+  /** Leaves this part out too: what is wrong with it has been reported. */
+  leave(path: Path): void {
+    this.#left.add(describePath(path));
+  }
+
+  /** Whether this part, or all that it is in, was left out: nothing can be said about what refers to it. */
+  isLeft(path: Path): boolean {
+    return path.some((_, index) => this.#left.has(describePath(path.slice(0, index + 1))));
+  }
+
+  #problem(path: Path, message: string): Problem {
+    return { file: this.#document.file, ...this.#document.locate(path), key: describePath(path), message };
+  }
+}

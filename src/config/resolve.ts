@@ -1,0 +1,89 @@
+// From a valid `sluice.yaml` to the configuration: section by section, then what only several sections together can tell.
+import { resolve as resolvePath } from "node:path";
+import type { Catalog } from "./catalog.ts";
+import type { Config, Provider } from "./config.ts";
+import type { Env } from "./interpolate.ts";
+import type { Report } from "./report.ts";
+import { resolveFleet } from "./resolve-fleet.ts";
+import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
+import { resolveAliases } from "./resolve-models.ts";
+import { resolveProvider } from "./resolve-provider.ts";
+import type { RawConfig, RawProvider } from "./schema.ts";
+
+export interface ResolveContext {
+  /** Absolute; null for the built-in defaults. */
+  readonly file: string | null;
+  /** What relative paths start from. */
+  readonly folder: string;
+  readonly catalog: Catalog;
+  readonly env: Env;
+  readonly hostName: string;
+  /** Used when the file names no providers. */
+  readonly detected: ReadonlyMap<string, RawProvider>;
+  readonly report: Report;
+}
+
+/** The configuration. It is worth something only if the report holds no errors afterwards. */
+export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
+  const { report } = context;
+  const providers = resolveProviders(raw, context);
+  const aliases = resolveAliases(raw.models, { providers, report });
+  const offer = { providers, aliases, report };
+  const keys = resolveKeys(raw.keys, offer);
+  checkProviderBudgets(offer);
+  checkExposure(raw, report);
+  return {
+    file: context.file,
+    listen: raw.listen,
+    dataDir: resolvePath(context.folder, raw.data_dir),
+    log: raw.log,
+    providers,
+    models: aliases,
+    queue: { maxWaitMs: raw.queue.max_wait, maxLength: raw.queue.max_length },
+    retry: raw.retry,
+    timeouts: toTimeouts(raw.timeouts),
+    keys,
+    admin: { keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key) },
+    fleet: resolveFleet(raw.fleet, context.hostName, report),
+  };
+}
+
+function resolveProviders(raw: RawConfig, context: ResolveContext): ReadonlyMap<string, Provider> {
+  const named = Object.entries(raw.providers ?? {});
+  const isDetected = named.length === 0 && !context.report.isLeft(["providers"]);
+  const entries = isDetected ? [...context.detected] : named;
+  const providers = new Map<string, Provider>();
+  for (const [name, entry] of entries) {
+    const provider = resolveProvider(name, entry, context);
+    if (provider === undefined) context.report.leave(["providers", name]);
+    else providers.set(name, provider);
+  }
+  return providers;
+}
+
+/** Whoever can reach the gateway can spend its owner's money, so strangers need keys. */
+function checkExposure(raw: RawConfig, report: Report): void {
+  if (raw.listen.isLoopback) return;
+  if (raw.keys.length === 0 && !report.isLeft(["keys"])) {
+    report.error(
+      ["listen"],
+      "listening beyond this machine needs client keys: set `keys`, or listen on 127.0.0.1",
+    );
+  }
+  if (raw.admin.key === undefined && !report.isLeft(["admin"])) {
+    report.error(
+      ["listen"],
+      "listening beyond this machine needs an admin key: set `admin: { key: … }`, or listen on 127.0.0.1",
+    );
+  }
+}
+
+function toTimeouts(raw: RawConfig["timeouts"]): Config["timeouts"] {
+  return {
+    connectMs: raw.connect,
+    firstTokenMs: raw.first_token,
+    idleMs: raw.idle,
+    totalMs: raw.total,
+    drainMs: raw.drain,
+  };
+}

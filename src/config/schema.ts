@@ -1,0 +1,254 @@
+// The whole of `sluice.yaml`. Every key has one sentence; editors show it, and config.example.yaml says more. The schema looks
+// at one value at a time; what takes two to be wrong (a limit without prices, an alias that loops) is found in `resolve*.ts`.
+import { z } from "zod";
+import { PRIORITIES, STRATEGIES } from "./config.ts";
+import { authShape, limits, limitsOrAuto, list, named, providerShape, strict } from "./provider-schema.ts";
+import {
+  baseUrl,
+  duration,
+  durationOr,
+  flag,
+  integer,
+  listenAddress,
+  number,
+  secret,
+  text,
+  word,
+} from "./scalars.ts";
+
+const log = strict({
+  level: word(["debug", "info", "warn", "error"])
+    .prefault("info")
+    .describe("The least important lines that are written."),
+  merges: flag()
+    .prefault("false")
+    .describe("Whether each merge of replicated state is traced, for finding faults."),
+});
+
+const credentials = strict({
+  access_key_id: text().describe("The id of the AWS access key."),
+  secret_access_key: secret().describe("The secret of the AWS access key."),
+  session_token: secret().optional().describe("The session token of temporary credentials."),
+});
+
+const provider = strict({
+  type: text()
+    .optional()
+    .describe("The file in providers/catalog that describes it; the provider's own name by default."),
+  api_key: secret()
+    .optional()
+    .describe("The API key; by default the environment variable that the catalog names."),
+  credentials: credentials.optional().describe("AWS credentials, for providers whose requests are signed."),
+  options: named(text())
+    .optional()
+    .describe(
+      "Settings that fill placeholders of the base URL, such as a region, or that only its language understands.",
+    ),
+  limits: limitsOrAuto
+    .optional()
+    .describe("What may be sent to it; `auto` learns that from the provider's answers."),
+  ...providerShape,
+  auth: strict(authShape).optional().describe("How requests are authenticated."),
+});
+
+export type RawProvider = z.output<typeof provider>;
+
+const target = z.union(
+  [
+    text("a target such as main/some-model"),
+    strict({
+      to: text("a target such as main/some-model").describe(
+        "A model as provider/model, or the name of another entry of `models`.",
+      ),
+      weight: number({ min: 0 })
+        .prefault("1")
+        .describe("Its part of the requests, for the strategy `weighted`."),
+    }),
+  ],
+  { error: "expected a target such as main/some-model, or { to: main/some-model, weight: 1 }" },
+);
+
+const targets = list(target, "a list of targets such as [ main/some-model ]").min(1, {
+  error: "expected at least one target",
+});
+
+const alias = z.union(
+  [
+    targets,
+    strict({
+      strategy: word(STRATEGIES)
+        .prefault("ordered")
+        .describe(
+          "How the first target of a request is chosen; the others follow when it fails or has no room.",
+        ),
+      targets: targets.describe("Where requests go."),
+    }),
+  ],
+  { error: "expected a list of targets, or { strategy: …, targets: [ … ] }" },
+);
+
+export type RawAlias = z.output<typeof alias>;
+
+const queue = strict({
+  max_wait: duration()
+    .prefault("10s")
+    .describe("How long a request may wait for room instead of being refused; 0 refuses at once."),
+  max_length: integer({ min: 0, max: 1_000_000 })
+    .prefault("1000")
+    .describe("How many requests may wait for one limit."),
+});
+
+const retry = strict({
+  attempts: integer({ min: 1, max: 20 })
+    .prefault("2")
+    .describe("How often one request may be sent in all, the first time included."),
+});
+
+const timeouts = strict({
+  connect: duration().prefault("5s").describe("To connect to a provider."),
+  first_token: duration()
+    .prefault("60s")
+    .describe("From sending a request to the first event of the answer."),
+  idle: duration().prefault("120s").describe("Between two parts of an answer."),
+  total: duration()
+    .prefault("10m")
+    .describe("From a request's arrival to its end, waiting and retries included."),
+  drain: duration()
+    .prefault("30s")
+    .describe("How long running requests may go on when Sluice is told to stop."),
+});
+
+const clientKey = strict({
+  name: text().describe("The key's name in logs, metrics and messages."),
+  key: secret().describe("The secret that the client sends."),
+  models: list(text(), "a list of models such as [ smart ]")
+    .optional()
+    .describe(
+      "What it may ask for: entries of `models`, provider/model, or models of the catalogs; everything by default.",
+    ),
+  priority: word(PRIORITIES)
+    .prefault("normal")
+    .describe("Its place in the line when requests wait for room."),
+  limits: limits.optional().describe("What all requests with this key may use together."),
+});
+
+export type RawClientKey = z.output<typeof clientKey>;
+
+const admin = strict({
+  key: secret().optional().describe("The secret for /admin, /fleet and /dashboard; none: loopback only."),
+});
+
+const reclaim = z.union(
+  [
+    word(["never", "operator"]),
+    strict({
+      after: duration().describe(
+        "After how long its siblings take over the share of an instance that is silent.",
+      ),
+    }),
+  ],
+  { error: "expected never, operator, or { after: 60s }" },
+);
+
+const fleet = strict({
+  name: text().optional().describe("This instance's name for people; the host name by default."),
+  listen: listenAddress().optional().describe("Where siblings connect, as HOST:PORT."),
+  peers: list(text("a peer such as http://gw-1:8788"), "a list of peers such as [ http://gw-1:8788 ]")
+    .prefault([])
+    .describe(
+      "The siblings: http://HOST:PORT each, dns://NAME:PORT for all addresses of a name, or nats://HOST:PORT.",
+    ),
+  secret: secret().optional().describe("The secret that all siblings share."),
+  reclaim: reclaim
+    .prefault({ after: "60s" })
+    .describe("What becomes of the share of an instance that is silent."),
+  found_after: durationOr("never")
+    .prefault("5s")
+    .describe("How long silent peers are waited for before a new fleet is founded without them."),
+  unreachable_after: duration()
+    .prefault("3s")
+    .describe("After how long without news a sibling gets no more units."),
+  boot_grace: duration()
+    .prefault("2s")
+    .describe("How long a start waits for siblings that may know more than the disk does."),
+});
+
+export type RawFleet = z.output<typeof fleet>;
+
+/** `sluice.yaml`. */
+export const schema = strict({
+  listen: listenAddress().prefault("127.0.0.1:8787").describe("Where clients connect, as HOST:PORT."),
+  data_dir: text().prefault("./data").describe("The folder of the store, relative to this file."),
+  log: log.prefault({}).describe("What is logged."),
+  providers: named(provider.prefault({}), "providers by name")
+    .optional()
+    .describe(
+      "The providers by your names for them; by default those whose API keys are in the environment.",
+    ),
+  models: named(alias, "models by name")
+    .prefault({})
+    .describe("What clients may ask for, and where it goes."),
+  queue: queue.prefault({}).describe("Waiting for room in a limit."),
+  retry: retry.prefault({}).describe("Trying again after a failure."),
+  timeouts: timeouts.prefault({}).describe("How long things may take."),
+  keys: list(clientKey, "a list of keys such as [ { name: team-a, key: … } ]")
+    .prefault([])
+    .describe(
+      "The clients' keys; without any, only clients on this machine are served, and no key is asked.",
+    ),
+  admin: admin.prefault({}).describe("The operators' routes."),
+  fleet: fleet.prefault({}).describe("The other instances that share these limits."),
+});
+
+export type RawConfig = z.output<typeof schema>;
+
+const option = strict({
+  env: list(text())
+    .optional()
+    .describe("The environment variables it is taken from when the configuration does not give it."),
+  default: z.string().optional().describe("Its value when nothing else gives one."),
+});
+
+/** A file of providers/catalog; its name is the provider type's id. */
+export const catalogSchema = strict({
+  name: text().describe("The vendor's name as it writes it."),
+  docs: text("an address").describe("The page that documents its API."),
+  builtin: flag().optional().describe("Whether this is the simulator that Sluice itself serves."),
+  prices_as_of: z.iso
+    .date({ error: "expected a day such as 2026-11-21" })
+    .optional()
+    .describe("The day on which the prices were read."),
+  probe: text()
+    .optional()
+    .describe("For a server on this machine: the path below the base URL that lists its models."),
+  probe_owner: text()
+    .optional()
+    .describe("What its list of models says in `owned_by`, to tell it from other servers on the same port."),
+  limits: limits.optional().describe("Its limits when the configuration gives none."),
+  options: named(option).optional().describe("What fills the placeholders, or is handed to the language."),
+  ...providerShape,
+  dialect: providerShape.dialect.unwrap().describe("The wire language that the provider speaks."),
+  auth: strict({
+    ...authShape,
+    env: list(text()).optional().describe("The environment variables that may hold the API key."),
+    optional: flag().optional().describe("Whether the provider also serves requests without a key."),
+    shared: flag()
+      .optional()
+      .describe(
+        "Whether the variables serve other purposes too, so that one of them alone does not switch the provider on.",
+      ),
+    access_key_id: list(text())
+      .optional()
+      .describe("For signatures: the variables that may hold the access key's id."),
+    secret_access_key: list(text())
+      .optional()
+      .describe("For signatures: the variables that may hold its secret."),
+    session_token: list(text())
+      .optional()
+      .describe("For signatures: the variables that may hold a session token."),
+  })
+    .prefault({})
+    .describe("How requests are authenticated."),
+});
+
+export type CatalogEntry = z.output<typeof catalogSchema>;
