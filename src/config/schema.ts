@@ -3,18 +3,7 @@
 import { z } from "zod";
 import { PRIORITIES, STRATEGIES } from "./config.ts";
 import { authShape, limits, limitsOrAuto, list, named, providerShape, strict } from "./provider-schema.ts";
-import {
-  baseUrl,
-  duration,
-  durationOr,
-  flag,
-  integer,
-  listenAddress,
-  number,
-  secret,
-  text,
-  word,
-} from "./scalars.ts";
+import { duration, durationOr, flag, integer, listenAddress, number, secret, text, word } from "./scalars.ts";
 
 const log = strict({
   level: word(["debug", "info", "warn", "error"])
