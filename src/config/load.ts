@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type Catalog, openCatalog } from "./catalog.ts";
 import type { Config } from "./config.ts";
 import { detectProviders, type Probe } from "./detect.ts";
-import { readDocument } from "./document.ts";
+import { type Document, readDocument } from "./document.ts";
 import type { Env } from "./interpolate.ts";
 import { ConfigError, inOrder, type Position, type Problem } from "./problems.ts";
 import { Report } from "./report.ts";
@@ -23,6 +23,9 @@ export interface LoadOptions {
   /** Looks for servers on this machine; none are looked for without it. */
   readonly probe?: Probe | undefined;
   readonly catalog?: Catalog;
+  /** From the command line, over what the file says. */
+  readonly listen?: string | undefined;
+  readonly dataDir?: string | undefined;
 }
 
 export interface Loaded {
@@ -44,7 +47,7 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const path = resolvePath(cwd, options.file ?? DEFAULT_FILE);
   const shown = options.file ?? DEFAULT_FILE;
   const text = readText(path, shown, options.file !== undefined);
-  const document = readDocument(text ?? "", text === null ? NO_FILE : shown, env);
+  const document = override(readDocument(text ?? "", text === null ? NO_FILE : shown, env), options);
   const { value, problems, left } = validate(document, schema);
   if (value === undefined) throw new ConfigError(inOrder(problems));
   const report = new Report(document, left);
@@ -61,6 +64,17 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const errors = [...problems, ...report.errors];
   if (errors.length > 0) throw new ConfigError(inOrder(errors));
   return { config, warnings: inOrder(report.warnings) };
+}
+
+/** The document with the command line's words over the file's; a folder named there starts from the working directory. */
+function override(document: Document, { cwd, listen, dataDir }: LoadOptions): Document {
+  const { value = {} } = document;
+  if (typeof value !== "object" || Array.isArray(value)) return document;
+  const over = {
+    ...(listen !== undefined && { listen }),
+    ...(dataDir !== undefined && { data_dir: resolvePath(cwd, dataDir) }),
+  };
+  return { ...document, value: { ...value, ...over } };
 }
 
 /** The file's text; null when there is none and none was asked for. */

@@ -43,7 +43,10 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     retry: raw.retry,
     timeouts: toTimeouts(raw.timeouts),
     keys,
-    admin: { keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key) },
+    admin: {
+      key: raw.admin.key ?? null,
+      keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key),
+    },
     fleet: resolveFleet(raw.fleet, context.hostName, report),
   };
 }

@@ -1,0 +1,218 @@
+// The command line: which command, with which options. A table says what there is; the usage text, the parsing and the
+// "did you mean" all read it. `main.ts` does
+//
+//   const parsed = parseCommandLine(process.argv.slice(2));
+//   if (parsed.kind === "text") { process.stdout.write(parsed.text); return; }
+//   if (parsed.kind === "fault") { process.stderr.write(parsed.text); process.exitCode = 2; return; }
+//   switch (parsed.command) { case "check": process.exitCode = await runCheck(parsed, shell); … }
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { didYouMean } from "../config/suggest.ts";
+
+interface OptionEntry {
+  /** What the value is called in the usage text; absent: the option takes none. */
+  readonly value?: string;
+  readonly short?: string;
+  readonly summary: string;
+}
+
+interface CommandEntry {
+  readonly summary: string;
+  /** Words after the command, in brackets when they may be left out: `NAME`, `[FILE]`. */
+  readonly words: readonly string[];
+  readonly options: Readonly<Record<string, OptionEntry>>;
+}
+
+const CONFIG = {
+  config: {
+    value: "FILE",
+    short: "c",
+    summary: "the configuration; ./sluice.yaml by default, if there is one",
+  },
+} as const satisfies Record<string, OptionEntry>;
+
+/** For commands that talk to an instance that runs. */
+const REMOTE = {
+  ...CONFIG,
+  url: {
+    value: "URL",
+    short: "u",
+    summary: "the instance to ask; by default where the configuration says it listens",
+  },
+  json: { summary: "write JSON rather than a table" },
+} as const satisfies Record<string, OptionEntry>;
+
+const COMMANDS = {
+  start: {
+    summary: "run the gateway",
+    words: [],
+    options: {
+      ...CONFIG,
+      listen: {
+        value: "HOST:PORT",
+        short: "l",
+        summary: "where clients connect, instead of what the configuration says",
+      },
+      "data-dir": {
+        value: "FOLDER",
+        short: "d",
+        summary: "the store's folder, instead of what the configuration says",
+      },
+    },
+  },
+  check: { summary: "check the configuration without starting", words: [], options: CONFIG },
+  status: { summary: "show how an instance is doing", words: [], options: REMOTE },
+  top: { summary: "show limits and requests live", words: [], options: REMOTE },
+  keys: {
+    summary: "list, create, revoke or rotate client keys",
+    words: ["list|create|revoke|rotate", "[NAME]"],
+    options: REMOTE,
+  },
+  limits: { summary: "show the limits and what is left of them", words: [], options: REMOTE },
+  drain: { summary: "let an instance finish what runs, and stop", words: [], options: REMOTE },
+  evict: { summary: "take over the share of an instance that is gone", words: ["NAME"], options: REMOTE },
+  backup: { summary: "copy the store to a file", words: ["FILE"], options: CONFIG },
+  restore: { summary: "put a copy of the store in place", words: ["FILE"], options: CONFIG },
+  sim: {
+    summary: "run the simulated provider alone",
+    words: [],
+    options: {
+      listen: { value: "HOST:PORT", short: "l", summary: "where it listens; 127.0.0.1:8790 by default" },
+      requests: { value: "N", summary: "requests per minute that it lets in; all by default" },
+      tokens: { value: "N", summary: "tokens per minute that it lets in; all by default" },
+      concurrent: { value: "N", summary: "requests that may run at a time; all by default" },
+      "first-ms": { value: "MS", summary: "before the first byte of an answer; 0 by default" },
+      "pace-ms": { value: "MS", summary: "between two chunks of a stream; 0 by default" },
+    },
+  },
+} as const satisfies Record<string, CommandEntry>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+/** A command to run. */
+export interface Invocation {
+  readonly kind: "run";
+  readonly command: CommandName;
+  readonly words: readonly string[];
+  /** The value of an option, by its long name. */
+  option(name: string): string | undefined;
+  flag(name: string): boolean;
+}
+
+export type CommandLine =
+  | Invocation
+  /** Something to show, and nothing to run. */
+  | { readonly kind: "text"; readonly text: string }
+  /** What is wrong, and what would be right. */
+  | { readonly kind: "fault"; readonly text: string };
+
+/** Reads the arguments that follow the program's name. */
+export function parseCommandLine(args: readonly string[], version = ""): CommandLine {
+  const [first = "help", ...rest] = args;
+  if (first === "--version" || first === "-V") return { kind: "text", text: `sluice ${version}\n` };
+  if (first === "--help" || first === "-h" || first === "help")
+    return help(first === "help" ? rest[0] : undefined);
+  if (!isCommand(first)) {
+    const problem = first.startsWith("-")
+      ? `A command comes first, before ${first}.`
+      : `There is no command "${first}"${didYouMean(first, Object.keys(COMMANDS))}.`;
+    return { kind: "fault", text: `${withoutDoubleStop(problem)}\n\n${usage()}` };
+  }
+  return parseCommand(first, rest);
+}
+
+function parseCommand(command: CommandName, args: readonly string[]): CommandLine {
+  const entry: CommandEntry = COMMANDS[command];
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    options: toParseOptions(entry),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  if (values["help"] === true) return { kind: "text", text: commandUsage(command) };
+  for (const token of tokens) {
+    const fault = token.kind === "option" ? optionFault(entry, token) : undefined;
+    if (fault !== undefined) return { kind: "fault", text: `${fault}\n\n${commandUsage(command)}` };
+  }
+  const fault = wordsFault(entry, positionals);
+  if (fault !== undefined) return { kind: "fault", text: `${fault}\n\n${commandUsage(command)}` };
+  return {
+    kind: "run",
+    command,
+    words: positionals,
+    option: (name) => {
+      const value = values[name];
+      return typeof value === "string" ? value : undefined;
+    },
+    flag: (name) => values[name] === true,
+  };
+}
+
+function toParseOptions(entry: CommandEntry): NonNullable<ParseArgsConfig["options"]> {
+  const options: NonNullable<ParseArgsConfig["options"]> = { help: { type: "boolean", short: "h" } };
+  for (const [name, { value, short }] of Object.entries(entry.options)) {
+    options[name] = {
+      type: value === undefined ? "boolean" : "string",
+      ...(short !== undefined && { short }),
+    };
+  }
+  return options;
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value: string | undefined;
+}
+
+function optionFault(entry: CommandEntry, { name, rawName, value }: OptionToken): string | undefined {
+  if (name === "help") return undefined;
+  const option = Object.hasOwn(entry.options, name) ? entry.options[name] : undefined;
+  if (option === undefined) {
+    const known = Object.keys(entry.options).map((long) => `--${long}`);
+    return withoutDoubleStop(`There is no option ${rawName}${didYouMean(rawName, known)}.`);
+  }
+  if (option.value === undefined) return value === undefined ? undefined : `${rawName} takes no value.`;
+  // `--config --listen` is a value forgotten rather than a file called `--listen`.
+  return value === undefined || value === "" || value.startsWith("-")
+    ? `${rawName} needs a value: ${option.value}.`
+    : undefined;
+}
+
+function wordsFault(entry: CommandEntry, words: readonly string[]): string | undefined {
+  const needed = entry.words.filter((word) => !word.startsWith("["));
+  const missing = needed[words.length];
+  if (missing !== undefined) return `${missing} is missing.`;
+  return words.length > entry.words.length
+    ? `"${words[entry.words.length]}" is one word too many.`
+    : undefined;
+}
+
+function help(topic: string | undefined): CommandLine {
+  if (topic !== undefined && isCommand(topic)) return { kind: "text", text: commandUsage(topic) };
+  return { kind: "text", text: usage() };
+}
+
+function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+function usage(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`);
+  return `Usage: sluice COMMAND [OPTIONS]\n\n${rows.join("\n")}\n\nsluice COMMAND --help tells more of one.\n`;
+}
+
+function commandUsage(command: CommandName): string {
+  const { summary, words, options }: CommandEntry = COMMANDS[command];
+  const line = ["Usage: sluice", command, ...words, "[OPTIONS]"].join(" ");
+  const rows = Object.entries(options).map(([name, { value, short, summary }]) => {
+    const short_ = short === undefined ? "    " : `-${short}, `;
+    return `  ${short_}${`--${name}${value === undefined ? "" : ` ${value}`}`.padEnd(22)} ${summary}`;
+  });
+  return `${line}\n\n${summary.slice(0, 1).toUpperCase()}${summary.slice(1)}.\n\n${rows.join("\n")}\n`;
+}
+
+/** A suggestion ends with its own question mark. */
+function withoutDoubleStop(sentence: string): string {
+  return sentence.replace(/\?\.$/, "?");
+}
