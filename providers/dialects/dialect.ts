@@ -1,6 +1,14 @@
 // What a wire language has to offer the gateway: pure functions from one request or answer to another. A dialect never
-// sends, waits, logs or reads a clock. The gateway's own language is chat completions as its clients speak it; a
-// provider that speaks the same language needs no dialect at all, and its bytes pass through.
+// sends, waits, logs or reads a clock. The gateway's own language is chat completions as its clients speak it.
+//
+//   client ── ClientDialect.decode ──► chat request ──── ChatDialect.encode ──► provider
+//   client ◄─ ClientDialect.encode ─── chat answer  ◄─── ChatDialect.decode ─── provider
+//
+// A chat-completions client needs no ClientDialect, and a provider of that language (`Dialect.native`) without quirks
+// no ChatDialect: then the bytes pass through.
+import type { GatewayError } from "../../src/errors.ts";
+import type { Json } from "./json.ts";
+import type { Quirks } from "./quirks.ts";
 
 /** Facts about the provider and model a request goes to. */
 export interface DialectTarget {
@@ -12,6 +20,8 @@ export interface DialectTarget {
   readonly maxOutputTokens?: number;
   /** Settings of the provider's catalog file that only its language understands (API version, region …). */
   readonly options: Readonly<Record<string, string>>;
+  /** How the provider deviates from its language. */
+  readonly quirks?: Quirks;
   /** Seconds since the epoch, for `created`. */
   readonly createdSeconds: number;
   /** A fresh id for answers that have none. */
@@ -39,19 +49,24 @@ export interface DialectUsage {
 
 /** A finished answer in the client's language, with what it used. */
 export interface DialectAnswer {
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly body: Json;
   readonly usage: DialectUsage | null;
 }
 
 /**
- * Turns a provider's stream into chat-completion chunks (objects, ready for `data: …`). Chunks may be cut anywhere.
- * A failure that the provider reports inside the stream, or a broken frame, throws a `GatewayError`; what was decoded
- * before it in the same push is in the error's place lost to nobody: `push` returns it first and throws on the next call.
+ * Turns a provider's stream into chat-completion chunks (objects, ready for `data: …`). Bytes may be cut anywhere.
+ * Nothing here throws: a failure that the provider reports inside the stream, a broken frame and an end before the
+ * provider's own end mark are left in `failure()`, and the chunks decoded before it are still returned. After a
+ * failure every push returns nothing.
  */
 export interface DialectStream {
-  push(bytes: Uint8Array): readonly Readonly<Record<string, unknown>>[];
-  /** The stream has ended: the remaining chunks, or a throw when it ended before the provider's own end mark. */
-  end(): readonly Readonly<Record<string, unknown>>[];
+  push(bytes: Uint8Array): readonly Json[];
+  /** The bytes have ended: the remaining chunks. */
+  end(): readonly Json[];
+  /** Why the stream failed, once it has. Ask after every `push` and `end`. */
+  failure(): GatewayError | null;
+  /** The provider's own end mark has been seen: nothing worth waiting for follows. */
+  finished(): boolean;
   /** What the provider has reported so far. */
   usage(): DialectUsage | null;
 }
@@ -59,8 +74,60 @@ export interface DialectStream {
 /** Chat in one wire language. */
 export interface ChatDialect {
   /** Throws `GatewayError("invalid_request" | "unsupported_parameter")` for what can't be asked in this language. */
-  encode(request: Readonly<Record<string, unknown>>, target: DialectTarget): DialectRequest;
+  encode(request: Json, target: DialectTarget): DialectRequest;
+  /** `answer` is the parsed body of a 200; throws a `GatewayError` when it is an error or of another shape. */
   decode(answer: unknown, target: DialectTarget): DialectAnswer;
   /** `includeUsage`: whether the client asked for a final usage chunk. */
   stream(target: DialectTarget, includeUsage: boolean): DialectStream;
+}
+
+/** A chat request as another language's client meant it. */
+export interface ClientRequest {
+  readonly request: Json;
+  readonly warnings: readonly string[];
+}
+
+/** Facts a client's answer needs that the chat answer does not hold. */
+export interface ClientContext {
+  /** The client's own request, for the members an answer repeats. */
+  readonly request: Json;
+  /** A fresh id for the answer, without a prefix. */
+  readonly id: string;
+  readonly createdSeconds: number;
+  /** Estimated input tokens, for languages whose streams begin with them. */
+  readonly inputTokens: number;
+}
+
+/** Turns chat chunks into the text of a client's own event stream. */
+export interface ClientStream {
+  push(chunk: Json): string;
+  /** The last events of a stream that ended well. */
+  end(): string;
+  /** The last events of a stream that failed after its first byte. */
+  fail(error: GatewayError): string;
+  /** An event that keeps the connection alive and means nothing. */
+  ping(): string;
+}
+
+/** A language that clients speak and providers need not. */
+export interface ClientDialect {
+  /** Throws `GatewayError("invalid_request" | "unsupported_parameter")`. */
+  decode(request: Json): ClientRequest;
+  /** `answer` is a chat completion. */
+  encode(answer: Json, context: ClientContext): Json;
+  stream(context: ClientContext): ClientStream;
+  /** The body of an error answer. */
+  error(error: GatewayError, requestId: string): Json;
+}
+
+/** Everything a provider's language decides, by the name that catalog files use. */
+export interface Dialect {
+  /** The provider speaks chat completions itself: without quirks, bytes may pass through. */
+  readonly native: boolean;
+  readonly chat: ChatDialect;
+  /**
+   * Path and query below the base URL of a route that is passed on as it is (`/embeddings`, `/audio/speech`), or null
+   * when the language has no such route.
+   */
+  path(route: string, target: DialectTarget): string | null;
 }

@@ -1,0 +1,99 @@
+// What a message or a delta of a compatible provider needs before clients can read it: content as text, reasoning under
+// the name that clients know, finish reasons from the closed list.
+import { GatewayError } from "../../../src/errors.ts";
+import { providerFailure } from "../failure.ts";
+import { isObject, readArray, readString, readText, type Json } from "../json.ts";
+
+/** Providers' words for finish reasons → ours; a word that is in neither column passes as it is. */
+const FINISH_REASONS: Readonly<Record<string, string>> = {
+  stop: "stop",
+  length: "length",
+  tool_calls: "tool_calls",
+  content_filter: "content_filter",
+  function_call: "function_call",
+  eos: "stop",
+  eos_token: "stop",
+  end_turn: "stop",
+  stop_sequence: "stop",
+  COMPLETE: "stop",
+  STOP: "stop",
+  max_tokens: "length",
+  model_length: "length",
+  MAX_TOKENS: "length",
+  tool_use: "tool_calls",
+  TOOL_CALL: "tool_calls",
+  sensitive: "content_filter",
+  SAFETY: "content_filter",
+};
+
+/** Finish reasons that are failures: they must not look like an answer's end. */
+const FAILURES = new Set(["error", "network_error", "insufficient_system_resource", "aborted"]);
+
+/**
+ * A finish reason from the closed list, or null while there is none. A "stop" after tool calls is `tool_calls`.
+ * Throws when the provider calls a failure a finish reason.
+ */
+export function normaliseFinish(reason: unknown, toolCalls: number): string | null {
+  if (typeof reason !== "string" || reason === "") return null;
+  if (FAILURES.has(reason)) throw providerFailure({ message: `finish reason ${reason}` }, reason);
+  const known = Object.hasOwn(FINISH_REASONS, reason) ? (FINISH_REASONS[reason] ?? reason) : reason;
+  return known === "stop" && toolCalls > 0 ? "tool_calls" : known;
+}
+
+/**
+ * The members of a message or delta with content and reasoning as text. Parts that are neither stay beside them as
+ * `content_parts`.
+ */
+export function normaliseText(message: Json, reasoningField?: string): Json {
+  const content = message["content"];
+  const foreign = reasoningOf(message, reasoningField);
+  if (!Array.isArray(content) && foreign === undefined) return message;
+  const flat = Array.isArray(content) ? flatten(content) : undefined;
+  const reasoning = `${foreign ?? ""}${flat?.reasoning ?? ""}`;
+  return {
+    ...message,
+    ...(flat === undefined ? {} : { content: flat.text }),
+    ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
+    ...(flat === undefined || flat.others.length === 0 ? {} : { content_parts: flat.others }),
+  };
+}
+
+function reasoningOf(message: Json, field: string | undefined): string | undefined {
+  if (readText(message, "reasoning_content") !== undefined) return undefined;
+  return (field === undefined ? undefined : readText(message, field)) ?? readText(message, "reasoning");
+}
+
+interface FlatContent {
+  readonly text: string;
+  readonly reasoning: string;
+  readonly others: readonly unknown[];
+}
+
+function flatten(parts: readonly unknown[]): FlatContent {
+  let text = "";
+  let reasoning = "";
+  const others: unknown[] = [];
+  for (const part of parts) {
+    const type = readString(part, "type");
+    if (typeof part === "string") text += part;
+    else if (type === "thinking" || type === "reasoning") reasoning += partText(part, type);
+    else if (isObject(part) && (type === "text" || type === undefined))
+      text += readString(part, "text") ?? "";
+    else others.push(part);
+  }
+  return { text, reasoning, others };
+}
+
+/** Thinking comes as text or as a list of text parts. */
+function partText(part: unknown, type: string): string {
+  const text = readString(part, type) ?? readString(part, "text");
+  if (text !== undefined) return text;
+  return readArray(part, type)
+    .map((inner) => readString(inner, "text") ?? "")
+    .join("");
+}
+
+/** The failure of an answer or stream without a single choice. */
+export function emptyAnswer(): GatewayError {
+  return new GatewayError("provider_bad_response", "The provider's answer holds no choices.");
+}
