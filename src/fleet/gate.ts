@@ -1,0 +1,186 @@
+// What every transport has in common: sealing, replay protection, bounds and counts. A transport only carries bytes.
+//
+// Siblings' clocks may disagree about the time, so a time stamp can't tell a replayed message from a new one. Each
+// process draws a random session at its start instead. A request names the session it is for and carries a number
+// that grows; a receiver takes each number of a sender's session once. A replay fails on the number, or, after the
+// receiver was restarted, on the session. A sender learns the receiver's session by being told off the first time:
+//
+//     sender → receiver   from=S to=none number=1       receiver → sender   refused: replayed, I am R   (sealed)
+//     sender → receiver   from=S to=R    number=2       receiver → sender   answer                      (sealed)
+//
+// Notices go to all siblings at once and name no receiver; one that is replayed to a restarted receiver passes. That
+// is harmless: rows are merged, and merging old rows changes nothing.
+import { type Envelope, openFrame, sealFrame, type Unsealed } from "./seal.ts";
+import {
+  MESSAGE_BYTES_MAX,
+  type Receive,
+  TRANSPORT_FAULTS,
+  TransportError,
+  type TransportFault,
+} from "./transport.ts";
+
+/** Sessions remembered at the same time; the one not heard for the longest is forgotten first. */
+const SESSIONS_MAX = 4096;
+
+/** How many messages of siblings are answered at the same time. */
+export const RECEIVES_MAX = 64;
+
+/** The most bytes in one frame: a message and the line of its seal. */
+export const FRAME_BYTES_MAX = MESSAGE_BYTES_MAX + 512;
+
+export interface GateOptions {
+  readonly secret: string;
+  /** Random and new at each start: up to 64 letters or digits. */
+  readonly session: string;
+  readonly receive: Receive;
+}
+
+/** Carries a frame to an address and brings the answer back; rejects with a `TransportError` when it can't. */
+export type Carry = (frame: Uint8Array) => Promise<Uint8Array>;
+
+export class Gate {
+  readonly session: string;
+  readonly #secret: string;
+  readonly #receive: Receive;
+  readonly #refused = new Map<TransportFault, number>();
+  /** The latest number of each session that was heard, the longest silent first. */
+  readonly #heard = new Map<string, number>();
+  /** Address → the session last met there. */
+  readonly #met = new Map<string, string>();
+  #number = 0;
+  #receiving = 0;
+
+  constructor(options: GateOptions) {
+    this.#secret = options.secret;
+    this.session = options.session;
+    this.#receive = options.receive;
+  }
+
+  refused(): ReadonlyMap<TransportFault, number> {
+    return this.#refused;
+  }
+
+  count(fault: TransportFault): void {
+    this.#refused.set(fault, (this.#refused.get(fault) ?? 0) + 1);
+  }
+
+  /** Sends a message through `carry` and opens the answer. */
+  async exchange(address: string, message: Uint8Array, carry: Carry): Promise<Uint8Array> {
+    if (message.length > MESSAGE_BYTES_MAX) throw new TransportError("oversized", "the message is too large");
+    const known = this.#met.get(address) ?? "none";
+    try {
+      return await this.#send(address, known, message, carry);
+    } catch (error) {
+      // The first message to a process is told its session; a second wrong session is no restart but a fault.
+      const met = this.#met.get(address) ?? "none";
+      if (!(error instanceof TransportError) || error.fault !== "replayed" || met === known) throw error;
+      return this.#send(address, met, message, carry);
+    }
+  }
+
+  /** A frame for all siblings. */
+  notice(message: Uint8Array): Uint8Array {
+    return sealFrame(this.#secret, { envelope: this.#envelope("notice", "all"), body: message });
+  }
+
+  /** Answers a request's frame with a frame; a stranger gets an empty one and learns nothing. */
+  async answer(frame: Uint8Array): Promise<Uint8Array> {
+    const opened = this.#open(frame, "request");
+    if (typeof opened === "string") return new Uint8Array();
+    const reply = await this.#take(opened);
+    const outcome = typeof reply === "string" ? reply : "ok";
+    return sealFrame(this.#secret, {
+      envelope: { ...opened.envelope, direction: "answer", to: this.session, outcome },
+      body: typeof reply === "string" ? new Uint8Array() : reply,
+    });
+  }
+
+  /**
+   * Takes a notice; what the receiver would answer is dropped. Tells the session that sent it, or undefined when it
+   * was not taken. A notice without a message only says that its sender is there.
+   */
+  async hear(frame: Uint8Array): Promise<string | undefined> {
+    const opened = this.#open(frame, "notice");
+    if (typeof opened === "string" || opened.envelope.from === this.session) return undefined;
+    const reply = opened.body.length === 0 ? this.#faultOf(opened.envelope) : await this.#take(opened);
+    return typeof reply === "string" ? undefined : opened.envelope.from;
+  }
+
+  #envelope(direction: "request" | "notice", to: string): Envelope {
+    this.#number += 1;
+    return { direction, from: this.session, to, number: this.#number, outcome: "ok" };
+  }
+
+  async #send(address: string, to: string, body: Uint8Array, carry: Carry): Promise<Uint8Array> {
+    const envelope = this.#envelope("request", to);
+    const answer = openFrame(this.#secret, await carry(sealFrame(this.#secret, { envelope, body })));
+    if (answer === "wrong_secret") {
+      throw new TransportError("wrong_secret", `${address} answers with another fleet.secret`);
+    }
+    if (answer === "malformed" || !isAnswerTo(envelope, answer.envelope)) {
+      throw new TransportError(
+        "malformed",
+        `${address} does not answer as a sibling: it may be no fleet.listen address, or hold another fleet.secret`,
+      );
+    }
+    this.#met.set(address, answer.envelope.to);
+    const { outcome } = answer.envelope;
+    if (outcome === "ok") return answer.body;
+    throw new TransportError(faultNamed(outcome), `${address} refused the message: ${outcome}`);
+  }
+
+  #open(frame: Uint8Array, direction: Envelope["direction"]): Unsealed | TransportFault {
+    const opened = openFrame(this.#secret, frame);
+    const fault =
+      typeof opened === "string" || opened.envelope.direction === direction ? opened : "malformed";
+    if (typeof fault === "string") this.count(fault);
+    return fault;
+  }
+
+  async #take({ envelope, body }: Unsealed): Promise<Uint8Array | TransportFault> {
+    const fault = this.#faultOf(envelope);
+    if (fault !== undefined) {
+      // Being told the session is how a first contact begins; it is no attack.
+      if (envelope.to !== "none" || fault !== "replayed") this.count(fault);
+      return fault;
+    }
+    this.#receiving += 1;
+    try {
+      return await this.#receive(body);
+    } catch (error) {
+      const reason = error instanceof TransportError ? error.fault : "unreachable";
+      this.count(reason);
+      return reason;
+    } finally {
+      this.#receiving -= 1;
+    }
+  }
+
+  #faultOf({ direction, from, to, number }: Envelope): TransportFault | undefined {
+    if (from === this.session) return "self";
+    if (direction === "request" && to !== this.session) return "replayed";
+    if (this.#receiving >= RECEIVES_MAX) return "busy";
+    // Notices travel apart from requests and may be overtaken by them.
+    return this.#admit(`${direction} ${from}`, number) ? undefined : "replayed";
+  }
+
+  /** Whether this number of the session is new; if so it is taken. One that was overtaken is refused: its sender has given it up. */
+  #admit(session: string, number: number): boolean {
+    if (number <= (this.#heard.get(session) ?? 0)) return false;
+    this.#heard.delete(session);
+    this.#heard.set(session, number);
+    if (this.#heard.size > SESSIONS_MAX) {
+      const oldest = this.#heard.keys().next();
+      if (!oldest.done) this.#heard.delete(oldest.value);
+    }
+    return true;
+  }
+}
+
+function isAnswerTo(request: Envelope, answer: Envelope): boolean {
+  return answer.direction === "answer" && answer.from === request.from && answer.number === request.number;
+}
+
+function faultNamed(outcome: string): TransportFault {
+  return TRANSPORT_FAULTS.find((fault) => fault === outcome) ?? "malformed";
+}

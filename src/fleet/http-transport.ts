@@ -1,0 +1,145 @@
+// Messages between siblings as `POST /fleet/sync` on a port of their own; the body is a sealed frame (seal.ts), and so
+// is the answer's. Everything is bounded: the size and time of a message, connections, and how many are answered at
+// once. What is not a sibling's message changes nothing: it is counted by reason and answered with an empty body.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Agent, request } from "undici";
+import { FRAME_BYTES_MAX, Gate, type GateOptions, RECEIVES_MAX } from "./gate.ts";
+import { type Transport, TransportError, type TransportFault } from "./transport.ts";
+
+const SYNC_PATH = "/fleet/sync";
+
+/** How long a sibling may take to send its message. */
+const RECEIVE_TIMEOUT_MS = 10_000;
+
+export interface HttpTransportOptions extends GateOptions {
+  readonly listen: { readonly host: string; readonly port: number };
+  /** The addresses of the peers as they are known now, as `http://host:port`. */
+  readonly peers: () => readonly string[];
+}
+
+/** Listens for siblings and sends to them. Rejects when the address can't be listened on. */
+export async function openHttpTransport(options: HttpTransportOptions): Promise<HttpTransport> {
+  const transport = new HttpTransport(options);
+  await transport.listen(options.listen);
+  return transport;
+}
+
+export class HttpTransport implements Transport {
+  readonly #gate: Gate;
+  readonly #server: Server;
+  readonly #peers: () => readonly string[];
+  /** Addresses that turned out to lead back here. */
+  readonly #self = new Set<string>();
+  readonly #agent = new Agent({
+    connections: 2,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    maxResponseSize: FRAME_BYTES_MAX,
+  });
+
+  constructor(options: HttpTransportOptions) {
+    this.#gate = new Gate(options);
+    this.#peers = options.peers;
+    this.#server = createServer(
+      { requestTimeout: RECEIVE_TIMEOUT_MS, headersTimeout: RECEIVE_TIMEOUT_MS, maxHeaderSize: 8192 },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = 4 * RECEIVES_MAX;
+    this.#server.keepAliveTimeout = 60_000;
+  }
+
+  listen(address: { readonly host: string; readonly port: number }): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(address.port, address.host, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    const address = this.#server.address();
+    return address !== null && typeof address === "object" ? address.port : 0;
+  }
+
+  peers(): readonly string[] {
+    return this.#self.size === 0
+      ? this.#peers()
+      : this.#peers().filter((address) => !this.#self.has(address));
+  }
+
+  refused(): ReadonlyMap<TransportFault, number> {
+    return this.#gate.refused();
+  }
+
+  async exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      return await this.#gate.exchange(address, message, (frame) => this.#post(address, frame, signal));
+    } catch (error) {
+      if (error instanceof TransportError && error.fault === "self") this.#self.add(address);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => resolve());
+    });
+    this.#server.closeAllConnections();
+    await Promise.all([closed, this.#agent.destroy()]);
+  }
+
+  async #post(address: string, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    try {
+      const { body } = await request(`${address}${SYNC_PATH}`, {
+        method: "POST",
+        dispatcher: this.#agent,
+        signal,
+        headers: { "content-type": "application/octet-stream" },
+        body: frame,
+      });
+      return new Uint8Array(await body.arrayBuffer());
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new TransportError("unreachable", `${address} can't be reached: ${reason}`, error);
+    }
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const frame =
+      request.method === "POST" && request.url === SYNC_PATH ? await readFrame(request) : "malformed";
+    if (typeof frame === "string") {
+      this.#gate.count(frame);
+      if (frame !== "unreachable")
+        response.writeHead(frame === "oversized" ? 413 : 404, { connection: "close" }).end();
+      return;
+    }
+    const answer = await this.#gate.answer(frame);
+    response.writeHead(answer.length === 0 ? 401 : 200, {
+      "content-type": "application/octet-stream",
+      "content-length": answer.length,
+    });
+    response.end(answer);
+  }
+}
+
+/** The body, or why there is none: larger than a frame may be, or its sender went away or was too slow. */
+async function readFrame(request: IncomingMessage): Promise<Uint8Array | "oversized" | "unreachable"> {
+  if (Number(request.headers["content-length"] ?? 0) > FRAME_BYTES_MAX) return "oversized";
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request) {
+      if (!(chunk instanceof Uint8Array)) continue;
+      size += chunk.length;
+      if (size > FRAME_BYTES_MAX) return "oversized";
+      chunks.push(chunk);
+    }
+  } catch {
+    return "unreachable";
+  }
+  return Buffer.concat(chunks);
+}

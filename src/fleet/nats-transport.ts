@@ -1,0 +1,166 @@
+// Messages between siblings over NATS, for large fleets: rows are published once for all, a waiting replica asks one
+// sibling by request and reply, and everybody says every second that it is there, so that no addresses need to be
+// configured. Messages are sealed as on every transport: the broker and its other users are not trusted.
+//
+//     PREFIX.all            notices: rows for everybody, or empty ("I am here")
+//     PREFIX.to.SESSION     requests to one replica
+//
+// The client is loaded only when a `nats://` peer is configured. It reconnects by itself, for ever; meanwhile siblings
+// are unreachable and every replica goes on with what it holds.
+import type { Msg, NatsConnection } from "@nats-io/transport-node";
+import type { Clock } from "../clock.ts";
+import type { Log } from "../observe/events.ts";
+import { FRAME_BYTES_MAX, Gate, type GateOptions } from "./gate.ts";
+import { type Transport, TransportError, type TransportFault } from "./transport.ts";
+
+const HERE_INTERVAL_MS = 1000;
+
+/** A sibling that said nothing for this long is no longer asked. */
+const GONE_AFTER_MS = 5000;
+
+/** The most siblings that are known at the same time. */
+const PEERS_MAX = 4096;
+
+export interface NatsTransportOptions extends GateOptions {
+  /** `nats://[user:password@]host:port[/prefix]`, one or more servers of one NATS cluster; the prefix defaults to `sluice`. */
+  readonly servers: readonly string[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Begins to connect and returns at once: a broker that is down at the start must not keep a gateway from serving. */
+export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
+  const { connect } = await import("@nats-io/transport-node");
+  const first = new URL(options.servers[0] ?? "nats://127.0.0.1:4222");
+  const transport = new NatsTransport(options, first.pathname.slice(1) || "sluice");
+  const connected = connect({
+    servers: options.servers.map((server) => new URL(server).host),
+    ...(first.username === "" ? {} : { user: decodeURIComponent(first.username) }),
+    ...(first.password === "" ? {} : { pass: decodeURIComponent(first.password) }),
+    name: "sluice",
+    noEcho: true,
+    waitOnFirstConnect: true,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 500,
+    pingInterval: 10_000,
+  });
+  transport.attach(connected);
+  return transport;
+}
+
+export class NatsTransport implements Transport {
+  readonly #gate: Gate;
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  /** Session → when it was last heard. */
+  readonly #peers = new Map<string, number>();
+  #connection: NatsConnection | null = null;
+  #connecting: Promise<void> = Promise.resolve();
+  #here: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: NatsTransportOptions, prefix: string) {
+    this.#gate = new Gate(options);
+    this.#prefix = prefix;
+    this.#clock = options.clock;
+    this.#log = options.log;
+  }
+
+  attach(connected: Promise<NatsConnection>): void {
+    this.#connecting = connected.then(
+      (connection) => this.#begin(connection),
+      (error: unknown) => this.#log.error("nats connection failed", { reason: String(error) }),
+    );
+  }
+
+  /** Resolves when the first connection stands (or was refused for good). */
+  connected(): Promise<void> {
+    return this.#connecting;
+  }
+
+  peers(): readonly string[] {
+    const since = this.#clock.elapsedMs() - GONE_AFTER_MS;
+    for (const [session, heardMs] of this.#peers) if (heardMs < since) this.#peers.delete(session);
+    return [...this.#peers.keys()];
+  }
+
+  refused(): ReadonlyMap<TransportFault, number> {
+    return this.#gate.refused();
+  }
+
+  exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    return this.#gate.exchange(address, message, async (frame) => {
+      const connection = this.#usable(frame);
+      try {
+        const reply = await connection.request(`${this.#prefix}.to.${address}`, frame, {
+          timeout: timeoutMs,
+        });
+        return reply.data;
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new TransportError("unreachable", `no answer from ${address} over NATS: ${reason}`, error);
+      }
+    });
+  }
+
+  publish(message: Uint8Array): void {
+    if (this.#connection === null || this.#connection.isClosed()) return;
+    const frame = this.#gate.notice(message);
+    if (frame.length <= this.#bytesMax()) this.#connection.publish(`${this.#prefix}.all`, frame);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#here);
+    await this.#connection?.close();
+  }
+
+  #bytesMax(): number {
+    return Math.min(FRAME_BYTES_MAX, this.#connection?.info?.max_payload ?? FRAME_BYTES_MAX);
+  }
+
+  #usable(frame: Uint8Array): NatsConnection {
+    if (this.#connection === null || this.#connection.isClosed()) {
+      throw new TransportError("unreachable", "there is no connection to NATS");
+    }
+    if (frame.length > this.#bytesMax()) {
+      throw new TransportError("oversized", "the message is larger than the NATS server's max_payload");
+    }
+    return this.#connection;
+  }
+
+  async #begin(connection: NatsConnection): Promise<void> {
+    if (this.#closed) return connection.close();
+    this.#connection = connection;
+    connection.subscribe(`${this.#prefix}.all`, {
+      callback: (error, message) => {
+        if (error === null) void this.#hear(message.data);
+      },
+    });
+    connection.subscribe(`${this.#prefix}.to.${this.#gate.session}`, {
+      callback: (error, message) => {
+        if (error === null) void this.#answer(message);
+      },
+    });
+    // Subscriptions reach the server before anybody hears of us.
+    await connection.flush();
+    this.publish(new Uint8Array());
+    this.#here = setInterval(() => this.publish(new Uint8Array()), HERE_INTERVAL_MS);
+    this.#here.unref();
+  }
+
+  async #answer(message: Msg): Promise<void> {
+    message.respond(await this.#gate.answer(message.data));
+  }
+
+  async #hear(frame: Uint8Array): Promise<void> {
+    const session = await this.#gate.hear(frame);
+    if (session === undefined) return;
+    const isNew = !this.#peers.has(session);
+    if (isNew && this.#peers.size >= PEERS_MAX) return;
+    this.#peers.set(session, this.#clock.elapsedMs());
+    // A newcomer learns of everybody at once instead of within a second.
+    if (isNew) this.publish(new Uint8Array());
+  }
+}
