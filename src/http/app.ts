@@ -1,0 +1,164 @@
+// Everything but the busy routes: lists, health, metrics and operators' commands, through Hono. Every answer, also to a
+// path that does not exist, carries the request's id and, where it is an error, the envelope.
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { Hono, type Context } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { IncomingMessage, type ServerResponse } from "node:http";
+import { randomRequestId } from "../clock.ts";
+import { assert, GatewayError } from "../errors.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import type { ClientKey } from "../gateway/runtime.ts";
+import type { Log } from "../observe/events.ts";
+import { authenticateOperator, type Authenticator } from "./authenticate.ts";
+import { tooLarge } from "./content.ts";
+import { errorBody, errorHeaders, hiddenError } from "./error-answer.ts";
+import { HOME_PAGE } from "./home-page.ts";
+import { modelById, modelList } from "./models.ts";
+import { methodNotAllowed, notFound, pathOf } from "./paths.ts";
+import { jsonAnswer, type PlainAnswer, type PlainRoute } from "./plain-route.ts";
+
+export interface AppOptions {
+  readonly gateway: Gateway;
+  readonly log: Log;
+  readonly authenticator: Authenticator;
+  /** Routes that anyone may ask: health and metrics. */
+  readonly openRoutes: readonly PlainRoute[];
+  /** Routes that need the admin key. */
+  readonly operatorRoutes: readonly PlainRoute[];
+  /** The admin key in force, a secret; null lets only this machine in. */
+  readonly adminKey: () => string | null;
+  /** Whether a busy route has this path, for hints in 404s. */
+  readonly isBusyPath: (path: string) => boolean;
+}
+
+type Env = { Bindings: { readonly incoming: IncomingMessage; readonly requestId: string } };
+type Handler = (context: Context<Env>) => PlainAnswer | Promise<PlainAnswer>;
+
+/** Largest body of an operator's command. */
+const COMMAND_BYTES_MAX = 1_048_576;
+const MODELS_PATH = "/v1/models";
+
+/** The listener for all requests that are not for a busy route. It answers every failure itself. */
+export function createApp(
+  options: AppOptions,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const app = new Hono<Env>();
+  app.onError((error, context) => errorResponse(error, context.env.requestId, options.log));
+  app.use(bodyLimit({ maxSize: COMMAND_BYTES_MAX, onError: refuseLargeCommand }));
+  const paths = new RouteTable(app);
+  addModels(paths, options);
+  paths.add("GET", "/", () => ({ status: 200, headers: HTML, body: HOME_PAGE }));
+  for (const route of options.openRoutes) paths.add(route.method, route.path, plainHandler(route));
+  for (const route of options.operatorRoutes) {
+    paths.add(route.method, route.path, operatorHandler(route, options.adminKey));
+  }
+  paths.refuseOtherMethods();
+  const isKnown = (path: string): boolean => paths.has(path) || options.isBusyPath(path);
+  app.notFound((context) => {
+    const error = notFound(context.req.method, pathOf(context.env.incoming), isKnown);
+    return errorResponse(error, context.env.requestId, options.log);
+  });
+  return getRequestListener(
+    (request, { incoming }) => {
+      assert(incoming instanceof IncomingMessage, "The server speaks HTTP/1.1 only.");
+      return app.fetch(request, { incoming, requestId: randomRequestId() });
+    },
+    {
+      overrideGlobalObjects: false,
+      errorHandler: (error) => errorResponse(requestFault(error), randomRequestId(), options.log),
+    },
+  );
+}
+
+const HTML = { "content-type": "text/html; charset=utf-8" };
+
+/** Routes as they are added, so that a known path can tell which methods it answers. */
+class RouteTable {
+  readonly #app: Hono<Env>;
+  readonly #methods = new Map<string, string[]>();
+
+  constructor(app: Hono<Env>) {
+    this.#app = app;
+  }
+
+  has(path: string): boolean {
+    return this.#methods.has(path);
+  }
+
+  add(method: PlainRoute["method"], path: string, handler: Handler): void {
+    const methods = this.#methods.get(path) ?? [];
+    this.#methods.set(path, [...methods, method]);
+    this.#app.on(method, path, async (context) => {
+      const { status, headers, body } = await handler(context);
+      return new Response(body, { status, headers: { ...headers, "x-request-id": context.env.requestId } });
+    });
+  }
+
+  /** Comes after all routes have been added: what they did not answer is answered here. */
+  refuseOtherMethods(): void {
+    for (const [path, methods] of this.#methods) {
+      const answered = methods.includes("GET") ? [...methods, "HEAD", "OPTIONS"] : [...methods, "OPTIONS"];
+      const allow = answered.join(", ");
+      this.#app.all(path, (context) => {
+        const { requestId } = context.env;
+        const headers = { allow, "x-request-id": requestId };
+        if (context.req.method === "OPTIONS") return new Response(null, { status: 204, headers });
+        const error = methodNotAllowed(context.req.method, context.req.path, allow);
+        return errorResponse(error, requestId, undefined, ["allow", allow]);
+      });
+    }
+  }
+}
+
+function addModels(routes: RouteTable, options: AppOptions): void {
+  const { authenticator, gateway } = options;
+  const caller = (context: Context<Env>): ClientKey =>
+    authenticator.authenticate(context.env.incoming, gateway.runtime);
+  routes.add("GET", MODELS_PATH, (context) => jsonAnswer(modelList(gateway.runtime, caller(context))));
+  // Ids hold slashes, plain or encoded: everything after the prefix is one id.
+  routes.add("GET", `${MODELS_PATH}/:id{.+}`, (context) => {
+    const id = decodeURIComponent(pathOf(context.env.incoming).slice(MODELS_PATH.length + 1));
+    return jsonAnswer(modelById(gateway.runtime, caller(context), id));
+  });
+}
+
+function plainHandler(route: PlainRoute): Handler {
+  return async (context) =>
+    route.handle({
+      params: context.req.param(),
+      query: new URL(context.req.url).searchParams,
+      body: await context.req.text(),
+    });
+}
+
+function operatorHandler(route: PlainRoute, adminKey: () => string | null): Handler {
+  const handler = plainHandler(route);
+  return (context) => {
+    authenticateOperator(context.env.incoming, adminKey());
+    return handler(context);
+  };
+}
+
+function refuseLargeCommand(): never {
+  throw tooLarge(COMMAND_BYTES_MAX);
+}
+
+/** What the adapter could not make a request of (a Host header that is none, for one) is the client's fault. */
+function requestFault(error: unknown): unknown {
+  if (!(error instanceof RequestError)) return error;
+  return new GatewayError("invalid_request", `The request is malformed: ${error.message}.`, { cause: error });
+}
+
+function errorResponse(
+  error: unknown,
+  requestId: string,
+  log: Log | undefined,
+  extra: readonly string[] = [],
+): Response {
+  const known = error instanceof GatewayError ? error : hiddenError(error);
+  if (known !== error) log?.error("request failed unexpectedly", { requestId, error });
+  const headers = new Headers();
+  const list = [...extra, ...errorHeaders(known, "chat", requestId)];
+  for (let at = 0; at < list.length; at += 2) headers.set(list[at] ?? "", list[at + 1] ?? "");
+  return new Response(errorBody(known, "chat", requestId), { status: known.status, headers });
+}

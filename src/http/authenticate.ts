@@ -1,0 +1,99 @@
+// Whose request is it? Client keys are known by their SHA-256 alone; a gateway without keys serves callers of its own
+// machine and nobody else. Hashing costs more than everything else here, so a header that was found good is remembered
+// for as long as the same set of keys is in force.
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { GatewayError } from "../errors.ts";
+import type { ClientKey, Runtime } from "../gateway/runtime.ts";
+
+const BEARER = /^Bearer +(\S+) *$/i;
+
+/** Headers longer than this, or beyond this many, are not remembered: keys can be padded with spaces at will. */
+const KNOWN_CHARS_MAX = 256;
+const KNOWN_MAX = 10_000;
+
+export class Authenticator {
+  #keys: ReadonlyMap<string, ClientKey> | undefined;
+  /** Header value as received, to the key it was found to be. */
+  readonly #known = new Map<string, ClientKey>();
+
+  /** The caller's key. Throws `invalid_api_key`, or `permission_denied` for a foreign web page. */
+  authenticate(request: IncomingMessage, runtime: Runtime): ClientKey {
+    if (runtime.anonymous !== null) return anonymous(request, runtime.anonymous);
+    if (runtime.keys !== this.#keys) {
+      this.#keys = runtime.keys;
+      this.#known.clear();
+    }
+    const { authorization, "x-api-key": xApiKey, "api-key": apiKey } = request.headers;
+    const key =
+      this.#find(authorization, runtime.keys) ??
+      this.#find(xApiKey, runtime.keys) ??
+      this.#find(apiKey, runtime.keys);
+    if (key !== undefined) return key;
+    const isMissing = authorization === undefined && xApiKey === undefined && apiKey === undefined;
+    throw new GatewayError(
+      "invalid_api_key",
+      isMissing
+        ? "No API key was sent. Send it as `Authorization: Bearer KEY` or `x-api-key: KEY`."
+        : "The API key is not known to this gateway. It must be one of the gateway's own client keys.",
+    );
+  }
+
+  #find(header: string | string[] | undefined, keys: ReadonlyMap<string, ClientKey>): ClientKey | undefined {
+    if (typeof header !== "string") return undefined;
+    const known = this.#known.get(header);
+    if (known !== undefined) return known;
+    const key = keys.get(sha256(BEARER.exec(header)?.[1] ?? header).toString("hex"));
+    if (key !== undefined && header.length <= KNOWN_CHARS_MAX) {
+      if (this.#known.size >= KNOWN_MAX) this.#known.clear();
+      this.#known.set(header, key);
+    }
+    return key;
+  }
+}
+
+/**
+ * Lets callers of this machine in. Web pages run on this machine too: a browser names the page's origin, and only
+ * pages that come from this machine themselves may use the gateway without a key.
+ */
+function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
+  if (!isLoopback(request.socket.remoteAddress)) {
+    const message =
+      "This gateway has no client keys and so serves its own machine only. Configure `keys` to let others in.";
+    throw new GatewayError("invalid_api_key", message);
+  }
+  const { origin } = request.headers;
+  if (origin !== undefined && !isLocalOrigin(origin)) {
+    const message = "Web pages of other sites may not use a gateway that has no client keys.";
+    throw new GatewayError("permission_denied", message);
+  }
+  return key;
+}
+
+/** Operators: the admin key, or without one callers of this machine. Throws `invalid_api_key`. */
+export function authenticateOperator(request: IncomingMessage, adminKey: string | null): void {
+  if (adminKey === null) {
+    const { origin } = request.headers;
+    if (isLoopback(request.socket.remoteAddress) && (origin === undefined || isLocalOrigin(origin))) return;
+    throw new GatewayError("invalid_api_key", "No admin key is configured, so only this machine is let in.");
+  }
+  const sent = BEARER.exec(request.headers.authorization ?? "")?.[1] ?? request.headers["x-api-key"];
+  // Digests have one length, so that comparing them takes the same time whatever was sent.
+  if (typeof sent === "string" && timingSafeEqual(sha256(sent), sha256(adminKey))) return;
+  throw new GatewayError("invalid_api_key", "This needs the admin key: `Authorization: Bearer KEY`.");
+}
+
+function sha256(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+/** Whether a peer's address is of this machine: 127.0.0.0/8, ::1, or the former written as IPv6. */
+export function isLoopback(address: string | undefined): boolean {
+  if (address === undefined) return false;
+  return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
+}
+
+function isLocalOrigin(origin: string): boolean {
+  const host = URL.parse(origin)?.hostname;
+  return host === "localhost" || host === "[::1]" || (host !== undefined && /^127(\.\d+){3}$/.test(host));
+}

@@ -1,0 +1,107 @@
+// Reads a request's body into memory, bounded in size and patience. Nearly all bodies come in one piece with their
+// head; those that don't are watched by one sweep for all connections rather than by a timer each.
+import type { IncomingMessage } from "node:http";
+import { GatewayError } from "../errors.ts";
+import { tooLarge } from "./content.ts";
+
+/** Called exactly once, unless the client goes away before the body is whole: then never. */
+export type BodyRead = (error: GatewayError | null, body: Buffer) => void;
+
+const NOTHING = Buffer.alloc(0);
+
+export interface BodyLimits {
+  /** Largest body, before and after decoding. */
+  readonly bodyBytesMax: number;
+  /** Longest silence in the middle of a body. */
+  readonly bodyStallMs: number;
+}
+
+export class BodyReader {
+  readonly #limits: BodyLimits;
+  /** Bodies of which a part is missing. */
+  readonly #waiting = new Set<PartialBody>();
+
+  constructor(limits: BodyLimits) {
+    this.#limits = limits;
+  }
+
+  /** How many bodies are being waited for, for metrics. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Reads the body; `nowMs` is the time of its head's arrival by the clock that `sweep` is given. */
+  read(request: IncomingMessage, nowMs: number, done: BodyRead): void {
+    const body = new PartialBody(this.#limits, nowMs, (error, bytes) => {
+      this.#waiting.delete(body);
+      done(error, bytes);
+    });
+    this.#waiting.add(body);
+    request.on("data", (chunk: Buffer) => body.add(chunk));
+    request.on("end", () => body.finish());
+    request.on("close", () => {
+      this.#waiting.delete(body);
+    });
+    request.on("error", () => {
+      // The client broke off; `close` follows and there is nobody to answer.
+      this.#waiting.delete(body);
+    });
+  }
+
+  /** Gives up bodies that have been silent for too long. Call it about once a second. */
+  sweep(nowMs: number): void {
+    for (const body of this.#waiting) body.check(nowMs);
+  }
+}
+
+/** One body while it comes in. */
+class PartialBody {
+  readonly #limits: BodyLimits;
+  readonly #done: BodyRead;
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #isDone = false;
+  /** The time of the latest sweep that saw progress; precise to a sweep's interval. */
+  #heardMs: number;
+  #lengthAtSweep = 0;
+
+  constructor(limits: BodyLimits, nowMs: number, done: BodyRead) {
+    this.#limits = limits;
+    this.#heardMs = nowMs;
+    this.#done = done;
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#isDone) return;
+    this.#length += chunk.length;
+    if (this.#length > this.#limits.bodyBytesMax) this.#end(tooLarge(this.#limits.bodyBytesMax), NOTHING);
+    else this.#chunks.push(chunk);
+  }
+
+  finish(): void {
+    if (this.#isDone) return;
+    const [first] = this.#chunks;
+    const body =
+      this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks, this.#length);
+    this.#end(null, body);
+  }
+
+  check(nowMs: number): void {
+    if (this.#length > this.#lengthAtSweep) {
+      this.#lengthAtSweep = this.#length;
+      this.#heardMs = nowMs;
+    } else if (nowMs - this.#heardMs > this.#limits.bodyStallMs) {
+      this.#end(
+        new GatewayError("request_timeout", "The body stopped arriving before it was whole."),
+        NOTHING,
+      );
+    }
+  }
+
+  #end(error: GatewayError | null, body: Buffer): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#chunks = [];
+    this.#done(error, body);
+  }
+}

@@ -1,0 +1,138 @@
+// The routes that carry the traffic. They go from Node's request to the gateway without a framework in between, which
+// would cost a fifth of the whole relay: authenticate, read the bounded body, scan it, hand over.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../clock.ts";
+import { randomRequestId } from "../clock.ts";
+import { GatewayError } from "../errors.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import type { RequiredMember } from "../gateway/request-members.ts";
+import { scanRequest } from "../gateway/request-scan.ts";
+import { ROUTES, type RequestFacts, type Route } from "../gateway/request.ts";
+import type { ClientKey } from "../gateway/runtime.ts";
+import type { Observer } from "../observe/events.ts";
+import type { Authenticator } from "./authenticate.ts";
+import type { BodyReader } from "./body.ts";
+import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
+import { ClientDownstream } from "./downstream.ts";
+import { hiddenError, type ErrorShape } from "./error-answer.ts";
+import { methodNotAllowed } from "./paths.ts";
+import { recordRefusal } from "./refusal.ts";
+import { sendError } from "./respond.ts";
+
+/** A route of the gateway with what the HTTP border must know of it. */
+interface JsonRoute {
+  readonly route: Route;
+  readonly required: RequiredMember;
+  readonly shape: ErrorShape;
+}
+
+const JSON_ROUTES: readonly JsonRoute[] = [
+  { route: ROUTES.chat, required: { name: "messages", kind: "array" }, shape: "chat" },
+  { route: ROUTES.completions, required: { name: "prompt", kind: "string or array" }, shape: "chat" },
+  { route: ROUTES.embeddings, required: { name: "input", kind: "string or array" }, shape: "chat" },
+];
+
+export interface JsonRoutesOptions {
+  readonly gateway: Gateway;
+  readonly clock: Clock;
+  readonly observer: Observer;
+  readonly authenticator: Authenticator;
+  readonly bodyReader: BodyReader;
+  readonly bodyBytesMax: number;
+}
+
+/** One request on its way to the gateway. */
+interface Arrival {
+  readonly id: string;
+  readonly receivedMs: number;
+  readonly to: JsonRoute;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export class JsonRoutes {
+  readonly #options: JsonRoutesOptions;
+  readonly #routes = new Map(JSON_ROUTES.map((entry) => [entry.route.pattern, entry]));
+
+  constructor(options: JsonRoutesOptions) {
+    this.#options = options;
+  }
+
+  has(path: string): boolean {
+    return this.#routes.has(path);
+  }
+
+  /** Serves the request if it is for one of these routes; `false`: it is not, nothing was done. */
+  serve(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    const to = this.#routes.get(path);
+    if (to === undefined) return false;
+    const receivedMs = this.#options.clock.elapsedMs();
+    const arrival = { id: randomRequestId(), receivedMs, to, request, response };
+    try {
+      this.#admit(arrival);
+    } catch (error) {
+      this.#refuse(arrival, error);
+    }
+    return true;
+  }
+
+  /** Everything that can be said by the head alone; then the body is read. */
+  #admit(arrival: Arrival): void {
+    const { gateway, authenticator, bodyReader, bodyBytesMax } = this.#options;
+    const { request, response, to, receivedMs } = arrival;
+    if (request.method !== "POST") {
+      if (request.method === "OPTIONS") {
+        response.writeHead(204, ["allow", "POST, OPTIONS", "x-request-id", arrival.id]).end();
+        return;
+      }
+      throw methodNotAllowed(request.method ?? "", to.route.pattern, "POST");
+    }
+    const key = authenticator.authenticate(request, gateway.runtime);
+    checkIsJson(request.headers["content-type"]);
+    announcedLength(request.headers, bodyBytesMax);
+    if (request.headers.expect !== undefined) response.writeContinue();
+    bodyReader.read(request, receivedMs, (error, body) => {
+      if (error === null) this.#decode(arrival, key, body);
+      else this.#refuse(arrival, error);
+    });
+  }
+
+  #decode(arrival: Arrival, key: ClientKey, body: Buffer): void {
+    const encoding = arrival.request.headers["content-encoding"];
+    if (encoding === undefined || encoding === "" || encoding === "identity") {
+      this.#handOver(arrival, key, body);
+      return;
+    }
+    decodeBody(body, encoding, this.#options.bodyBytesMax, (error, plain) => {
+      if (error === null) this.#handOver(arrival, key, plain);
+      else this.#refuse(arrival, error);
+    });
+  }
+
+  #handOver(arrival: Arrival, key: ClientKey, body: Buffer): void {
+    const { id, request, response, receivedMs, to } = arrival;
+    if (response.destroyed) return;
+    try {
+      const members = scanRequest(body, to.required);
+      const { headers } = request;
+      const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs };
+      const about = { requestId: id, shape: to.shape, isStream: members.isStream };
+      this.#options.gateway.serve(facts, new ClientDownstream(response, about));
+    } catch (error) {
+      this.#refuse(arrival, error);
+    }
+  }
+
+  #refuse(arrival: Arrival, error: unknown): void {
+    const { id, to, response, receivedMs } = arrival;
+    const { observer, clock } = this.#options;
+    const known = error instanceof GatewayError ? error : hiddenError(error);
+    const extra = known.code === "method_not_allowed" ? ["allow", "POST, OPTIONS"] : [];
+    sendError(response, known, { requestId: id, shape: to.shape, extra });
+    recordRefusal(
+      observer,
+      { id, route: to.route.pattern, startedMs: receivedMs, endedMs: clock.elapsedMs() },
+      known,
+    );
+  }
+}

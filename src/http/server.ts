@@ -1,0 +1,240 @@
+// The gateway's door: one Node server. Busy routes go straight to the gateway, everything else through Hono. Every wait
+// of a connection is bounded here (its head, its body, its silence between requests), and whatever Node itself would
+// answer with an empty page is answered in the clients' envelope instead.
+//
+// An answer's `x-request-id` is always ours and always new. One that the client sends is not taken over: ids that
+// callers can choose could be made to collide in the log.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { randomRequestId, type Clock } from "../clock.ts";
+import { GatewayError } from "../errors.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import type { Observer, Sample } from "../observe/events.ts";
+import { createApp } from "./app.ts";
+import { Authenticator } from "./authenticate.ts";
+import { BodyReader, type BodyLimits } from "./body.ts";
+import { answerClientError, rawAnswer } from "./client-error.ts";
+import { hiddenError } from "./error-answer.ts";
+import { JsonRoutes } from "./json-routes.ts";
+import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
+import type { PlainRoute } from "./plain-route.ts";
+import { sendError } from "./respond.ts";
+
+export interface HttpLimits extends BodyLimits {
+  /** Connections beyond this many are closed at once. */
+  readonly connectionsMax: number;
+  readonly headBytesMax: number;
+  /** From a connection's first byte, or the end of its last answer's request, to the end of the head. */
+  readonly headTimeoutMs: number;
+  /** For the head and the body together. */
+  readonly requestTimeoutMs: number;
+  /** How long an idle connection is kept. Longer than load balancers keep theirs (60 s to 600 s): the side that sends next must not be the side that finds the connection closed. */
+  readonly keepAliveMs: number;
+  /** How often waits are looked at, and so how late a bound may be noticed. */
+  readonly sweepMs: number;
+}
+
+export const DEFAULT_HTTP_LIMITS: HttpLimits = {
+  bodyBytesMax: 64 * 1024 * 1024,
+  bodyStallMs: 30_000,
+  connectionsMax: 20_000,
+  headBytesMax: 32 * 1024,
+  headTimeoutMs: 15_000,
+  requestTimeoutMs: 300_000,
+  keepAliveMs: 620_000,
+  sweepMs: 1000,
+};
+
+export interface HttpOptions {
+  readonly gateway: Gateway;
+  readonly observer: Observer;
+  readonly clock: Clock;
+  /** Routes that anyone may ask: health and metrics. */
+  readonly openRoutes: readonly PlainRoute[];
+  /** Routes below `/admin` and `/fleet`, behind the admin key. */
+  readonly operatorRoutes: readonly PlainRoute[];
+  /** The admin key in force, a secret; null lets only callers of this machine in. */
+  readonly adminKey: () => string | null;
+  readonly limits?: Partial<HttpLimits>;
+}
+
+export interface HttpServer {
+  /** Starts listening; port 0 lets the system choose. Rejects with `invalid_config` when the address can't be had. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }>;
+  /** Accepts no more connections and refuses new requests; resolves when every running one has ended. */
+  drain(): Promise<void>;
+  /** Cuts all connections. `drain` resolves with it. */
+  close(): void;
+}
+
+export function createHttpServer(options: HttpOptions): HttpServer {
+  return new NodeHttpServer(options);
+}
+
+class NodeHttpServer implements HttpServer {
+  readonly #options: HttpOptions;
+  readonly #server: Server;
+  readonly #bodyReader: BodyReader;
+  readonly #jsonRoutes: JsonRoutes;
+  readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly #sweep: NodeJS.Timeout;
+  #connectionCount = 0;
+  #droppedCount = 0;
+  #isDraining = false;
+
+  constructor(options: HttpOptions) {
+    const { gateway, observer, clock, openRoutes, operatorRoutes, adminKey } = options;
+    const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
+    const authenticator = new Authenticator();
+    this.#options = options;
+    this.#bodyReader = new BodyReader(limits);
+    const { bodyBytesMax } = limits;
+    const bodyReader = this.#bodyReader;
+    this.#jsonRoutes = new JsonRoutes({ gateway, clock, observer, authenticator, bodyReader, bodyBytesMax });
+    const isBusyPath = (path: string): boolean => this.#jsonRoutes.has(path);
+    const { log } = observer;
+    this.#app = createApp({
+      gateway,
+      log,
+      authenticator,
+      openRoutes,
+      operatorRoutes,
+      adminKey,
+      isBusyPath,
+    });
+    this.#server = this.#createServer(limits);
+    this.#sweep = setInterval(() => bodyReader.sweep(clock.elapsedMs()), limits.sweepMs).unref();
+    observer.addSource(() => this.#samples());
+  }
+
+  listen(address: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ readonly port: number }>();
+    const onError = (cause: Error): void => {
+      const message = `Can't listen on ${address.host}:${address.port}: ${cause.message}`;
+      reject(new GatewayError("invalid_config", message, { cause }));
+    };
+    this.#server.once("error", onError);
+    this.#server.listen(address.port, address.host, () => {
+      this.#server.off("error", onError);
+      const bound = this.#server.address();
+      resolve({ port: typeof bound === "object" && bound !== null ? bound.port : address.port });
+    });
+    return promise;
+  }
+
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // Connections whose request ends during the drain become idle one by one, and Node does not close those by itself.
+    const closeIdle = setInterval(() => this.#server.closeIdleConnections(), DRAIN_LOOK_MS);
+    this.#server.close(() => {
+      clearInterval(closeIdle);
+      clearInterval(this.#sweep);
+      resolve();
+    });
+    this.#server.closeIdleConnections();
+    return promise;
+  }
+
+  close(): void {
+    clearInterval(this.#sweep);
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  #createServer(limits: HttpLimits): Server {
+    const server = createServer({
+      maxHeaderSize: limits.headBytesMax,
+      headersTimeout: limits.headTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: limits.keepAliveMs,
+      connectionsCheckingInterval: limits.sweepMs,
+      // A missing Host would be answered with an empty page; `#onRequest` answers it in the envelope.
+      requireHostHeader: false,
+    });
+    server.maxConnections = limits.connectionsMax;
+    server.on("request", (request, response) => this.#onRequest(request, response));
+    // "100 Continue" is sent once the head has been found good, not before.
+    server.on("checkContinue", (request, response) => this.#onRequest(request, response));
+    server.on("checkExpectation", (_: IncomingMessage, response: ServerResponse) => {
+      const error = new GatewayError("invalid_request", "The expectation can't be met.", { status: 417 });
+      sendError(response, error, { requestId: randomRequestId(), shape: "chat" });
+    });
+    server.on("connect", (_, socket: Duplex) => {
+      const error = methodNotAllowed("CONNECT", "A gateway", "other methods");
+      socket.end(rawAnswer(error, randomRequestId()), () => socket.destroy());
+    });
+    server.on("clientError", (error, socket) => answerClientError(error, socket, randomRequestId()));
+    server.on("connection", (socket) => {
+      this.#connectionCount++;
+      socket.once("close", () => this.#connectionCount--);
+    });
+    server.on("drop", () => this.#droppedCount++);
+    return server;
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const path = pathOf(request);
+    try {
+      if (this.#isDraining) refuseDraining(response);
+      if (request.headers.host === undefined && request.httpVersionMinor > 0) refuseHostless();
+      if (this.#jsonRoutes.serve(path, request, response)) return;
+      checkPath(path);
+    } catch (error) {
+      this.#fail(response, error);
+      return;
+    }
+    if (request.headers.expect !== undefined) response.writeContinue();
+    this.#app(request, response).catch((error: unknown) => this.#fail(response, error));
+  }
+
+  #fail(response: ServerResponse, error: unknown): void {
+    const requestId = randomRequestId();
+    const known = error instanceof GatewayError ? error : hiddenError(error);
+    if (known !== error)
+      this.#options.observer.log.error("request failed unexpectedly", { requestId, error });
+    sendError(response, known, { requestId, shape: "chat" });
+  }
+
+  *#samples(): Iterable<Sample> {
+    const gauge = { kind: "gauge", labels: {} } as const;
+    yield {
+      ...gauge,
+      name: "sluice_http_connections",
+      help: "Open client connections.",
+      value: this.#connectionCount,
+    };
+    yield {
+      ...gauge,
+      name: "sluice_http_bodies_waiting",
+      help: "Requests whose body has not arrived whole.",
+      value: this.#bodyReader.waitingCount,
+    };
+    yield {
+      name: "sluice_http_connections_dropped_total",
+      help: "Connections closed at once because there were too many.",
+      kind: "counter",
+      labels: {},
+      value: this.#droppedCount,
+    };
+  }
+}
+
+/** How often a drain looks for connections that have become idle. */
+const DRAIN_LOOK_MS = 50;
+
+function refuseDraining(response: ServerResponse): never {
+  response.shouldKeepAlive = false;
+  throw new GatewayError(
+    "shutting_down",
+    "This gateway is shutting down. Try again: another one may answer.",
+    {
+      retryAfterMs: 1000,
+    },
+  );
+}
+
+/** RFC 9112 section 3.2: a request of HTTP/1.1 without a Host header must be refused. */
+function refuseHostless(): never {
+  throw new GatewayError("invalid_request", "The request has no Host header.");
+}

@@ -1,0 +1,80 @@
+// A real server on a port of the system's choice with a gateway behind it that tells what it was asked.
+import { onTestFinished } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import type { Downstream } from "../../src/gateway/downstream.ts";
+import type { RequestFacts } from "../../src/gateway/request.ts";
+import type { ClientKey, Runtime } from "../../src/gateway/runtime.ts";
+import { createHttpServer, type HttpOptions, type HttpServer } from "../../src/http/server.ts";
+import type { LogFields, RequestRecord, Sample } from "../../src/observe/events.ts";
+import { RawClient } from "./raw-client.ts";
+
+export const ANONYMOUS: ClientKey = { name: "anonymous", models: null, priority: 1 };
+
+export const OPEN_RUNTIME: Runtime = {
+  keys: new Map(),
+  anonymous: ANONYMOUS,
+  models: [
+    { id: "smart", ownedBy: "sluice" },
+    { id: "local/org/model:7b", ownedBy: "local" },
+  ],
+};
+
+type Serve = (request: RequestFacts, downstream: Downstream) => void;
+
+/** Answers with what it got. */
+function echo(request: RequestFacts, downstream: Downstream): void {
+  const { id, route, key, body, members } = request;
+  const answer = JSON.stringify({
+    route: route.kind,
+    key: key.name,
+    model: members.model,
+    body: body.toString(),
+  });
+  downstream.response.writeHead(200, ["content-type", "application/json", "x-request-id", id]).end(answer);
+}
+
+export interface Fixture {
+  readonly port: number;
+  readonly server: HttpServer;
+  readonly records: readonly RequestRecord[];
+  readonly logs: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
+  readonly samples: () => Sample[];
+  /** A client of this server, closed when the test ends. */
+  readonly client: () => RawClient;
+}
+
+export async function startServer(
+  options: Partial<HttpOptions> & { readonly runtime?: Runtime; readonly serve?: Serve } = {},
+): Promise<Fixture> {
+  const records: RequestRecord[] = [];
+  const logs: { message: string; fields: LogFields | undefined }[] = [];
+  const sources: (() => Iterable<Sample>)[] = [];
+  const note = (message: string, fields?: LogFields): void => void logs.push({ message, fields });
+  const server = createHttpServer({
+    gateway: { runtime: options.runtime ?? OPEN_RUNTIME, serve: options.serve ?? echo },
+    observer: {
+      log: { debug: note, info: note, warn: note, error: note },
+      requestEnded: (record) => void records.push(record),
+      addSource: (source) => void sources.push(source),
+    },
+    clock: systemClock,
+    openRoutes: [],
+    operatorRoutes: [],
+    adminKey: () => null,
+    ...options,
+  });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.close());
+  return {
+    port,
+    server,
+    records,
+    logs,
+    samples: () => sources.flatMap((source) => Array.from(source())),
+    client() {
+      const client = new RawClient(port);
+      onTestFinished(() => client.close());
+      return client;
+    },
+  };
+}
