@@ -1,0 +1,47 @@
+// What `/healthz`, `/readyz` and `/metrics` answer, as plain values; http/ sends them.
+import { METRICS_CONTENT_TYPE } from "./exposition.ts";
+
+export interface PlainAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What readiness depends on. */
+export interface Readiness {
+  readonly isStoreOpen: boolean;
+  readonly isDraining: boolean;
+  readonly providerCount: number;
+}
+
+function json(status: number, value: object): PlainAnswer {
+  const headers = { "content-type": "application/json", "cache-control": "no-store" };
+  return { status, headers, body: `${JSON.stringify(value)}\n` };
+}
+
+/** The process lives and its event loop turns: that it answers at all is the answer. */
+export function healthz(): PlainAnswer {
+  return json(200, { status: "ok" });
+}
+
+/** 200 when requests can be served, else 503 with the reasons. */
+export function readyz(readiness: Readiness): PlainAnswer {
+  const reasons = reasonsAgainst(readiness);
+  return reasons.length === 0 ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reasons });
+}
+
+function reasonsAgainst({ isStoreOpen, isDraining, providerCount }: Readiness): readonly string[] {
+  return [
+    ...(isDraining ? ["draining"] : []),
+    ...(isStoreOpen ? [] : ["store_closed"]),
+    ...(providerCount > 0 ? [] : ["no_provider"]),
+  ];
+}
+
+export function metricsAnswer(text: string): PlainAnswer {
+  return {
+    status: 200,
+    headers: { "content-type": METRICS_CONTENT_TYPE, "cache-control": "no-store" },
+    body: text,
+  };
+}

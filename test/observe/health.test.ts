@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { healthz, metricsAnswer, readyz } from "../../src/observe/health.ts";
+
+test("a living process is healthy", () => {
+  expect(healthz()).toMatchObject({ status: 200, body: '{"status":"ok"}\n' });
+});
+
+test.each([
+  [{ isStoreOpen: true, isDraining: false, providerCount: 1 }, 200, undefined],
+  [{ isStoreOpen: true, isDraining: true, providerCount: 1 }, 503, ["draining"]],
+  [{ isStoreOpen: false, isDraining: false, providerCount: 1 }, 503, ["store_closed"]],
+  [{ isStoreOpen: true, isDraining: false, providerCount: 0 }, 503, ["no_provider"]],
+  [
+    { isStoreOpen: false, isDraining: true, providerCount: 0 },
+    503,
+    ["draining", "store_closed", "no_provider"],
+  ],
+])("readiness of %o is %i", (readiness, status, reasons) => {
+  const answer = readyz(readiness);
+  expect(answer.status).toBe(status);
+  expect(JSON.parse(answer.body)["reasons"]).toEqual(reasons);
+});
+
+test("metrics are served as Prometheus' text", () => {
+  expect(metricsAnswer("x 1\n").headers["content-type"]).toBe("text/plain; version=0.0.4; charset=utf-8");
+});
