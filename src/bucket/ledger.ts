@@ -1,0 +1,303 @@
+// The replicated state of a fleet: who its members are and what each of them says about each bucket. It is pure: it
+// changes only by `write` (what this replica says itself) and `merge` (what others say), and both only move forward.
+//
+// Everything a replica says carries a stamp (boot, version) from one counter of that replica. What has been heard of it
+// is always *everything up to* a stamp; the version vector holds these, and a delta for a peer is everything above the
+// peer's vector. To make a delta cost what has changed and not what exists, the entries of each author are kept in a
+// list in the order of their stamps:
+//
+//     author ──▶ newest ──▶ older ──▶ … ──▶ oldest          a delta walks from the newest down to the peer's stamp
+//
+// A section of a delta says from which stamp on it is complete. One that begins above what is known here is passed
+// over (the next exchange brings it whole), so what is known of an author never has holes. That matters when a replica
+// hands over what it holds: whoever sees that it has left must have seen everything it gave before. So a member's
+// profile travels only together with the last of its entries.
+import { difference, WHOLE, wrap } from "./parts.ts";
+import { compareStamps, NEVER } from "./row.ts";
+import type { Row, Stamp } from "./row.ts";
+import { successionOf } from "./succession.ts";
+import type { Standing, Succession } from "./succession.ts";
+
+/** What a replica says about itself. */
+export interface Profile {
+  /** For people. */
+  readonly name: string;
+  readonly heir: string;
+  readonly claims: ReadonlySet<string>;
+  /** Of each other replica's farewells (see farewell.ts), how many this one has carried out. */
+  readonly carriedOut: ReadonlyMap<string, number>;
+}
+
+export const NEW_PROFILE: Profile = { name: "", heir: "", claims: new Set(), carriedOut: new Map() };
+
+/** One entry, linked into its author's list. */
+export class Entry {
+  readonly author: Member;
+  readonly bucket: BucketRows;
+  boot = 0;
+  version = 0;
+  row: Row;
+  newer: Entry | null = null;
+  older: Entry | null = null;
+
+  constructor(author: Member, bucket: BucketRows, row: Row) {
+    this.author = author;
+    this.bucket = bucket;
+    this.row = row;
+  }
+}
+
+export class Member implements Standing {
+  readonly id: string;
+  /** Everything up to here is known. */
+  boot = 0;
+  version = 0;
+  profile: Profile = NEW_PROFILE;
+  profileStamp: Stamp = NEVER;
+  newest: Entry | null = null;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  get heir(): string {
+    return this.profile.heir;
+  }
+
+  get claims(): ReadonlySet<string> {
+    return this.profile.claims;
+  }
+}
+
+/** All that is said about one bucket. */
+export class BucketRows {
+  readonly key: string;
+  readonly entries = new Map<string, Entry>();
+  /** The balance of gives of every replica named in the rows, before succession; the founder's whole is not in it. */
+  readonly balances = new Map<string, number>();
+
+  constructor(key: string) {
+    this.key = key;
+  }
+}
+
+/** Which fleet this is. Of two lineages that meet, the older wins whole. */
+export interface Lineage {
+  /** When it was founded, by the founder's wall clock, in milliseconds since the epoch. */
+  readonly stamp: number;
+  readonly founder: string;
+}
+
+/** Whether `left` wins over `right`. */
+export function isOlder(left: Lineage, right: Lineage): boolean {
+  return left.stamp - right.stamp < 0 || (left.stamp === right.stamp && left.founder < right.founder);
+}
+
+export type Vector = ReadonlyMap<string, Stamp>;
+
+export interface SectionEntry {
+  readonly stamp: Stamp;
+  readonly bucket: string;
+  readonly row: Row;
+}
+
+/** What one author said after `from`, up to `to`. */
+export interface Section {
+  readonly author: string;
+  readonly from: Stamp;
+  readonly to: Stamp;
+  readonly entries: readonly SectionEntry[];
+  /** Comes with the last entries only; `null` when more are to follow. */
+  readonly profile: { readonly stamp: Stamp; readonly profile: Profile } | null;
+}
+
+/** `dominated`: nothing in it was new. `gap`: it begins above what is known here, and was passed over. */
+export type MergeResult = "merged" | "dominated" | "gap";
+
+/** Told of each row that a merge takes, before it replaces the old one. */
+export type RowListener = (bucket: BucketRows, author: string, before: Row | undefined, after: Row) => void;
+
+export class Ledger {
+  lineage: Lineage | null = null;
+  readonly members = new Map<string, Member>();
+  readonly buckets = new Map<string, BucketRows>();
+  succession: Succession = new Map();
+
+  member(id: string): Member {
+    let member = this.members.get(id);
+    if (member === undefined) {
+      member = new Member(id);
+      this.members.set(id, member);
+    }
+    return member;
+  }
+
+  bucket(key: string): BucketRows {
+    let bucket = this.buckets.get(key);
+    if (bucket === undefined) {
+      bucket = new BucketRows(key);
+      this.buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+
+  /** What a replica holds of a bucket, in parts: its own balance and those of the replicas it succeeded. */
+  share(bucket: BucketRows, id: string): number {
+    const founder = this.lineage?.founder ?? "";
+    if (this.succession.size === 0) {
+      return wrap((bucket.balances.get(id) ?? 0) + (id === founder ? WHOLE : 0));
+    }
+    let sum = (this.succession.get(founder) ?? founder) === id ? WHOLE : 0;
+    for (const [replica, balance] of bucket.balances) {
+      if ((this.succession.get(replica) ?? replica) === id) sum += balance;
+    }
+    return wrap(sum);
+  }
+
+  /** Puts an author's row in its place and at the head of the author's list. The stamp must be the author's latest. */
+  place(author: Member, bucket: BucketRows, stamp: Stamp, row: Row): void {
+    let entry = bucket.entries.get(author.id);
+    if (entry === undefined) {
+      entry = new Entry(author, bucket, row);
+      bucket.entries.set(author.id, entry);
+      rebalance(bucket, author.id, undefined, row);
+    } else {
+      unlink(entry);
+      rebalance(bucket, author.id, entry.row, row);
+      entry.row = row;
+    }
+    entry.boot = stamp.boot;
+    entry.version = stamp.version;
+    link(entry);
+  }
+
+  setProfile(author: Member, stamp: Stamp, profile: Profile): void {
+    const before = author.profile;
+    author.profile = profile;
+    author.profileStamp = stamp;
+    const isSame = before.heir === profile.heir && before.claims.size === profile.claims.size;
+    if (!isSame) this.succession = successionOf(this.members.values());
+  }
+
+  vector(): Map<string, Stamp> {
+    const vector = new Map<string, Stamp>();
+    for (const member of this.members.values()) {
+      vector.set(member.id, { boot: member.boot, version: member.version });
+    }
+    return vector;
+  }
+
+  /**
+   * Everything known here above a peer's vector, at most `entriesMax` entries; entries that are hidden (not durable
+   * yet) are left out and will come under a later stamp.
+   */
+  delta(peer: Vector, entriesMax: number, isHidden: (entry: Entry) => boolean): Section[] {
+    const sections: Section[] = [];
+    let room = entriesMax;
+    for (const author of this.members.values()) {
+      if (room <= 0) break;
+      const from = peer.get(author.id) ?? NEVER;
+      if (compareStamps(author, from) <= 0) continue;
+      const section = sectionOf(author, from, room, isHidden);
+      room -= section.entries.length + 1;
+      sections.push(section);
+    }
+    return sections;
+  }
+
+  /** Takes what is new in a section. */
+  merge(section: Section, onRow: RowListener): MergeResult {
+    const author = this.member(section.author);
+    if (compareStamps(section.to, author) <= 0) return "dominated";
+    if (compareStamps(section.from, author) > 0) return "gap";
+    for (const { stamp, bucket: key, row } of section.entries) {
+      const bucket = this.bucket(key);
+      const entry = bucket.entries.get(author.id);
+      if (entry !== undefined && compareStamps(stamp, entry) <= 0) continue;
+      onRow(bucket, author.id, entry?.row, row);
+      this.place(author, bucket, stamp, row);
+    }
+    if (section.profile !== null && compareStamps(section.profile.stamp, author.profileStamp) > 0) {
+      this.setProfile(author, section.profile.stamp, section.profile.profile);
+    }
+    author.boot = section.to.boot;
+    author.version = section.to.version;
+    return "merged";
+  }
+}
+
+function sectionOf(
+  author: Member,
+  from: Stamp,
+  room: number,
+  isHidden: (entry: Entry) => boolean,
+): Section {
+  const entries: SectionEntry[] = [];
+  for (
+    let entry = author.newest;
+    entry !== null && compareStamps(entry, from) > 0;
+    entry = entry.older
+  ) {
+    if (isHidden(entry)) continue;
+    entries.push({
+      stamp: { boot: entry.boot, version: entry.version },
+      bucket: entry.bucket.key,
+      row: entry.row,
+    });
+  }
+  entries.reverse();
+  const last = entries[room - 1];
+  if (entries.length > room && last !== undefined) {
+    return { author: author.id, from, to: last.stamp, entries: entries.slice(0, room), profile: null };
+  }
+  return {
+    author: author.id,
+    from,
+    to: { boot: author.boot, version: author.version },
+    entries,
+    profile: { stamp: author.profileStamp, profile: author.profile },
+  };
+}
+
+function unlink(entry: Entry): void {
+  if (entry.newer !== null) entry.newer.older = entry.older;
+  else if (entry.author.newest === entry) entry.author.newest = entry.older;
+  if (entry.older !== null) entry.older.newer = entry.newer;
+  entry.newer = null;
+  entry.older = null;
+}
+
+function link(entry: Entry): void {
+  let newer: Entry | null = null;
+  let older = entry.author.newest;
+  while (older !== null && compareStamps(older, entry) > 0) {
+    newer = older;
+    older = older.older;
+  }
+  entry.older = older;
+  entry.newer = newer;
+  if (older !== null) older.newer = entry;
+  if (newer !== null) newer.older = entry;
+  else entry.author.newest = entry;
+}
+
+/** Books the difference between two rows of one author: what left the giver arrives at the receivers. */
+function rebalance(bucket: BucketRows, author: string, before: Row | undefined, after: Row): void {
+  if (before?.given === after.given) return;
+  const balances = bucket.balances;
+  const add = (replica: string, parts: number): void => {
+    balances.set(replica, wrap((balances.get(replica) ?? 0) + parts));
+  };
+  for (const [receiver, edge] of after.given) {
+    const moved = difference(edge.parts, before?.given.get(receiver)?.parts ?? 0);
+    if (moved === 0) continue;
+    add(author, -moved);
+    add(receiver, moved);
+  }
+  if (before === undefined) return;
+  for (const [receiver, edge] of before.given) {
+    if (after.given.has(receiver)) continue;
+    add(author, edge.parts);
+    add(receiver, -edge.parts);
+  }
+}

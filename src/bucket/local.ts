@@ -1,0 +1,210 @@
+// One replica's part of one bucket: an ordinary token bucket over the share it holds, plus the block that it has
+// reserved ahead on disk.
+//
+// Reserve ahead. The durable record says `level L at instant t, block b`, and a restart computes
+// min(capacity, L + refill since t) - b. Between two records the bucket counts x, the units taken and not returned
+// since the record, and takes only while x + cost ≤ b. Let N be the level that the record's path would have with
+// nothing taken, and T the true one. Refill and the clamp at capacity can only bring N and T closer, so N - T ≤ x ≤ b,
+// and what a restart computes, N - b, is never above T: units that were spent can't come back, also after an idle
+// time that filled both to the brim. While a new record is being written it is unknown which of the two a crash would
+// leave, so both bind. `allowance` is b - x of the durable record, `allowanceNext` that of the one under way.
+//
+// A bucket of running requests (refill: held) needs no record: after a crash its requests are gone, and its level is
+// its capacity less what runs now, whatever happened before.
+import { invariant } from "./invariant.ts";
+import type { Limit } from "./limit.ts";
+import { WHOLE } from "./parts.ts";
+
+/** Slack for the rounding of refills, in units. The level keeps the difference, so it doesn't add up. */
+const ROUNDING = 1e-6;
+
+/** A block is at least this part of the capacity, so that the first requests after an idle time wait for no disk. */
+const BLOCK_FLOOR = 1 / 10;
+/** A block is no more than what can be refilled in this time, over the capacity. */
+const BLOCK_AHEAD_MS = 2000;
+/** A block that lasted less than this is doubled; one that lasted four times as long is halved. */
+const BLOCK_LASTS_MS = 1000;
+/** A block holds at least this many of the largest requests lately, if the capacity does. */
+const BLOCK_COSTS = 4;
+/** How fast the memory of a large request fades, per record. */
+const COST_DECAY = 0.9;
+
+/** What the disk knows of a level. */
+export interface LevelRecord {
+  readonly level: number;
+  /** When the level was computed. */
+  readonly atMs: number;
+  /** Units that may have been taken since, and count as spent after a crash. */
+  readonly block: number;
+}
+
+export class LocalBucket {
+  limit: Limit;
+  /** What this replica holds of the bucket, in parts; below zero only after a false death. */
+  share = 0;
+  /** Parts that were given by a replica whose calendar is ahead of ours; they count from its period on. */
+  aheadParts = 0;
+  aheadUnits = 0;
+  aheadPeriod = -1;
+  capacity = 0;
+  ratePerMs = 0;
+  /** Units here; at `atMs`. Below zero when more was used than taken: debt, paid by refill. */
+  level = 0;
+  atMs: number;
+  /** The calendar period that the level was refilled for; -1 when it never was. */
+  period = -1;
+  /** When the next boundary comes, in elapsed milliseconds; Infinity when no calendar is involved. */
+  refillsAtMs = Infinity;
+  /** The block of the durable record, and of the one under way (Infinity: none is). */
+  block = 0;
+  blockNext = Infinity;
+  allowance = 0;
+  allowanceNext = Infinity;
+  /** Below this allowance the next record is due. */
+  allowanceLow = 0;
+  /** The largest cost that found the units here but no block to take them from. */
+  blockWanted = 0;
+  recordedAtMs = -Infinity;
+  /** Totals of this process's life and before, in units. */
+  spent = 0;
+  returned = 0;
+  takes = 0;
+  /** The largest cost lately; decays with each record. */
+  costMax = 0;
+
+  constructor(limit: Limit, nowMs: number) {
+    this.limit = limit;
+    this.atMs = nowMs;
+    if (limit.refill.kind === "held") {
+      this.block = Infinity;
+      this.allowance = Infinity;
+    }
+  }
+
+  /** Applies a share or a changed limit: the level carries over, and is clamped to the new capacity. */
+  resize(limit: Limit, share: number, nowMs: number): void {
+    this.refill(nowMs);
+    this.limit = limit;
+    this.share = share;
+    const portion = Math.max(0, share - this.aheadParts) / WHOLE;
+    const capacity = limit.capacity * portion;
+    if (limit.refill.kind === "held") this.level += capacity - this.capacity;
+    else this.level = Math.min(this.level, capacity);
+    this.capacity = capacity;
+    this.ratePerMs = limit.refill.kind === "continuous" ? limit.refill.unitsPerMs * portion : 0;
+  }
+
+  refill(nowMs: number): void {
+    const elapsed = nowMs - this.atMs;
+    if (elapsed <= 0) return;
+    this.atMs = nowMs;
+    if (this.ratePerMs === 0) return;
+    const level = this.level + elapsed * this.ratePerMs;
+    this.level = level > this.capacity ? this.capacity : level;
+  }
+
+  /** Takes `cost` units if they are here and reserved. */
+  take(cost: number, nowMs: number): boolean {
+    this.refill(nowMs);
+    if (this.level < cost - ROUNDING || this.allowance < cost || this.allowanceNext < cost) return false;
+    this.level -= cost;
+    this.allowance -= cost;
+    this.allowanceNext -= cost;
+    this.spent += cost;
+    this.takes += 1;
+    if (cost > this.costMax) this.costMax = cost;
+    return true;
+  }
+
+  /** Whether the units are here, reserved or not. */
+  holds(cost: number): boolean {
+    return this.level >= cost - ROUNDING;
+  }
+
+  /** Undoes a take of the same instant: another bucket of the request was short. */
+  untake(cost: number): void {
+    this.level += cost;
+    this.allowance += cost;
+    this.allowanceNext += cost;
+    this.spent -= cost;
+    this.takes -= 1;
+  }
+
+  /** Gives units back; what the capacity can't hold is lost. */
+  giveBack(amount: number, nowMs: number): void {
+    this.refill(nowMs);
+    this.returned += amount;
+    this.level = Math.min(this.capacity, this.level + amount);
+    this.allowance = Math.min(this.block, this.allowance + amount);
+    this.allowanceNext = Math.min(this.blockNext, this.allowanceNext + amount);
+  }
+
+  /** Books units that were used beyond what was taken; the level may fall below zero. */
+  owe(amount: number, nowMs: number): void {
+    this.refill(nowMs);
+    this.spent += amount;
+    this.level -= amount;
+    this.allowance -= amount;
+    this.allowanceNext -= amount;
+  }
+
+  /**
+   * The record that is to become durable, and binds from now on beside the durable one.
+   * `endRecord` must follow before the next one begins.
+   */
+  beginRecord(nowMs: number): LevelRecord {
+    invariant(this.blockNext === Infinity, "one record of a bucket is written at a time");
+    this.refill(nowMs);
+    if (this.limit.refill.kind === "held") return { level: 0, atMs: nowMs, block: 0 };
+    this.blockNext = this.#blockSize(nowMs);
+    this.allowanceNext = this.blockNext;
+    this.recordedAtMs = nowMs;
+    this.costMax *= COST_DECAY;
+    return { level: this.level, atMs: nowMs, block: this.blockNext };
+  }
+
+  /** The record under way is durable (or was not written, and then the old one goes on). */
+  endRecord(isDurable: boolean): void {
+    if (this.limit.refill.kind === "held") return;
+    if (isDurable) {
+      this.block = this.blockNext;
+      this.allowance = this.allowanceNext;
+      this.allowanceLow = this.block / 2;
+      if (this.allowance >= this.blockWanted) this.blockWanted = 0;
+    }
+    this.blockNext = Infinity;
+    this.allowanceNext = Infinity;
+  }
+
+  /** What a restart makes of a record: the level that is surely not above the true one. */
+  restore(record: LevelRecord, nowMs: number): void {
+    if (this.limit.refill.kind === "held") {
+      this.level = this.capacity;
+      return;
+    }
+    this.level = Math.min(this.capacity, record.level);
+    this.atMs = record.atMs;
+    this.refill(nowMs);
+    this.level -= record.block;
+    this.spent += record.block;
+  }
+
+  #blockSize(nowMs: number): number {
+    const floor = Math.min(
+      this.capacity,
+      Math.max(this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS),
+    );
+    const lastedMs = nowMs - this.recordedAtMs;
+    const factor = lastedMs < BLOCK_LASTS_MS ? 2 : lastedMs > 4 * BLOCK_LASTS_MS ? 0.5 : 1;
+    const ahead = Math.max(0, this.level) + this.ratePerMs * BLOCK_AHEAD_MS;
+    return Math.max(floor, this.blockWanted, Math.min(this.block * factor, ahead));
+  }
+
+  /** The invariants, for tests and the simulator. */
+  check(): void {
+    invariant(this.level <= this.capacity + ROUNDING, "a level is never above its capacity");
+    invariant(this.allowance <= this.block, "an allowance is never above its block");
+    invariant(this.allowanceNext <= this.blockNext, "an allowance is never above its block");
+    invariant(Number.isFinite(this.level) && Number.isFinite(this.spent), "levels and totals are finite");
+  }
+}

@@ -1,0 +1,268 @@
+// What the store holds, as frames: who this replica is, its own part of each bucket, and the rows and profiles it has
+// heard. A record of a bucket holds the level together with the row it goes with, so that a give and the level it
+// lowers can't come apart.
+import { Malformed, Reader, Writer } from "./codec.ts";
+import type { Lineage, Profile } from "./ledger.ts";
+import type { LevelRecord } from "./local.ts";
+import type { Edge, Gauge, Row, Stamp } from "./row.ts";
+
+const VERSION = 1;
+const KIND_IDENTITY = 0x49;
+const KIND_HOLDING = 0x48;
+const KIND_ROW = 0x52;
+const KIND_MEMBER = 0x4d;
+
+/** The longest bucket key and replica name, in bytes. */
+export const KEY_BYTES_MAX = 1024;
+export const NAME_BYTES_MAX = 256;
+
+/** A machine's clocks at one moment; `bootId` names the time since the machine was started. */
+export interface Instant {
+  readonly bootId: string;
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+export interface IdentityRecord {
+  readonly id: string;
+  readonly boot: number;
+  /** The boot since which this replica's disk has not gone back in time. */
+  readonly soundSince: number;
+  readonly lineage: Lineage | null;
+  /** The replica's own time line, which goes on over restarts, at `instant`. */
+  readonly timelineMs: number;
+  readonly instant: Instant;
+}
+
+export interface HoldingRecord {
+  readonly key: string;
+  /** `atMs` is on the replica's time line. */
+  readonly level: LevelRecord;
+  readonly period: number;
+  readonly aheadParts: number;
+  readonly aheadUnits: number;
+  readonly aheadPeriod: number;
+  /** Its gauge is not kept. */
+  readonly row: Row;
+}
+
+export interface RowRecord {
+  readonly key: string;
+  readonly author: string;
+  readonly stamp: Stamp;
+  readonly row: Row;
+}
+
+export interface MemberRecord {
+  readonly id: string;
+  readonly known: Stamp;
+  readonly profileStamp: Stamp;
+  readonly profile: Profile;
+}
+
+export function encodeIdentity(record: IdentityRecord): Uint8Array {
+  const writer = new Writer(KIND_IDENTITY, VERSION);
+  writer.id(record.id);
+  writer.integer(record.boot);
+  writer.integer(record.soundSince);
+  writeLineage(writer, record.lineage);
+  writer.number(record.timelineMs);
+  writer.text(record.instant.bootId);
+  writer.number(record.instant.monotonicMs);
+  writer.number(record.instant.wallMs);
+  return writer.finish();
+}
+
+export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
+  const reader = new Reader(bytes, KIND_IDENTITY, VERSION);
+  const record = {
+    id: reader.id(),
+    boot: reader.integer(),
+    soundSince: reader.integer(),
+    lineage: readLineage(reader),
+    timelineMs: reader.number(),
+    instant: {
+      bootId: reader.text(NAME_BYTES_MAX),
+      monotonicMs: reader.number(),
+      wallMs: reader.number(),
+    },
+  };
+  reader.end();
+  return record;
+}
+
+export function writeLineage(writer: Writer, lineage: Lineage | null): void {
+  writer.boolean(lineage !== null);
+  if (lineage === null) return;
+  writer.number(lineage.stamp);
+  writer.id(lineage.founder);
+}
+
+export function readLineage(reader: Reader): Lineage | null {
+  return reader.boolean() ? { stamp: reader.number(), founder: reader.id() } : null;
+}
+
+export function writeStamp(writer: Writer, stamp: Stamp): void {
+  writer.integer(stamp.boot);
+  writer.integer(stamp.version);
+}
+
+export function readStamp(reader: Reader): Stamp {
+  return { boot: reader.integer(), version: reader.integer() };
+}
+
+export function encodeHolding(record: HoldingRecord): Uint8Array {
+  const writer = new Writer(KIND_HOLDING, VERSION);
+  writer.text(record.key);
+  writer.number(record.level.level);
+  writer.number(record.level.atMs);
+  writer.number(record.level.block);
+  writer.integer(record.period + 1);
+  writer.integer(record.aheadParts);
+  writer.number(record.aheadUnits);
+  writer.integer(record.aheadPeriod + 1);
+  writeRow(writer, record.row);
+  return writer.finish();
+}
+
+export function decodeHolding(bytes: Uint8Array): HoldingRecord {
+  const reader = new Reader(bytes, KIND_HOLDING, VERSION);
+  const record = {
+    key: reader.text(KEY_BYTES_MAX),
+    level: { level: reader.number(), atMs: reader.number(), block: reader.number() },
+    period: reader.integer() - 1,
+    aheadParts: reader.integer(),
+    aheadUnits: reader.number(),
+    aheadPeriod: reader.integer() - 1,
+    row: readRow(reader),
+  };
+  reader.end();
+  return record;
+}
+
+export function encodeRow(record: RowRecord): Uint8Array {
+  const writer = new Writer(KIND_ROW, VERSION);
+  writer.text(record.key);
+  writer.id(record.author);
+  writeStamp(writer, record.stamp);
+  writeRow(writer, record.row);
+  return writer.finish();
+}
+
+export function decodeRow(bytes: Uint8Array): RowRecord {
+  const reader = new Reader(bytes, KIND_ROW, VERSION);
+  const record = {
+    key: reader.text(KEY_BYTES_MAX),
+    author: reader.id(),
+    stamp: readStamp(reader),
+    row: readRow(reader),
+  };
+  reader.end();
+  return record;
+}
+
+export function encodeMember(record: MemberRecord): Uint8Array {
+  const writer = new Writer(KIND_MEMBER, VERSION);
+  writer.id(record.id);
+  writeStamp(writer, record.known);
+  writeStamp(writer, record.profileStamp);
+  writeProfile(writer, record.profile);
+  return writer.finish();
+}
+
+export function decodeMember(bytes: Uint8Array): MemberRecord {
+  const reader = new Reader(bytes, KIND_MEMBER, VERSION);
+  const record = {
+    id: reader.id(),
+    known: readStamp(reader),
+    profileStamp: readStamp(reader),
+    profile: readProfile(reader),
+  };
+  reader.end();
+  return record;
+}
+
+export function writeProfile(writer: Writer, profile: Profile): void {
+  writer.text(profile.name);
+  writer.boolean(profile.heir !== "");
+  if (profile.heir !== "") writer.id(profile.heir);
+  writer.integer(profile.claims.size);
+  for (const victim of profile.claims) writer.id(victim);
+  writer.integer(profile.carriedOut.size);
+  for (const [replica, count] of profile.carriedOut) {
+    writer.id(replica);
+    writer.integer(count);
+  }
+}
+
+export function readProfile(reader: Reader): Profile {
+  const name = reader.text(NAME_BYTES_MAX);
+  const heir = reader.boolean() ? reader.id() : "";
+  const claims = new Set<string>();
+  for (let left = reader.count(16); left > 0; left--) claims.add(reader.id());
+  const carriedOut = new Map<string, number>();
+  for (let left = reader.count(17); left > 0; left--) carriedOut.set(reader.id(), reader.integer());
+  return { name, heir, claims, carriedOut };
+}
+
+export function writeRow(writer: Writer, row: Row): void {
+  writer.number(row.spent);
+  writer.number(row.returned);
+  writer.integer(row.given.size);
+  for (const [receiver, edge] of row.given) {
+    writer.id(receiver);
+    writer.integer(edge.parts);
+    writer.integer(edge.partsBefore);
+    writer.integer(edge.units);
+    writer.integer(edge.boot);
+    writer.integer(edge.period);
+  }
+  writeGauge(writer, row.gauge);
+}
+
+export function readRow(reader: Reader): Row {
+  const spent = amount(reader);
+  const returned = amount(reader);
+  const given = new Map<string, Edge>();
+  for (let left = reader.count(21); left > 0; left--) {
+    given.set(reader.id(), {
+      parts: runningTotal(reader),
+      partsBefore: runningTotal(reader),
+      units: runningTotal(reader),
+      boot: reader.integer(),
+      period: reader.integer(),
+    });
+  }
+  return { spent, returned, given, gauge: readGauge(reader) };
+}
+
+/** Gauges are hints, so single precision would do; doubles keep the format plain. */
+function writeGauge(writer: Writer, gauge: Gauge): void {
+  writer.number(gauge.level);
+  writer.number(gauge.demand);
+  writer.number(gauge.cost);
+  writer.number(gauge.waiting);
+  writer.number(gauge.waitingMs);
+}
+
+function readGauge(reader: Reader): Gauge {
+  return {
+    level: reader.number(),
+    demand: amount(reader),
+    cost: amount(reader),
+    waiting: amount(reader),
+    waitingMs: amount(reader),
+  };
+}
+
+function amount(reader: Reader): number {
+  const value = reader.number();
+  if (value < 0) throw new Malformed("an amount is negative");
+  return value;
+}
+
+function runningTotal(reader: Reader): number {
+  const value = reader.integer();
+  if (value >= 2 ** 52) throw new Malformed("a running total is out of range");
+  return value;
+}
