@@ -1,6 +1,7 @@
 // The only access to time and randomness. Everything else is handed `now` (or a Clock) as an argument, so that the
 // core is deterministic and the simulator can run the real code in virtual time.
 import { randomBytes, randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 
 export interface Clock {
@@ -54,6 +55,27 @@ export function clockFrom(monotonicMs: () => number, wallMs: () => number): Cloc
 
 /** The machine's clocks. */
 export const systemClock: Clock = clockFrom(() => performance.now(), Date.now);
+
+let machineBootId: string | null = null;
+
+/** The machine's start that we run under; empty where the machine doesn't tell, and then no downtime is trusted. */
+function readMachineBootId(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+/** All clocks of the machine at one moment, comparable between processes of one machine boot. */
+export function systemInstant(): { bootId: string; monotonicMs: number; wallMs: number } {
+  machineBootId ??= readMachineBootId();
+  return {
+    bootId: machineBootId,
+    monotonicMs: Number(process.hrtime.bigint() / 1000n) / 1000,
+    wallMs: Date.now(),
+  };
+}
 
 /** Uniform in [0, 1). */
 export type Random = () => number;

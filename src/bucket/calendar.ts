@@ -83,3 +83,17 @@ export function boundaryAfter(wallMs: number, period: CalendarPeriod, timezone: 
   }
   return after;
 }
+
+/** The end of a period by the wall clock; `wallMs` lies in it or (a clock that was set back) a few periods before. */
+export function endOfPeriod(
+  number: number,
+  wallMs: number,
+  period: CalendarPeriod,
+  timezone: string,
+): number {
+  let end = boundaryAfter(wallMs, period, timezone);
+  for (let tries = 0; tries < 4 && periodOf(end, period, timezone) <= number; tries++) {
+    end = boundaryAfter(end, period, timezone);
+  }
+  return end;
+}

@@ -1,5 +1,5 @@
 // The core's own assertion. A wrong balance is worse than a restart, so a broken invariant ends the process that sees
-// it (the shell lets it crash); an expected outcome is never reported this way. The core imports nothing, so it can't
+// one (the shell lets it crash); an expected outcome is never reported this way. The core imports nothing, so it can't
 // use the table of errors.
 
 /** Throws when an invariant of the core does not hold; `what` names it in a sentence. */

@@ -226,18 +226,9 @@ export class Ledger {
   }
 }
 
-function sectionOf(
-  author: Member,
-  from: Stamp,
-  room: number,
-  isHidden: (entry: Entry) => boolean,
-): Section {
+function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
   const entries: SectionEntry[] = [];
-  for (
-    let entry = author.newest;
-    entry !== null && compareStamps(entry, from) > 0;
-    entry = entry.older
-  ) {
+  for (let entry = author.newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
     if (isHidden(entry)) continue;
     entries.push({
       stamp: { boot: entry.boot, version: entry.version },

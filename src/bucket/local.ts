@@ -53,7 +53,8 @@ export class LocalBucket {
   atMs: number;
   /** The calendar period that the level was refilled for; -1 when it never was. */
   period = -1;
-  /** When the next boundary comes, in elapsed milliseconds; Infinity when no calendar is involved. */
+  /** When that period ends: by the wall clock, and in elapsed milliseconds; Infinity when no calendar is involved. */
+  periodEndWallMs = Infinity;
   refillsAtMs = Infinity;
   /** The block of the durable record, and of the one under way (Infinity: none is). */
   block = 0;
@@ -65,6 +66,8 @@ export class LocalBucket {
   /** The largest cost that found the units here but no block to take them from. */
   blockWanted = 0;
   recordedAtMs = -Infinity;
+  /** Nothing is to be reserved any more: the replica stops. */
+  isAtRest = false;
   /** Totals of this process's life and before, in units. */
   spent = 0;
   returned = 0;
@@ -116,6 +119,14 @@ export class LocalBucket {
     return true;
   }
 
+  /** Milliseconds until refill alone covers a cost; Infinity when it never will. */
+  waitMs(cost: number, nowMs: number): number {
+    if (this.level >= cost - ROUNDING) return 0;
+    if (this.ratePerMs > 0) return cost > this.capacity ? Infinity : (cost - this.level) / this.ratePerMs;
+    if (cost > this.capacity + Math.min(0, this.level)) return Infinity;
+    return this.refillsAtMs === Infinity ? Infinity : Math.max(0, this.refillsAtMs - nowMs);
+  }
+
   /** Whether the units are here, reserved or not. */
   holds(cost: number): boolean {
     return this.level >= cost - ROUNDING;
@@ -165,7 +176,7 @@ export class LocalBucket {
 
   /** The record under way is durable (or was not written, and then the old one goes on). */
   endRecord(isDurable: boolean): void {
-    if (this.limit.refill.kind === "held") return;
+    if (this.blockNext === Infinity) return;
     if (isDurable) {
       this.block = this.blockNext;
       this.allowance = this.allowanceNext;
@@ -189,11 +200,36 @@ export class LocalBucket {
     this.spent += record.block;
   }
 
+  /**
+   * A calendar boundary was passed: the bucket is full again (less debt). The durable record is of the old period,
+   * and a restart would refill it whole, so nothing may be taken before the new period is on disk.
+   */
+  enterPeriod(period: number, nowMs: number): void {
+    invariant(period > this.period, "periods only advance");
+    this.period = period;
+    let fresh = this.capacity;
+    if (this.aheadPeriod !== -1 && this.aheadPeriod <= period) {
+      const units = this.aheadPeriod === period ? this.aheadUnits : Infinity;
+      this.aheadPeriod = -1;
+      this.aheadUnits = 0;
+      const parts = this.aheadParts;
+      this.aheadParts = 0;
+      this.resize(this.limit, this.share, nowMs);
+      fresh += Math.min(units, (parts / WHOLE) * this.limit.capacity);
+    }
+    this.level = Math.min(this.capacity, Math.min(0, this.level) + fresh);
+    this.allowance = 0;
+    this.block = 0;
+    if (this.blockNext === Infinity) return;
+    this.blockNext = 0;
+    this.allowanceNext = 0;
+  }
+
   #blockSize(nowMs: number): number {
-    const floor = Math.min(
-      this.capacity,
-      Math.max(this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS),
-    );
+    if (this.isAtRest) return 0;
+    // Without refill there will never be more to spend than there is.
+    const most = this.ratePerMs > 0 ? this.capacity : Math.max(0, this.level);
+    const floor = Math.min(most, Math.max(this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS));
     const lastedMs = nowMs - this.recordedAtMs;
     const factor = lastedMs < BLOCK_LASTS_MS ? 2 : lastedMs > 4 * BLOCK_LASTS_MS ? 0.5 : 1;
     const ahead = Math.max(0, this.level) + this.ratePerMs * BLOCK_AHEAD_MS;

@@ -1,0 +1,66 @@
+// One bucket as this replica holds it: the replicated rows, and beside them what is private to this replica: the
+// level, what it has given (also what is not durable yet and so hidden from others), who waits, and what of it must
+// still be written.
+import type { BucketRows } from "../bucket/ledger.ts";
+import type { Limit } from "../bucket/limit.ts";
+import { LocalBucket } from "../bucket/local.ts";
+import type { HoldingRecord } from "../bucket/record.ts";
+import type { Edge } from "../bucket/row.ts";
+import type { Bucket } from "./quota.ts";
+
+/** The oldest request in a bucket's line. */
+export interface Waiting {
+  readonly cost: number;
+  readonly sinceMs: number;
+}
+
+/** A bucket that this replica's configuration names: it has a limit and so a level. */
+export class OpenBucket extends LocalBucket implements Bucket {
+  readonly holding: Holding;
+
+  constructor(holding: Holding, limit: Limit, nowMs: number) {
+    super(limit, nowMs);
+    this.holding = holding;
+  }
+}
+
+export class Holding {
+  readonly rows: BucketRows;
+  /** Names the bucket in the store's keys. */
+  readonly number: number;
+  /** `null` while no configuration here names the bucket; its rows are kept and relayed all the same. */
+  local: OpenBucket | null = null;
+  /** The record of a bucket that is not open. */
+  parked: HoldingRecord | null = null;
+  /** What this replica has given, gives that are not durable yet included. Replaced, never changed in place. */
+  given: ReadonlyMap<string, Edge> = new Map();
+  waiting: Waiting | null = null;
+  /** Whether a take failed only because the block was too small, so that the next durable record is news. */
+  isAwaitingBlock = false;
+
+  /** It is in the list of what the next flush writes. */
+  isDirty = false;
+  /** Its own row has gives that no flush has begun to write. */
+  isStaged = false;
+  /** Its own row has gives that the flush under way writes. */
+  isFlushing = false;
+  /** Authors whose rows here must be written. */
+  readonly dirtyRows = new Set<string>();
+
+  /** It is in the list of buckets whose gauge may have changed. */
+  isActive = false;
+  demand = 0;
+  cost = 0;
+  seenSpent = 0;
+  seenTakes = 0;
+
+  constructor(rows: BucketRows, number: number) {
+    this.rows = rows;
+    this.number = number;
+  }
+
+  /** Gives in it are not durable: nobody may see this replica's row. */
+  get isHidden(): boolean {
+    return this.isStaged || this.isFlushing;
+  }
+}

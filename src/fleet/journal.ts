@@ -1,0 +1,242 @@
+// From memory to the store and back. A flush is one atomic batch of everything that changed: for each bucket the level
+// record, this replica's row and the rows heard from others (they belong together: the level includes what those rows
+// gave), the profiles of members, and who this replica is at which time. One flush is under way at a time.
+import { Malformed } from "../bucket/codec.ts";
+import {
+  decodeHolding,
+  decodeIdentity,
+  decodeMember,
+  decodeRow,
+  encodeHolding,
+  encodeIdentity,
+  encodeMember,
+  encodeRow,
+  type HoldingRecord,
+  type IdentityRecord,
+  type Instant,
+  type MemberRecord,
+  type RowRecord,
+} from "../bucket/record.ts";
+import type { Batch } from "../store/store.ts";
+import { assert } from "../errors.ts";
+import type { Holding } from "./holding.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** All keys of the replica begin so. */
+export const PREFIX = "fleet/";
+const IDENTITY_KEY = "fleet/identity";
+const BUCKET_PREFIX = "fleet/bucket/";
+const ROW_PREFIX = "fleet/row/";
+const MEMBER_PREFIX = "fleet/member/";
+
+/** Buckets in one flush; more follow in the next. */
+const FLUSH_BUCKETS_MAX = 4096;
+
+function numberKey(prefix: string, number: number): string {
+  return prefix + number.toString(36).padStart(6, "0");
+}
+
+export interface Flush {
+  readonly batch: Batch;
+}
+
+/**
+ * How much of the time since a record may refill: the smaller advance of the two clocks if the machine has run all the
+ * while, else nothing.
+ */
+export function elapsedSince(then: Instant, now: Instant): number {
+  if (then.bootId !== now.bootId || then.bootId === "") return 0;
+  return Math.max(0, Math.min(now.monotonicMs - then.monotonicMs, now.wallMs - then.wallMs));
+}
+
+export class Journal {
+  readonly #state: ReplicaState;
+  /** The replica's time line less the process's clock, in milliseconds. */
+  readonly #offsetMs: number;
+  #flushing: readonly Holding[] | null = null;
+
+  constructor(state: ReplicaState, offsetMs: number) {
+    this.#state = state;
+    this.#offsetMs = offsetMs;
+  }
+
+  get isFlushing(): boolean {
+    return this.#flushing !== null;
+  }
+
+  get hasWork(): boolean {
+    const state = this.#state;
+    return state.dirty.length > 0 || state.dirtyMembers.size > 0 || state.isIdentityDirty;
+  }
+
+  /** The next batch to write, or `null` when nothing is to be written. `written` or `failed` must follow. */
+  collect(nowMs: number, instant: Instant): Flush | null {
+    assert(this.#flushing === null, "one flush is under way at a time");
+    if (!this.hasWork) return null;
+    const state = this.#state;
+    state.nowMs = Math.max(state.nowMs, nowMs);
+    const batch: [string, Uint8Array | null][] = [];
+    const holdings = state.dirty.splice(0, FLUSH_BUCKETS_MAX);
+    for (const holding of holdings) this.#collectHolding(holding, batch);
+    if (state.dirty.length === 0) this.#collectMembers(batch);
+    batch.push([IDENTITY_KEY, encodeIdentity(this.#identity(instant))]);
+    state.isIdentityDirty = false;
+    this.#flushing = holdings;
+    return { batch };
+  }
+
+  #collectHolding(holding: Holding, batch: [string, Uint8Array | null][]): void {
+    const state = this.#state;
+    holding.isDirty = false;
+    holding.isFlushing = holding.isStaged;
+    holding.isStaged = false;
+    batch.push([numberKey(BUCKET_PREFIX, holding.number), encodeHolding(this.#record(holding))]);
+    for (const author of holding.dirtyRows) {
+      const key = `${numberKey(ROW_PREFIX, holding.number)}/${author}`;
+      const entry = holding.rows.entries.get(author);
+      const bytes =
+        entry === undefined
+          ? null
+          : encodeRow({ key: holding.rows.key, author, stamp: entry, row: entry.row });
+      batch.push([key, bytes]);
+    }
+    holding.dirtyRows.clear();
+    if (holding.local !== null) state.markActive(holding);
+  }
+
+  #record(holding: Holding): HoldingRecord {
+    const { local, rows } = holding;
+    const row = this.#state.rowOf(holding);
+    if (local === null) {
+      const parked = holding.parked;
+      return {
+        key: rows.key,
+        level: this.#onTimeline(parked?.level ?? { level: 0, atMs: this.#state.nowMs, block: 0 }),
+        period: parked?.period ?? -1,
+        aheadParts: parked?.aheadParts ?? 0,
+        aheadUnits: parked?.aheadUnits ?? 0,
+        aheadPeriod: parked?.aheadPeriod ?? -1,
+        row,
+      };
+    }
+    return {
+      key: rows.key,
+      level: this.#onTimeline(local.beginRecord(this.#state.nowMs)),
+      period: local.period,
+      aheadParts: local.aheadParts,
+      aheadUnits: local.aheadUnits,
+      aheadPeriod: local.aheadPeriod,
+      row,
+    };
+  }
+
+  #onTimeline<Level extends { readonly atMs: number }>(level: Level): Level {
+    return { ...level, atMs: level.atMs + this.#offsetMs };
+  }
+
+  #collectMembers(batch: [string, Uint8Array | null][]): void {
+    const { ledger, dirtyMembers } = this.#state;
+    for (const id of dirtyMembers) {
+      const member = ledger.members.get(id);
+      const bytes =
+        member === undefined
+          ? null
+          : encodeMember({ id, known: member, profileStamp: member.profileStamp, profile: member.profile });
+      batch.push([MEMBER_PREFIX + id, bytes]);
+    }
+    dirtyMembers.clear();
+  }
+
+  #identity(instant: Instant): IdentityRecord {
+    const { identity, ledger, nowMs } = this.#state;
+    return { ...identity, lineage: ledger.lineage, timelineMs: nowMs + this.#offsetMs, instant };
+  }
+
+  /** The batch is durable: what was hidden may be seen, what was reserved may be taken. */
+  written(): void {
+    this.#end(true);
+  }
+
+  /** Nothing of the batch was written; all of it stays due. */
+  failed(): void {
+    this.#state.isIdentityDirty = true;
+    this.#end(false);
+  }
+
+  #end(isDurable: boolean): void {
+    const holdings = this.#flushing;
+    assert(holdings !== null, "a flush ends once");
+    this.#flushing = null;
+    for (const holding of holdings) {
+      holding.local?.endRecord(isDurable);
+      if (isDurable) this.#show(holding);
+      else this.#putBack(holding);
+    }
+  }
+
+  #show(holding: Holding): void {
+    const state = this.#state;
+    if (holding.isFlushing) {
+      holding.isFlushing = false;
+      state.publish(holding);
+    }
+    if (!holding.isAwaitingBlock || holding.local === null) return;
+    holding.isAwaitingBlock = false;
+    state.room(holding.local);
+  }
+
+  #putBack(holding: Holding): void {
+    holding.isStaged ||= holding.isFlushing;
+    holding.isFlushing = false;
+    for (const author of holding.rows.entries.keys()) {
+      if (author !== this.#state.me.id) holding.dirtyRows.add(author);
+    }
+    this.#state.markDirty(holding);
+  }
+}
+
+/** All that a store holds of a replica. */
+export interface Loaded {
+  readonly identity: IdentityRecord;
+  readonly holdings: readonly (readonly [number: number, record: HoldingRecord])[];
+  readonly rows: readonly RowRecord[];
+  readonly members: readonly MemberRecord[];
+}
+
+/** Reads what a store holds; `null` when it holds nothing of ours. Throws `Malformed` when any of it is damaged. */
+export function load(entries: Iterable<readonly [key: string, value: Uint8Array]>): Loaded | null {
+  let identity: IdentityRecord | null = null;
+  const holdings: [number, HoldingRecord][] = [];
+  const rows: RowRecord[] = [];
+  const members: MemberRecord[] = [];
+  for (const [key, bytes] of entries) {
+    if (key === IDENTITY_KEY) identity = decodeIdentity(bytes);
+    else if (key.startsWith(BUCKET_PREFIX)) {
+      holdings.push([Number.parseInt(key.slice(BUCKET_PREFIX.length), 36), decodeHolding(bytes)]);
+    } else if (key.startsWith(ROW_PREFIX)) rows.push(decodeRow(bytes));
+    else if (key.startsWith(MEMBER_PREFIX)) members.push(decodeMember(bytes));
+  }
+  if (identity !== null) return { identity, holdings, rows, members };
+  if (holdings.length > 0) throw new Malformed("the store has buckets but no identity");
+  return null;
+}
+
+/** Puts what was stored into a new state. This replica's own rows are said again, under its new boot. */
+export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): void {
+  for (const { id, known, profileStamp, profile } of loaded.members) {
+    const member = state.ledger.member(id);
+    state.ledger.setProfile(member, profileStamp, profile);
+    if (member === state.me) continue;
+    member.boot = known.boot;
+    member.version = known.version;
+  }
+  for (const { key, author, stamp, row } of loaded.rows) {
+    state.ledger.place(state.ledger.member(author), state.ledger.bucket(key), stamp, row);
+  }
+  for (const [number, record] of loaded.holdings) {
+    const holding = state.holding(record.key, number);
+    holding.given = record.row.given;
+    holding.parked = { ...record, level: { ...record.level, atMs: record.level.atMs - offsetMs } };
+    state.publish(holding);
+  }
+}

@@ -1,0 +1,61 @@
+// Calendar quotas of one replica: full at the boundary, once, whatever the wall clock and the process do.
+import { expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { Solo } from "./solo.ts";
+
+const DAILY: Limit = {
+  key: "k/tokens/day",
+  dimension: "tokens",
+  capacity: 100,
+  refill: { kind: "calendar", period: "day", timezone: "UTC" },
+};
+const DAY_MS = 86_400_000;
+
+function take(solo: Solo, cost: number): boolean {
+  const bucket = solo.replica.open(DAILY);
+  solo.flush();
+  if (solo.replica.take([bucket], [cost], solo.nowMs) === null) return true;
+  solo.flush();
+  return solo.replica.take([bucket], [cost], solo.nowMs) === null;
+}
+
+test("a day's quota is full again at midnight and not before", () => {
+  const solo = new Solo();
+  solo.wallMs = Math.floor(solo.wallMs / DAY_MS) * DAY_MS + DAY_MS / 2;
+  solo.advance(1);
+  expect(take(solo, 100)).toBe(true);
+  expect(take(solo, 1)).toBe(false);
+  const bucket = solo.replica.open(DAILY);
+  expect(solo.replica.waitMs(bucket, 1, solo.nowMs)).toBe(DAY_MS / 2 - 1);
+  solo.advance(DAY_MS / 2 - 2);
+  expect(take(solo, 1)).toBe(false);
+  solo.advance(1);
+  expect(take(solo, 100)).toBe(true);
+});
+
+test("a wall clock that is set back over midnight refills nothing twice, also after a crash", () => {
+  const solo = new Solo();
+  solo.advance(DAY_MS);
+  expect(take(solo, 100)).toBe(true);
+  solo.wallMs -= DAY_MS;
+  solo.advance(10);
+  expect(take(solo, 1)).toBe(false);
+  solo.advance(DAY_MS);
+  expect(take(solo, 1)).toBe(false);
+  solo.kill(0);
+  expect(take(solo, 1)).toBe(false);
+  solo.advance(DAY_MS);
+  expect(take(solo, 100)).toBe(true);
+});
+
+test("what is taken just after midnight is not there again after a crash", () => {
+  const solo = new Solo();
+  const bucket = solo.replica.open(DAILY);
+  solo.flush();
+  solo.advance(DAY_MS);
+  let taken = 0;
+  while (solo.replica.take([bucket], [1], solo.nowMs) === null) taken++;
+  solo.kill(0);
+  for (let tries = 0; tries < 300; tries++) if (take(solo, 1)) taken++;
+  expect(taken).toBeLessThanOrEqual(100);
+});

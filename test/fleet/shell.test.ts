@@ -1,0 +1,75 @@
+// The shell on a store: what it makes durable, and what it does when the store refuses or is damaged.
+import { describe, expect, test } from "vitest";
+import type { Timers } from "../../src/clock.ts";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
+import { silentLog } from "../../src/observe/events.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+
+const LIMIT: Limit = {
+  key: "p/tokens/min",
+  dimension: "tokens",
+  capacity: 600,
+  refill: { kind: "continuous", unitsPerMs: 0.01 },
+};
+
+const noTimers: Timers = { after: () => () => {} };
+
+function start(store: MemoryStore, nowMs = 0): Promise<RunningReplica> {
+  return openReplica({
+    store,
+    log: silentLog,
+    clock: { elapsedMs: () => nowMs, wallMs: () => 1_700_000_000_000 },
+    timers: noTimers,
+    instant: () => ({ bootId: "m", monotonicMs: nowMs, wallMs: 1_700_000_000_000 + nowMs }),
+  });
+}
+
+function level(running: RunningReplica): number {
+  return running.quota.room(running.quota.open(LIMIT), 0).level;
+}
+
+describe("a running replica", () => {
+  test("keeps its identity and its levels over a clean stop", async () => {
+    const store = new MemoryStore();
+    const first = await start(store);
+    const bucket = first.quota.open(LIMIT);
+    await first.flush();
+    expect(first.quota.take([bucket], [50], 0)).toBeNull();
+    await first.close();
+    const second = await start(store);
+    expect(second.replica.id).toBe(first.replica.id);
+    expect(level(second)).toBe(550);
+    await second.close();
+  });
+
+  test("goes on with what is reserved when the store refuses, and says so", async () => {
+    const store = new MemoryStore();
+    const running = await start(store);
+    const bucket = running.quota.open(LIMIT);
+    await running.flush();
+    store.breakWith("the disk is full");
+    expect(running.quota.take([bucket], [60], 0)).toBeNull();
+    await expect(running.flush()).rejects.toMatchObject({ code: "storage_unavailable" });
+    expect(running.quota.take([bucket], [1], 0)).toMatchObject({ reason: "durability" });
+    store.breakWith(null);
+    await running.flush();
+    expect(running.quota.take([bucket], [1], 0)).toBeNull();
+    await running.close();
+  });
+
+  test("sets damaged records aside, starts as a new replica, and starts empty", async () => {
+    const store = new MemoryStore();
+    const first = await start(store);
+    first.quota.open(LIMIT);
+    await first.close();
+    const [key, bytes] = [...store.entries("fleet/bucket/")][0] ?? ["", new Uint8Array()];
+    bytes[9] = (bytes[9] ?? 0) ^ 1;
+    await store.write([[key, bytes]]);
+    const second = await start(store);
+    expect(second.replica.id).not.toBe(first.replica.id);
+    expect(level(second)).toBe(0);
+    expect([...store.entries("aside/")].length).toBeGreaterThan(1);
+    await second.close();
+  });
+});
