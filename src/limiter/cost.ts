@@ -37,8 +37,10 @@ export const FREE: Prices = { input: 0, output: 0, cachedInput: 0, cacheWrite: 0
 export interface Estimate {
   readonly inputTokens: number;
   readonly outputTokens: number;
-  /** The most that the answer may be: the request's `max_tokens`, else what the model can do; null when neither is known. */
-  readonly outputTokensMax: number | null;
+  /** The most that the client allows for all answers together; null when it set no `max_tokens`. */
+  readonly maxTokens: number | null;
+  /** The most that the model gives; null when unknown. */
+  readonly modelMaxTokens: number | null;
 }
 
 /** Units to take before the request is sent; whole, and at least 1 in dimensions that count requests. */
@@ -108,5 +110,12 @@ function reservedOutput(estimate: Estimate, counting: Counting): number {
 
 /** What the provider itself sets aside at admission: taking less would make it refuse what we admitted. */
 function setAside(estimate: Estimate, counting: Counting): number {
-  return counting.reservesOutput === "none" ? 0 : (estimate.outputTokensMax ?? 0);
+  switch (counting.reservesOutput) {
+    case "none":
+      return 0;
+    case "max_tokens":
+      return estimate.maxTokens ?? 0;
+    case "model_maximum":
+      return estimate.maxTokens ?? estimate.modelMaxTokens ?? 0;
+  }
 }

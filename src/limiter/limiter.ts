@@ -1,36 +1,222 @@
 // A request's units: taken from all its buckets or none before it is sent, settled exactly once when it has ended.
-import type { Usage } from "../observe/events.ts";
+//
+//   reserve ──▶ Reservation ──▶ settle (it was sent) or giveBack (it never reached the provider)
+//          ├──▶ Waiting ──▶ Reservation, or Refusal at its deadline
+//          └──▶ Refusal: nothing was taken; `refusalError` puts it into words
+//
+// All of it is memory and synchronous. Nobody overtakes a request that waits for the same bucket with the same or a
+// higher priority.
+import type { Clock, Timers } from "../clock.ts";
+import type { Bucket, Quota } from "../fleet/quota.ts";
+import type { Sample, Usage } from "../observe/events.ts";
+import { type Counting, FREE, PLAIN_COUNTING, type Prices } from "./cost.ts";
+import { forecast, rateLimitFacts } from "./forecast.ts";
+import { Held } from "./held.ts";
+import { Pause, Line } from "./line.ts";
+import { type Meter, Meters, type MeterSpec } from "./meters.ts";
+import { refusal } from "./refusal.ts";
 import type { Ask, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
-import type { MeterSpec, Meters } from "./meters.ts";
-import type { Counting, Estimate, Prices } from "./cost.ts";
+import { lineSamples } from "./samples.ts";
+import { Waiter } from "./waiter.ts";
+import { WaitingRoom } from "./waiting-room.ts";
 
-export interface Target {
+/** Where requests can be sent to, and what it costs there. */
+export interface TargetSpec {
   /** The provider whose pause holds these requests back. */
   readonly provider: string;
   /** The provider's limits and the model's. */
   readonly specs: readonly MeterSpec[];
+  /** How the provider counts. */
   readonly counting: Counting;
-  readonly prices: Prices;
+  /** Of the model; without prices requests cost no `usd`. */
+  readonly prices: Prices | null;
 }
 
-export interface Limiter {
-  /** Opens the buckets of a target and compiles them. For a new configuration, not for every request. */
-  target(target: Target): Meters;
-  /** Opens the buckets of a client key and compiles them. */
-  key(specs: readonly MeterSpec[]): Meters;
-  /** Both together, remembered per pair: cheap enough for every request. */
-  join(target: Meters, key: Meters): Meters;
-  /** Takes the units when they are here; else the request waits in line or is refused. A refused request has taken nothing. */
-  reserve(meters: Meters, ask: Ask, now: number): Reservation | Waiting | Refusal;
-  /** Books what the request used, reported or estimated, and frees its place. A second call on a reservation is a broken invariant. */
-  settle(reservation: Reservation, usage: Usage, now: number): void;
-  /** Gives everything back: the attempt never reached the provider. Counts as the one settlement. */
-  giveBack(reservation: Reservation, now: number): void;
-  /** When these meters could admit this cost: 0 now, milliseconds, or Infinity. For routing; takes nothing. */
-  roomMs(meters: Meters, estimate: Estimate, now: number): number;
-  /** The provider asked to hold back until this `elapsedMs`: its requests wait. An earlier pause is never shortened. */
-  pause(provider: string, untilMs: number): void;
-  facts(meters: Meters, now: number): RateLimitFacts;
-  /** Refuses all that wait, and all that come. */
-  close(): void;
+interface LimiterOptions {
+  readonly quota: Quota;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** How many requests may wait for one bucket. */
+  readonly lineLengthMax: number;
+}
+
+/** How long a commit may take before a request that waits only for it is refused, in milliseconds. */
+const COMMIT_MS_MAX = 1000;
+
+export class Limiter {
+  /** How many requests may wait for one bucket; may be changed at any time. */
+  lineLengthMax: number;
+  readonly #quota: Quota;
+  readonly #clock: Clock;
+  readonly #room: WaitingRoom;
+  readonly #lines = new Map<Bucket, Line>();
+  readonly #pauses = new Map<string, Pause>();
+  #arrivals = 0;
+  #isClosed = false;
+
+  constructor({ quota, clock, timers, lineLengthMax }: LimiterOptions) {
+    this.lineLengthMax = lineLengthMax;
+    this.#quota = quota;
+    this.#clock = clock;
+    this.#room = new WaitingRoom(quota, clock, timers);
+    quota.onRoom((bucket) => {
+      const line = this.#lines.get(bucket);
+      if (line === undefined || line.size === 0) return;
+      this.#room.stir(line);
+      this.#room.serveStirred(clock.elapsedMs());
+    });
+  }
+
+  /** Opens the buckets of a target and compiles them: once per configuration, not per request. */
+  target({ provider, specs, counting, prices }: TargetSpec): Meters {
+    return this.#compile(this.#pause(provider), specs, counting, prices ?? FREE);
+  }
+
+  /** Opens the buckets of a client key. Join them with a target's by `target.with(key)`. */
+  key(specs: readonly MeterSpec[]): Meters {
+    return this.#compile(null, specs, PLAIN_COUNTING, FREE);
+  }
+
+  /** Takes the units when they are here and nobody waits for them; else the request waits, or is refused and has taken nothing. */
+  reserve(meters: Meters, ask: Ask, now: number): Reservation | Waiting | Refusal {
+    if (this.#isClosed) return refusal("closed", null, Infinity);
+    const costs = meters.expected(ask.estimate);
+    const obstacle = meters.obstacle(ask.priority, costs, now);
+    if (obstacle !== null) return this.#wait(meters, costs, ask, { line: obstacle, now });
+    const shortage = this.#quota.take(meters.buckets, costs, now);
+    if (shortage !== null) {
+      const line = meters.lineOf(shortage.bucket);
+      if (shortage.reason !== "never") return this.#wait(meters, costs, ask, { line, now });
+      line.refused++;
+      return refusal("exceeds_limit", line, Infinity);
+    }
+    meters.countTaken(costs);
+    return new Held(meters, costs, now, 0);
+  }
+
+  /** Books what the request used, reported or estimated, and frees its place. A second end of a reservation is a broken invariant. */
+  settle(reservation: Reservation, usage: Usage, now: number): void {
+    this.#end(reservation, usage, now);
+  }
+
+  /** Gives everything back: the attempt never reached the provider. */
+  giveBack(reservation: Reservation, now: number): void {
+    this.#end(reservation, null, now);
+  }
+
+  /** When a target could admit a request: 0 now, milliseconds, or Infinity. Takes nothing. */
+  roomMs(meters: Meters, ask: Pick<Ask, "estimate" | "priority" | "clientKey">, now: number): number {
+    return forecast(this.#quota, meters, meters.expected(ask.estimate), { place: ask, now }).waitMs;
+  }
+
+  /** For `x-ratelimit-*`: the tightest limits of requests and of tokens, as the fleet sees them. */
+  facts(meters: Meters, now: number): RateLimitFacts {
+    return rateLimitFacts(this.#quota, meters, now);
+  }
+
+  /** The provider asked to hold back until this `elapsedMs`: its requests wait. A pause is never shortened. */
+  pause(provider: string, untilMs: number): void {
+    const pause = this.#pause(provider);
+    pause.untilMs = Math.max(pause.untilMs, untilMs);
+  }
+
+  /** `elapsedMs` until which the provider is paused; may lie in the past. */
+  pausedUntilMs(provider: string): number {
+    return this.#pauses.get(provider)?.untilMs ?? -Infinity;
+  }
+
+  /** How many requests wait. */
+  get waiting(): number {
+    return this.#room.size;
+  }
+
+  /** For metrics; read when somebody scrapes. */
+  *samples(): Iterable<Sample> {
+    const now = this.#clock.elapsedMs();
+    for (const line of this.#lines.values()) yield* lineSamples(this.#quota, line, now);
+  }
+
+  /** Refuses all that wait and all that come. What is reserved can still be settled. */
+  close(): void {
+    this.#isClosed = true;
+    this.#room.close([...this.#pauses.values(), ...this.#lines.values()]);
+  }
+
+  #wait(
+    meters: Meters,
+    costs: number[],
+    ask: Ask,
+    { line, now }: { readonly line: Line; readonly now: number },
+  ): Waiting | Refusal {
+    const next = forecast(this.#quota, meters, costs, { place: ask, now });
+    const longest = next.line ?? line;
+    const retryAfterMs = Math.max(1, next.waitMs);
+    // The units are here, and are being reserved on disk: that is not what a client declines to wait for.
+    const deadlineMs = next.waitMs === 0 ? Math.max(ask.deadlineMs, now + COMMIT_MS_MAX) : ask.deadlineMs;
+    if (deadlineMs <= now || now + next.leastMs > deadlineMs) {
+      longest.refused++;
+      return refusal("no_room", longest, retryAfterMs);
+    }
+    if (longest.size >= this.lineLengthMax) {
+      longest.refused++;
+      return refusal("queue_full", longest, retryAfterMs);
+    }
+    const wanted = { meters, costs, ask, deadlineMs, sinceMs: now, sequence: this.#arrivals++ };
+    const waiter = new Waiter(wanted, this.#room.leave);
+    this.#room.join(waiter, longest, now);
+    return waiter;
+  }
+
+  #end(reservation: Reservation, usage: Usage | null, now: number): void {
+    if (!(reservation instanceof Held)) throw new TypeError("a reservation comes from `reserve`");
+    reservation.end();
+    const { meters, costs, takenMs } = reservation;
+    for (let index = 0; index < costs.length; index++) {
+      const meter = meters.meters[index];
+      const line = meters.lines[index];
+      const taken = costs[index];
+      if (meter === undefined || line === undefined || taken === undefined) continue;
+      const actual = usage === null ? 0 : meters.actual(meter, usage);
+      if (meter.limit.dimension === "concurrent") line.learnHeld(now - takenMs);
+      if (actual === taken) continue;
+      this.#quota.settle(meter.bucket, taken, actual, now);
+      line.countSettled(taken, actual);
+      if (actual < taken) this.#room.stir(line);
+    }
+    this.#room.serveStirred(now);
+  }
+
+  #compile(pause: Pause | null, specs: readonly MeterSpec[], counting: Counting, prices: Prices): Meters {
+    const meters: Meter[] = [];
+    const lines: Line[] = [];
+    for (const spec of specs) {
+      const meter = { ...spec, counting, bucket: this.#quota.open(spec.limit) };
+      meters.push(meter);
+      lines.push(this.#line(meter));
+    }
+    const compiled = new Meters(pause, meters, lines, prices);
+    // A changed limit may have made room.
+    for (const line of lines) this.#room.stir(line);
+    this.#room.serveStirred(this.#clock.elapsedMs());
+    return compiled;
+  }
+
+  #line(meter: Meter): Line {
+    const known = this.#lines.get(meter.bucket);
+    if (known !== undefined) {
+      known.meter = meter;
+      return known;
+    }
+    const line = new Line(meter);
+    this.#lines.set(meter.bucket, line);
+    return line;
+  }
+
+  #pause(provider: string): Pause {
+    const known = this.#pauses.get(provider);
+    if (known !== undefined) return known;
+    const pause = new Pause(provider);
+    this.#pauses.set(provider, pause);
+    return pause;
+  }
 }

@@ -1,8 +1,12 @@
-// The limits that one request has to pass, compiled once per target and client key: parallel arrays of buckets and
-// what each counts, so that reserving follows references and looks nothing up.
+// The limits that one request has to pass, compiled once per target and client key: parallel arrays of buckets, of
+// their waiting lines and of how each counts, so that reserving follows references and looks nothing up.
+import { assert } from "../errors.ts";
 import type { Limit } from "../bucket/limit.ts";
 import type { Bucket } from "../fleet/quota.ts";
-import type { Counting, Prices } from "./cost.ts";
+import { actualCost, type Counting, type Estimate, expectedCost, type Prices } from "./cost.ts";
+import type { Pause, Line } from "./line.ts";
+import type { Priority } from "./reservation.ts";
+import type { Usage } from "../observe/events.ts";
 
 export type OwnerKind = "provider" | "model" | "key";
 
@@ -19,15 +23,84 @@ export interface MeterSpec {
 /** One limit with its live bucket. */
 export interface Meter extends MeterSpec {
   readonly bucket: Bucket;
+  readonly counting: Counting;
 }
 
 /** All limits on one way of a request: provider, model, client key. */
-export interface Meters {
-  /** The provider whose pause holds these requests back; empty: none. */
-  readonly provider: string;
+export class Meters {
   readonly meters: readonly Meter[];
   /** `meters[i].bucket`, as the take wants them. */
   readonly buckets: readonly Bucket[];
-  readonly counting: Counting;
+  /** The waiting line of each bucket. */
+  readonly lines: readonly Line[];
+  /** The provider's pause, which holds these requests back; null: no provider. */
+  readonly pause: Pause | null;
   readonly prices: Prices;
+  readonly #joined = new WeakMap<Meters, Meters>();
+
+  constructor(pause: Pause | null, meters: readonly Meter[], lines: readonly Line[], prices: Prices) {
+    this.pause = pause;
+    this.meters = meters;
+    this.buckets = meters.map(({ bucket }) => bucket);
+    this.lines = lines;
+    this.prices = prices;
+  }
+
+  /** These limits and a client key's, at these prices; remembered, so cheap enough for every request. */
+  with(key: Meters): Meters {
+    if (key.meters.length === 0) return this;
+    const known = this.#joined.get(key);
+    if (known !== undefined) return known;
+    const joined = new Meters(
+      this.pause,
+      [...this.meters, ...key.meters],
+      [...this.lines, ...key.lines],
+      this.prices,
+    );
+    this.#joined.set(key, joined);
+    return joined;
+  }
+
+  /**
+   * Units to take per meter. An estimate above a limit's capacity is cut to it: the request waits for a full bucket
+   * instead of being refused for ever, and what it used beyond that becomes debt when it is settled.
+   */
+  expected(estimate: Estimate): number[] {
+    const costs: number[] = [];
+    for (const { limit, counting } of this.meters) {
+      const cost = expectedCost(limit.dimension, estimate, counting, this.prices);
+      const isEstimate = limit.dimension !== "requests" && limit.dimension !== "concurrent";
+      costs.push(isEstimate && cost > limit.capacity ? limit.capacity : cost);
+    }
+    return costs;
+  }
+
+  /** Where a new request has to wait before it may take: at its provider's pause, or behind those it may not overtake. */
+  obstacle(priority: Priority, costs: readonly number[], now: number): Line | null {
+    if (this.pause !== null && (this.pause.untilMs > now || this.pause.blocks(priority))) return this.pause;
+    for (let index = 0; index < this.lines.length; index++) {
+      const line = this.lines[index];
+      if (line !== undefined && line.size > 0 && costs[index] !== 0 && line.blocks(priority)) return line;
+    }
+    return null;
+  }
+
+  /** The waiting line of one of these buckets. */
+  lineOf(bucket: Bucket): Line {
+    const line = this.lines[this.buckets.indexOf(bucket)];
+    assert(line !== undefined, "a shortage names one of the buckets taken from");
+    return line;
+  }
+
+  countTaken(costs: readonly number[]): void {
+    for (let index = 0; index < this.lines.length; index++) {
+      const line = this.lines[index];
+      if (line !== undefined) line.taken += costs[index] ?? 0;
+    }
+  }
+
+  /** Units that a finished request has used at one meter. */
+  actual(meter: Meter, usage: Usage): number {
+    return actualCost(meter.limit.dimension, usage, meter.counting, this.prices);
+  }
 }

@@ -39,6 +39,8 @@ export interface Refusal {
     | "queue_full"
     /** The cost is above the limit's capacity: it can never fit. */
     | "exceeds_limit"
+    /** The units are here, but the disk does not take the reservation. */
+    | "not_durable"
     /** The provider asked us to hold back. */
     | "paused"
     /** The gateway is stopping. */

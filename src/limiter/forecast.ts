@@ -1,0 +1,124 @@
+// How long until there is room: what decides whether waiting makes sense, what `retry-after` says, and what routing
+// compares. A forecast uses this replica's own refill where that is soon enough, else the whole fleet's, because
+// siblings send units to whoever waits; so it errs on the side of letting a request wait.
+import type { Bucket, Quota, Room } from "../fleet/quota.ts";
+import type { Line } from "./line.ts";
+import type { Meters } from "./meters.ts";
+import type { Ask, LimitFacts, RateLimitFacts } from "./reservation.ts";
+
+type Place = Pick<Ask, "priority" | "clientKey">;
+
+export interface Forecast {
+  /** Milliseconds until a new request could be admitted, behind those who wait; Infinity: never. */
+  readonly waitMs: number;
+  /** The least it would wait. The same, but for running requests, of whom the next may end at any moment. */
+  readonly leastMs: number;
+  /** Where it would wait longest; null: it need not wait. */
+  readonly line: Line | null;
+}
+
+interface At {
+  readonly place: Place;
+  readonly now: number;
+}
+
+/** When a new request of these costs could be admitted. */
+export function forecast(quota: Quota, meters: Meters, costs: readonly number[], at: At): Forecast {
+  const { pause, lines } = meters;
+  let longest: Line | null = null;
+  let waitMs = 0;
+  if (pause !== null && pause.untilMs > at.now) {
+    waitMs = pause.untilMs - at.now;
+    longest = pause;
+  }
+  let leastMs = waitMs;
+  for (let index = 0; index < lines.length; index++) {
+    const line = lines[index];
+    const bucket = line?.bucket ?? null;
+    const cost = costs[index] ?? 0;
+    if (line === undefined || bucket === null || cost <= 0) continue;
+    const ahead = line.size === 0 ? 0 : line.costAhead(at.place.priority, at.place.clientKey, cost);
+    const lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
+    if (lineWaitMs === 0) continue;
+    const isHeld = bucket.limit.refill.kind === "held";
+    leastMs = Math.max(leastMs, isHeld ? (lineWaitMs * ahead) / (ahead + cost) : lineWaitMs);
+    if (lineWaitMs <= waitMs) continue;
+    waitMs = lineWaitMs;
+    longest = line;
+  }
+  return { waitMs, leastMs, line: longest };
+}
+
+interface Demand {
+  /** What others in line get first. */
+  readonly ahead: number;
+  readonly cost: number;
+  readonly heldMs: number;
+}
+
+function bucketMs(quota: Quota, bucket: Bucket, { ahead, cost, heldMs }: Demand, now: number): number {
+  const ownMs = quota.waitMs(bucket, ahead + cost, now);
+  if (ownMs === 0) return 0;
+  const { limit } = bucket;
+  switch (limit.refill.kind) {
+    case "held":
+      // Places come back when their holders end: one every `heldMs / capacity` on average.
+      return ((ahead + cost) * heldMs) / limit.capacity;
+    case "calendar":
+      return quota.room(bucket, now).fleetLevel >= ahead + cost ? 0 : quota.waitMs(bucket, cost, now);
+    case "continuous": {
+      const { fleetLevel } = quota.room(bucket, now);
+      return Math.min(ownMs, Math.max(0, (ahead + cost - fleetLevel) / limit.refill.unitsPerMs));
+    }
+  }
+}
+
+/** For OpenAI's headers: of each kind the limit with the smallest part left, as the fleet sees it. */
+export function rateLimitFacts(quota: Quota, meters: Meters, now: number): RateLimitFacts {
+  let requests: LimitFacts | null = null;
+  let tokens: LimitFacts | null = null;
+  for (const { bucket, limit } of meters.meters) {
+    switch (limit.dimension) {
+      case "requests":
+        requests = tighter(requests, factsOf(quota, bucket, now));
+        break;
+      case "tokens":
+      case "input_tokens":
+      case "output_tokens":
+        tokens = tighter(tokens, factsOf(quota, bucket, now));
+        break;
+      case "usd":
+      case "concurrent":
+        break;
+    }
+  }
+  return { requests, tokens };
+}
+
+function tighter(known: LimitFacts | null, other: LimitFacts): LimitFacts {
+  if (known === null) return other;
+  return other.remaining * known.limit < known.remaining * other.limit ? other : known;
+}
+
+function factsOf(quota: Quota, bucket: Bucket, now: number): LimitFacts {
+  const { limit } = bucket;
+  const room = quota.room(bucket, now);
+  return {
+    limit: Math.floor(limit.capacity),
+    remaining: Math.max(0, Math.floor(room.fleetLevel)),
+    resetMs: resetMs(quota, bucket, room, now),
+  };
+}
+
+function resetMs(quota: Quota, bucket: Bucket, room: Room, now: number): number {
+  const { refill, capacity } = bucket.limit;
+  if (room.fleetLevel >= capacity) return 0;
+  switch (refill.kind) {
+    case "continuous":
+      return (capacity - room.fleetLevel) / refill.unitsPerMs;
+    case "calendar":
+      return quota.waitMs(bucket, Math.max(room.capacity, room.level + 1), now);
+    case "held":
+      return 0;
+  }
+}

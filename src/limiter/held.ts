@@ -1,0 +1,25 @@
+// Units taken for one attempt, until they are settled.
+import { assert } from "../errors.ts";
+import type { Meters } from "./meters.ts";
+import type { Reservation } from "./reservation.ts";
+
+export class Held implements Reservation {
+  readonly kind = "reserved";
+  readonly meters: Meters;
+  readonly costs: readonly number[];
+  readonly takenMs: number;
+  readonly waitedMs: number;
+  isOpen = true;
+
+  constructor(meters: Meters, costs: readonly number[], takenMs: number, waitedMs: number) {
+    this.meters = meters;
+    this.costs = costs;
+    this.takenMs = takenMs;
+    this.waitedMs = waitedMs;
+  }
+
+  end(): void {
+    assert(this.isOpen, "a reservation is settled once");
+    this.isOpen = false;
+  }
+}

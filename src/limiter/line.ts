@@ -1,0 +1,119 @@
+// The waiting line of one bucket (or of a provider that is paused): three priorities, fair between clients inside
+// each. A waiting request keeps its place against newcomers of its priority or a lower one, so a large request at the
+// head is not starved by small ones that would still fit.
+import type { Bucket } from "../fleet/quota.ts";
+import { FairQueue } from "./fair-queue.ts";
+import type { InHeap } from "./heap.ts";
+import type { Meter } from "./meters.ts";
+import type { Priority } from "./reservation.ts";
+import type { Waiter } from "./waiter.ts";
+
+/** How much one finished request moves the average time for which a place is held. */
+const LESSON = 0.05;
+/** How long a place is held until something is known, in milliseconds. */
+const HELD_MS = 2000;
+
+export class Line implements InHeap {
+  heapIndex = -1;
+  /** What it is the line of; null: of a paused provider. */
+  meter: Meter | null;
+  readonly bucket: Bucket | null;
+  /** `elapsedMs` at which the head may have room by refill alone. */
+  wakeMs = Infinity;
+  /** The head that siblings were told of. */
+  told: Waiter | null = null;
+  /** How long a unit of this bucket is held on average, in milliseconds; for running requests. */
+  heldMs = HELD_MS;
+  /** For metrics: units taken, returned and used beyond the estimate, requests refused for want of room here, and waits that ended, with their length. */
+  taken = 0;
+  returned = 0;
+  overrun = 0;
+  refused = 0;
+  waits = 0;
+  waitedMs = 0;
+  readonly #queues: readonly [FairQueue<Waiter>, FairQueue<Waiter>, FairQueue<Waiter>] = [
+    new FairQueue(),
+    new FairQueue(),
+    new FairQueue(),
+  ];
+  size = 0;
+
+  constructor(meter: Meter | null) {
+    this.meter = meter;
+    this.bucket = meter?.bucket ?? null;
+  }
+
+  get head(): Waiter | null {
+    return this.#queues[0].head ?? this.#queues[1].head ?? this.#queues[2].head;
+  }
+
+  /** Whether somebody waits here whom a request of this priority may not overtake. */
+  blocks(priority: Priority): boolean {
+    if (this.size === 0) return false;
+    return this.#queues.some((queue, level) => level <= priority && queue.size > 0);
+  }
+
+  push(waiter: Waiter): void {
+    this.#queues[waiter.priority].push(waiter, this.costOf(waiter));
+    waiter.line = this;
+    this.size++;
+  }
+
+  /** Takes out a request that was not served here. */
+  remove(waiter: Waiter): void {
+    this.#queues[waiter.priority].remove(waiter);
+    this.#left(waiter);
+  }
+
+  /** Takes out a request because it has got its units. */
+  serve(waiter: Waiter, now: number): void {
+    this.#queues[waiter.priority].serve(waiter);
+    this.#left(waiter);
+    this.waits++;
+    this.waitedMs += now - waiter.sinceMs;
+  }
+
+  /** What is served before a new request of this kind, in units of this bucket. */
+  costAhead(priority: Priority, clientKey: string, cost: number): number {
+    let ahead = this.#queues[priority].costAhead(clientKey, cost);
+    for (let level = 0; level < priority; level++) ahead += this.#queues[level]?.cost ?? 0;
+    return ahead;
+  }
+
+  /** What this request costs here; of a paused provider every request costs one. */
+  costOf(waiter: Waiter): number {
+    const index = this.bucket === null ? -1 : waiter.meters.buckets.indexOf(this.bucket);
+    return waiter.costs[index] ?? 1;
+  }
+
+  countSettled(taken: number, actual: number): void {
+    if (actual < taken) this.returned += taken - actual;
+    else this.overrun += actual - taken;
+  }
+
+  learnHeld(ms: number): void {
+    this.heldMs += (ms - this.heldMs) * LESSON;
+  }
+
+  /** All who wait, oldest first. */
+  all(): Waiter[] {
+    return this.#queues.flatMap((queue) => queue.all());
+  }
+
+  #left(waiter: Waiter): void {
+    waiter.line = null;
+    this.size--;
+  }
+}
+
+/** A provider's pause as a line: its requests wait here while it lasts. One per provider. */
+export class Pause extends Line {
+  readonly provider: string;
+  /** `elapsedMs` until which nothing passes. */
+  untilMs = -Infinity;
+
+  constructor(provider: string) {
+    super(null);
+    this.provider = provider;
+  }
+}
