@@ -111,7 +111,7 @@ export interface Prices {
   readonly cachedInput: number;
   /** Of input written to a cache; the input price where the provider has no other. */
   readonly cacheWrite: number;
-  /** The day on which the catalog's prices were read, as `2026-11-21`; null for the user's own. */
+  /** The day for which the catalog's prices are known to hold, as `2026-11-21`; null for the user's own. */
   readonly asOf: string | null;
 }
 

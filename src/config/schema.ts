@@ -206,7 +206,7 @@ export const catalogSchema = strict({
   prices_as_of: z.iso
     .date({ error: "expected a day such as 2026-11-21" })
     .optional()
-    .describe("The day on which the prices were read."),
+    .describe("The day for which the prices are known to hold."),
   probe: text()
     .optional()
     .describe("For a server on this machine: the path below the base URL that lists its models."),
