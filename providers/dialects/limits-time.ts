@@ -4,8 +4,8 @@
 
 /** A time as far as it explains itself. */
 export type WrittenTime =
-  /** Milliseconds from now; below zero for an instant that has passed. */
-  | { readonly kind: "from_now"; readonly ms: number }
+  /** Milliseconds from now; below zero for an instant that has passed. `stepMs`: how finely it is written. */
+  | { readonly kind: "from_now"; readonly ms: number; readonly stepMs: number }
   /** A small number without a unit: seconds at most providers, milliseconds at some. */
   | { readonly kind: "bare"; readonly value: number };
 
@@ -39,11 +39,12 @@ export function readTime(text: string, wallMs: number): WrittenTime | undefined 
   if (written === "" || written.length > LENGTH_MAX) return undefined;
   if (NUMBER.test(written)) return fromNumber(Number(written), wallMs);
   const durationMs = readDuration(written);
-  if (durationMs !== undefined) return { kind: "from_now", ms: durationMs };
+  if (durationMs !== undefined) return { kind: "from_now", ms: durationMs, stepMs: 1 };
   // RFC 3339 or an HTTP date (RFC 9110 §5.6.7). Date.parse takes a lot more, so the beginning is checked.
   if (!/^(?:\d{4}-\d\d-\d\dT|[A-Z][a-z]{2})/.test(written)) return undefined;
   const instantMs = Date.parse(written);
-  return Number.isNaN(instantMs) ? undefined : { kind: "from_now", ms: instantMs - wallMs };
+  if (Number.isNaN(instantMs)) return undefined;
+  return { kind: "from_now", ms: instantMs - wallMs, stepMs: written.includes(".") ? 1 : 1000 };
 }
 
 /** `1m3.2s` in milliseconds, or undefined when it is no duration. */
@@ -56,7 +57,7 @@ export function readDuration(text: string): number | undefined {
 }
 
 function fromNumber(value: number, wallMs: number): WrittenTime {
-  if (value >= EPOCH_MS_MIN) return { kind: "from_now", ms: value - wallMs };
-  if (value >= EPOCH_SECONDS_MIN) return { kind: "from_now", ms: value * 1000 - wallMs };
+  if (value >= EPOCH_MS_MIN) return { kind: "from_now", ms: value - wallMs, stepMs: 1 };
+  if (value >= EPOCH_SECONDS_MIN) return { kind: "from_now", ms: value * 1000 - wallMs, stepMs: 1000 };
   return { kind: "bare", value };
 }

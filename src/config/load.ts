@@ -1,6 +1,6 @@
 // Reads `sluice.yaml` (or the file that was named, or nothing) and makes the configuration of it. Whatever is in the file, the outcome
 // is a configuration or a `ConfigError` that names every problem with its line and column.
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, resolve as resolvePath } from "node:path";
 import { isUtf8 } from "node:buffer";
 import { type Catalog, openCatalog } from "./catalog.ts";
@@ -32,9 +32,12 @@ export interface Loaded {
   readonly config: Config;
   /** What works, but may not be what was meant. */
   readonly warnings: readonly Problem[];
+  /** Tells the file that was read from any other, also of the same name. */
+  readonly fingerprint: string;
 }
 
-const DEFAULT_FILE = "sluice.yaml";
+/** Read when no file is named. */
+export const DEFAULT_FILE = "sluice.yaml";
 
 /** Stands in messages where a file's name would. */
 const NO_FILE = "(no configuration file)";
@@ -44,9 +47,9 @@ const BYTES_MAX = 512 * 1024;
 /** Loads the configuration. Rejects with a `ConfigError`, which is a `GatewayError("invalid_config")`. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const { catalog = openCatalog(), env, cwd } = options;
-  const path = resolvePath(cwd, options.file ?? DEFAULT_FILE);
+  const path = configPath(options);
   const shown = options.file ?? DEFAULT_FILE;
-  const text = readText(path, shown, options.file !== undefined);
+  const { text, fingerprint } = readText(path, shown, options.file !== undefined);
   const document = override(readDocument(text ?? "", text === null ? NO_FILE : shown, env), options);
   const { value, problems, left } = validate(document, schema);
   if (value === undefined) throw new ConfigError(inOrder(problems));
@@ -63,7 +66,26 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   });
   const errors = [...problems, ...report.errors];
   if (errors.length > 0) throw new ConfigError(inOrder(errors));
-  return { config, warnings: inOrder(report.warnings) };
+  return { config, warnings: inOrder(report.warnings), fingerprint };
+}
+
+/** Where the configuration is, or would be if there were one; absolute. */
+export function configPath({ cwd, file }: LoadOptions): string {
+  return resolvePath(cwd, file ?? DEFAULT_FILE);
+}
+
+/** What changes when a file does, or is another one. */
+function fingerprintOf(stats: BigIntStats | undefined): string {
+  return stats === undefined ? "absent" : `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}`;
+}
+
+/** The fingerprint of the file at a path as it is now. */
+export function fingerprintAt(path: string): string {
+  try {
+    return fingerprintOf(statSync(path, { bigint: true, throwIfNoEntry: false }));
+  } catch (error) {
+    return codeOf(error);
+  }
 }
 
 /** The document with the command line's words over the file's; a folder named there starts from the working directory. */
@@ -77,19 +99,25 @@ function override(document: Document, { cwd, listen, dataDir }: LoadOptions): Do
   return { ...document, value: { ...value, ...over } };
 }
 
+interface Read<T> {
+  readonly text: T;
+  readonly fingerprint: string;
+}
+
 /** The file's text; null when there is none and none was asked for. */
-function readText(path: string, shown: string, isNamed: boolean): string | null {
-  const bytes = readBytes(path, shown, isNamed);
-  if (bytes === null) return null;
+function readText(path: string, shown: string, isNamed: boolean): Read<string | null> {
+  const read = readBytes(path, shown, isNamed);
+  if (read === null) return { text: null, fingerprint: fingerprintOf(undefined) };
+  const { text: bytes, fingerprint } = read;
   if (bytes.length > BYTES_MAX) {
     throw fileError(shown, `the file is larger than ${BYTES_MAX / 1024} KiB, which no configuration is`);
   }
   const text = bytes.toString("utf8");
   if (!isUtf8(bytes)) throw fileError(shown, "the file is not UTF-8 text from here on", firstFault(text));
-  return text.startsWith("\uFEFF") ? text.slice(1) : text;
+  return { text: text.startsWith("\uFEFF") ? text.slice(1) : text, fingerprint };
 }
 
-function readBytes(path: string, shown: string, isNamed: boolean): Buffer | null {
+function readBytes(path: string, shown: string, isNamed: boolean): Read<Buffer> | null {
   let descriptor: number;
   try {
     descriptor = openSync(path, "r");
@@ -99,22 +127,27 @@ function readBytes(path: string, shown: string, isNamed: boolean): Buffer | null
     throw fileError(shown, OPEN_FAULTS[code] ?? `the file can't be opened (${code})`);
   }
   try {
-    if (fstatSync(descriptor).isDirectory()) throw fileError(shown, "this is a folder, not a file");
-    // Not by size, for a pipe has none.
-    const bytes = Buffer.alloc(BYTES_MAX + 1);
-    let length = 0;
-    while (length < bytes.length) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) break;
-      length += count;
-    }
-    return bytes.subarray(0, length);
+    const stats = fstatSync(descriptor, { bigint: true });
+    if (stats.isDirectory()) throw fileError(shown, "this is a folder, not a file");
+    return { text: readAll(descriptor), fingerprint: fingerprintOf(stats) };
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     throw fileError(shown, `the file can't be read (${codeOf(error)})`);
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Up to one byte more than is allowed; not by the file's size, for a pipe has none. */
+function readAll(descriptor: number): Buffer {
+  const bytes = Buffer.alloc(BYTES_MAX + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+    if (count === 0) break;
+    length += count;
+  }
+  return bytes.subarray(0, length);
 }
 
 const OPEN_FAULTS: Readonly<Record<string, string>> = {

@@ -2,15 +2,14 @@
 // path that does not exist, carries the request's id and, where it is an error, the envelope.
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { Hono, type Context } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { IncomingMessage, type ServerResponse } from "node:http";
-import { randomRequestId } from "../clock.ts";
+import { randomRequestId, type Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import type { Log } from "../observe/events.ts";
 import { authenticateOperator, type Authenticator } from "./authenticate.ts";
-import { tooLarge } from "./content.ts";
+import type { BodyReader } from "./body.ts";
 import { errorBody, errorHeaders, hiddenError } from "./error-answer.ts";
 import { HOME_PAGE } from "./home-page.ts";
 import { modelById, modelList } from "./models.ts";
@@ -20,11 +19,14 @@ import { jsonAnswer, type PlainAnswer, type PlainRoute } from "./plain-route.ts"
 export interface AppOptions {
   readonly gateway: Gateway;
   readonly log: Log;
+  readonly clock: Clock;
   readonly authenticator: Authenticator;
   /** Routes that anyone may ask: health and metrics. */
   readonly openRoutes: readonly PlainRoute[];
   /** Routes that need the admin key. */
   readonly operatorRoutes: readonly PlainRoute[];
+  /** Reads the bodies of commands. */
+  readonly bodyReader: BodyReader;
   /** The admin key in force, a secret; null lets only this machine in. */
   readonly adminKey: () => string | null;
   /** Whether a busy route has this path, for hints in 404s. */
@@ -34,8 +36,6 @@ export interface AppOptions {
 type Env = { Bindings: { readonly incoming: IncomingMessage; readonly requestId: string } };
 type Handler = (context: Context<Env>) => PlainAnswer | Promise<PlainAnswer>;
 
-/** Largest body of an operator's command. */
-const COMMAND_BYTES_MAX = 1_048_576;
 const MODELS_PATH = "/v1/models";
 
 /** The listener for all requests that are not for a busy route. It answers every failure itself. */
@@ -44,13 +44,12 @@ export function createApp(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   const app = new Hono<Env>();
   app.onError((error, context) => errorResponse(error, context.env.requestId, options.log));
-  app.use(bodyLimit({ maxSize: COMMAND_BYTES_MAX, onError: refuseLargeCommand }));
   const paths = new RouteTable(app);
   addModels(paths, options);
   paths.add("GET", "/", () => ({ status: 200, headers: HTML, body: HOME_PAGE }));
-  for (const route of options.openRoutes) paths.add(route.method, route.path, plainHandler(route));
+  for (const route of options.openRoutes) paths.add(route.method, route.path, plainHandler(route, options));
   for (const route of options.operatorRoutes) {
-    paths.add(route.method, route.path, operatorHandler(route, options.adminKey));
+    paths.add(route.method, route.path, operatorHandler(route, options));
   }
   paths.refuseOtherMethods();
   const isKnown = (path: string): boolean => paths.has(path) || options.isBusyPath(path);
@@ -65,6 +64,8 @@ export function createApp(
     },
     {
       overrideGlobalObjects: false,
+      // For requests of HTTP/1.0, which need not name a host. Nothing depends on it.
+      hostname: "localhost",
       errorHandler: (error) => errorResponse(requestFault(error), randomRequestId(), options.log),
     },
   );
@@ -122,25 +123,29 @@ function addModels(routes: RouteTable, options: AppOptions): void {
   });
 }
 
-function plainHandler(route: PlainRoute): Handler {
-  return async (context) =>
-    route.handle({
-      params: context.req.param(),
-      query: new URL(context.req.url).searchParams,
-      body: await context.req.text(),
-    });
+function plainHandler(route: PlainRoute, options: AppOptions): Handler {
+  return async (context) => {
+    // Hono's own reading of bodies has no bounds.
+    const body = await readText(context.env.incoming, options);
+    return route.handle({ params: context.req.param(), query: new URL(context.req.url).searchParams, body });
+  };
 }
 
-function operatorHandler(route: PlainRoute, adminKey: () => string | null): Handler {
-  const handler = plainHandler(route);
+function operatorHandler(route: PlainRoute, options: AppOptions): Handler {
+  const handler = plainHandler(route, options);
   return (context) => {
-    authenticateOperator(context.env.incoming, adminKey());
+    authenticateOperator(context.env.incoming, options.adminKey());
     return handler(context);
   };
 }
 
-function refuseLargeCommand(): never {
-  throw tooLarge(COMMAND_BYTES_MAX);
+function readText(request: IncomingMessage, { bodyReader, clock }: AppOptions): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  bodyReader.read(request, clock.elapsedMs(), (error, body) => {
+    if (error === null) resolve(body.toString("utf8"));
+    else reject(error);
+  });
+  return promise;
 }
 
 /** What the adapter could not make a request of (a Host header that is none, for one) is the client's fault. */

@@ -52,7 +52,11 @@ function codeOf(error: Error): unknown {
 
 /** Whether bytes of an answer are on this connection already: more of another answer would garble them. */
 function hasBegunAnswer(socket: Duplex): boolean {
-  // Node keeps the answer in progress under this name and looks at it for the same purpose.
-  const answer: unknown = Reflect.get(socket, "_httpMessage");
+  const answer = pendingAnswer(socket);
   return answer instanceof ServerResponse && answer.headersSent;
+}
+
+/** The answer that this connection is waiting for, or null. Node keeps it under this name for the same purposes. */
+export function pendingAnswer(socket: Duplex): unknown {
+  return Reflect.get(socket, "_httpMessage") ?? null;
 }

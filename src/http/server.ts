@@ -5,6 +5,7 @@
 // An answer's `x-request-id` is always ours and always new. One that the client sends is not taken over: ids that
 // callers can choose could be made to collide in the log.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { randomRequestId, type Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
@@ -13,7 +14,7 @@ import type { Observer, Sample } from "../observe/events.ts";
 import { createApp } from "./app.ts";
 import { Authenticator } from "./authenticate.ts";
 import { BodyReader, type BodyLimits } from "./body.ts";
-import { answerClientError, rawAnswer } from "./client-error.ts";
+import { answerClientError, pendingAnswer, rawAnswer } from "./client-error.ts";
 import { hiddenError } from "./error-answer.ts";
 import { JsonRoutes } from "./json-routes.ts";
 import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
@@ -44,6 +45,9 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   keepAliveMs: 620_000,
   sweepMs: 1000,
 };
+
+/** Largest body of an operator's command. */
+const COMMAND_BYTES_MAX = 1_048_576;
 
 export interface HttpOptions {
   readonly gateway: Gateway;
@@ -78,7 +82,7 @@ class NodeHttpServer implements HttpServer {
   readonly #jsonRoutes: JsonRoutes;
   readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly #sweep: NodeJS.Timeout;
-  #connectionCount = 0;
+  readonly #sockets = new Set<Socket>();
   #droppedCount = 0;
   #isDraining = false;
 
@@ -91,19 +95,25 @@ class NodeHttpServer implements HttpServer {
     const { bodyBytesMax } = limits;
     const bodyReader = this.#bodyReader;
     this.#jsonRoutes = new JsonRoutes({ gateway, clock, observer, authenticator, bodyReader, bodyBytesMax });
+    const commandReader = new BodyReader({ ...limits, bodyBytesMax: COMMAND_BYTES_MAX });
     const isBusyPath = (path: string): boolean => this.#jsonRoutes.has(path);
     const { log } = observer;
     this.#app = createApp({
       gateway,
       log,
+      clock,
       authenticator,
+      bodyReader: commandReader,
       openRoutes,
       operatorRoutes,
       adminKey,
       isBusyPath,
     });
     this.#server = this.#createServer(limits);
-    this.#sweep = setInterval(() => bodyReader.sweep(clock.elapsedMs()), limits.sweepMs).unref();
+    this.#sweep = setInterval(() => {
+      bodyReader.sweep(clock.elapsedMs());
+      commandReader.sweep(clock.elapsedMs());
+    }, limits.sweepMs).unref();
     observer.addSource(() => this.#samples());
   }
 
@@ -125,15 +135,27 @@ class NodeHttpServer implements HttpServer {
   drain(): Promise<void> {
     this.#isDraining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
-    // Connections whose request ends during the drain become idle one by one, and Node does not close those by itself.
-    const closeIdle = setInterval(() => this.#server.closeIdleConnections(), DRAIN_LOOK_MS);
+    const sinceMs = this.#options.clock.elapsedMs();
+    const look = setInterval(() => this.#closeIdle(sinceMs), DRAIN_LOOK_MS);
     this.#server.close(() => {
-      clearInterval(closeIdle);
+      clearInterval(look);
       clearInterval(this.#sweep);
       resolve();
     });
-    this.#server.closeIdleConnections();
+    this.#closeIdle(sinceMs);
     return promise;
+  }
+
+  /**
+   * Closes the connections that no answer is due on. Node does so for those between requests; it would wait for ever
+   * for one that has not sent its first byte, or stopped in the middle of a head.
+   */
+  #closeIdle(drainingSinceMs: number): void {
+    this.#server.closeIdleConnections();
+    const isPatienceOver = this.#options.clock.elapsedMs() - drainingSinceMs > DRAIN_HEAD_MS;
+    for (const socket of this.#sockets) {
+      if (socket.bytesRead === 0 || (isPatienceOver && pendingAnswer(socket) === null)) socket.destroy();
+    }
   }
 
   close(): void {
@@ -166,8 +188,8 @@ class NodeHttpServer implements HttpServer {
     });
     server.on("clientError", (error, socket) => answerClientError(error, socket, randomRequestId()));
     server.on("connection", (socket) => {
-      this.#connectionCount++;
-      socket.once("close", () => this.#connectionCount--);
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
     });
     server.on("drop", () => this.#droppedCount++);
     return server;
@@ -202,7 +224,7 @@ class NodeHttpServer implements HttpServer {
       ...gauge,
       name: "sluice_http_connections",
       help: "Open client connections.",
-      value: this.#connectionCount,
+      value: this.#sockets.size,
     };
     yield {
       ...gauge,
@@ -222,6 +244,8 @@ class NodeHttpServer implements HttpServer {
 
 /** How often a drain looks for connections that have become idle. */
 const DRAIN_LOOK_MS = 50;
+/** How long a drain waits for a head that has begun to arrive. */
+const DRAIN_HEAD_MS = 1000;
 
 function refuseDraining(response: ServerResponse): never {
   response.shouldKeepAlive = false;

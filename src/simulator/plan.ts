@@ -64,15 +64,14 @@ export function play(
     else afterFlush(response, () => response.destroy());
   };
 
+  // Node gathers the writes of one tick by itself.
   const sendChunks = (): void => {
-    response.cork();
     let hasRoom = true;
     while (at < total && hasRoom) {
       hasRoom = response.write(plan.chunks[Math.min(at, plan.chunks.length - 1)] ?? "");
       at += 1;
       if (plan.paceMs > 0 || plan.isSplit) break;
     }
-    response.uncork();
     if (at >= total) finish();
     else if (!hasRoom) response.once("drain", sendChunks);
     else if (plan.paceMs > 0) cancel = timers.after(plan.paceMs, sendChunks);

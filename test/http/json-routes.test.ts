@@ -3,19 +3,11 @@ import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "nod
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import type { Runtime } from "../../src/gateway/runtime.ts";
-import { jsonRequest, requestBytes, type RawAnswer } from "./raw-client.ts";
+import { errorOf } from "./envelope.ts";
+import { jsonRequest, requestBytes } from "./raw-client.ts";
 import { OPEN_RUNTIME, startServer } from "./server-fixture.ts";
 
 const CHAT = { model: "smart", messages: [{ role: "user", content: "hi" }] };
-
-/** The `error` member of an answer in the envelope. */
-function errorOf(answer: RawAnswer): Record<string, unknown> {
-  expect(answer.headers["content-type"]).toBe("application/json");
-  expect(answer.headers["x-request-id"]).toMatch(/^[\w-]{20,}$/);
-  const { error } = JSON.parse(answer.body);
-  expect(Object.keys(error)).toEqual(["message", "type", "param", "code"]);
-  return error;
-}
 
 describe("a busy route", () => {
   test.each([

@@ -43,9 +43,10 @@ export interface Fixture {
   readonly client: () => RawClient;
 }
 
-export async function startServer(
-  options: Partial<HttpOptions> & { readonly runtime?: Runtime; readonly serve?: Serve } = {},
-): Promise<Fixture> {
+type FixtureOptions = Partial<HttpOptions> & { readonly runtime?: Runtime; readonly serve?: Serve };
+
+/** Starts a server on a port of the system's choice, or on `port`. It is closed when the test ends. */
+export async function startServer(options: FixtureOptions = {}, wantedPort = 0): Promise<Fixture> {
   const records: RequestRecord[] = [];
   const logs: { message: string; fields: LogFields | undefined }[] = [];
   const sources: (() => Iterable<Sample>)[] = [];
@@ -63,8 +64,8 @@ export async function startServer(
     adminKey: () => null,
     ...options,
   });
-  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => server.close());
+  const { port } = await server.listen({ host: "127.0.0.1", port: wantedPort });
   return {
     port,
     server,

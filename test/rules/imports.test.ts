@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/fleet": ["src/bucket", "src/store", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/limiter": ["src/fleet", "src/bucket", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/upstream": ["src/errors.ts", "src/clock.ts", "src/observe"],
-  "src/config": ["src/errors.ts", "src/bucket", "providers/dialects"],
+  "src/config": ["src/errors.ts", "src/clock.ts", "src/bucket", "providers/dialects"],
   "src/simulator": ["src/errors.ts", "src/clock.ts"],
   "src/gateway": [
     "src/routing",

@@ -1,0 +1,188 @@
+// What a provider says about its limits with each answer, in whatever headers: one reader for all of them. Names are
+// understood once and remembered, so that reading costs a lookup per header.
+import { dimensionOf, limitNameOf, windowOf } from "./limits-names.ts";
+import type { LimitName, LimitPart, ReportedDimension } from "./limits-names.ts";
+import { readTime } from "./limits-time.ts";
+import { impliedWindow, resetOf } from "./limits-window.ts";
+import type { ResetUnit } from "./limits-window.ts";
+
+export type { ReportedDimension } from "./limits-names.ts";
+
+/** One limit as an answer shows it. */
+export interface LimitReport {
+  /** The provider's name for it; reports of one name speak of one limit. */
+  readonly name: string;
+  /** null: it counts something else. */
+  readonly dimension: ReportedDimension | null;
+  /** null: not known. */
+  readonly windowMs: number | null;
+  /** Whether the window was worked out from the figures rather than named. */
+  readonly isWindowInferred: boolean;
+  readonly limit: number | null;
+  readonly remaining: number | null;
+  /** Milliseconds until it is completely free again; null: not known. */
+  readonly resetMs: number | null;
+}
+
+/** What a catalog file knows of a provider's headers beyond their looks. */
+export interface LimitHeaders {
+  /** What a bare number in a reset header means. */
+  readonly resetUnit: ResetUnit;
+  /** By the limit's name: what it counts, and over how long if known. */
+  readonly names: Readonly<Record<string, { readonly dimension: string; readonly windowMs: number | null }>>;
+}
+
+/** An answer's headers, names in lower case. */
+export type LimitSource = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** How many header names are remembered; providers invent some per request. */
+const NAMES_MAX = 500;
+
+interface Draft {
+  limit: string | null;
+  remaining: string | null;
+  reset: string | null;
+  window: string | null;
+  utilization: string | null;
+  /** Whether it came in a structured field, whose times are seconds by definition. */
+  isField: boolean;
+}
+
+/** Reads the headers of one provider. */
+export class LimitReader {
+  readonly #known: LimitHeaders;
+  readonly #names = new Map<string, LimitName | null>();
+
+  constructor(known: LimitHeaders) {
+    this.#known = known;
+  }
+
+  /** The limits that an answer shows; empty for most providers. `wallMs` is the time now, since the Unix epoch. */
+  read(headers: LimitSource, status: number, wallMs: number): readonly LimitReport[] {
+    let drafts: Map<string, Draft> | undefined;
+    for (const header in headers) {
+      const name = this.#nameOf(header);
+      if (name === null) continue;
+      const value = headers[header];
+      const text = typeof value === "string" ? value : value?.[0];
+      if (text === undefined) continue;
+      drafts ??= new Map();
+      if (name.part === "fields") addFields(drafts, text);
+      else draftOf(drafts, name.name)[name.part] = text;
+    }
+    if (drafts === undefined) return [];
+    return [...drafts].flatMap(([name, draft]) => this.#finish(name, draft, status, wallMs) ?? []);
+  }
+
+  #nameOf(header: string): LimitName | null {
+    const remembered = this.#names.get(header);
+    if (remembered !== undefined) return remembered;
+    const name = limitNameOf(header.toLowerCase());
+    if (this.#names.size < NAMES_MAX) this.#names.set(header, name);
+    return name;
+  }
+
+  #finish(name: string, draft: Draft, status: number, wallMs: number): LimitReport | null {
+    const known = this.#known.names[name];
+    const limit = draft.utilization === null ? positive(draft.limit) : 1;
+    const remaining = remainingOf(draft, limit);
+    const time = draft.reset === null ? undefined : readTime(draft.reset, wallMs);
+    const namedMs = known?.windowMs ?? secondsOf(draft.window) ?? windowOf(name);
+    const unit = draft.isField ? "s" : this.#known.resetUnit;
+    const reset =
+      time === undefined ? null : resetOf(time, { limit, remaining, windowMs: namedMs, unit, status });
+    if (limit === null && remaining === null && reset === null) return null;
+    return {
+      name,
+      dimension: dimensionOf(known?.dimension ?? name),
+      windowMs: namedMs ?? impliedWindow(reset, { limit, remaining }),
+      isWindowInferred: namedMs === null,
+      limit,
+      remaining,
+      resetMs: reset?.ms ?? null,
+    };
+  }
+}
+
+/** How long until `units` are free, in milliseconds; null when the report does not tell. */
+export function waitFor(report: LimitReport, units: number): number | null {
+  const { limit, remaining, resetMs } = report;
+  if (remaining === null) return null;
+  if (units <= remaining) return 0;
+  if (limit === null || resetMs === null || units > limit) return null;
+  return ((units - remaining) * resetMs) / (limit - remaining);
+}
+
+function draftOf(drafts: Map<string, Draft>, name: string): Draft {
+  const known = drafts.get(name);
+  if (known !== undefined) return known;
+  const draft: Draft = {
+    limit: null,
+    remaining: null,
+    reset: null,
+    window: null,
+    utilization: null,
+    isField: false,
+  };
+  drafts.set(name, draft);
+  return draft;
+}
+
+const FIELDS: ReadonlyMap<string, Exclude<LimitPart, "fields">> = new Map([
+  ["q", "limit"],
+  ["limit", "limit"],
+  ["r", "remaining"],
+  ["remaining", "remaining"],
+  ["t", "reset"],
+  ["reset", "reset"],
+  ["w", "window"],
+]);
+
+/** `"api";r=999;t=295, "day";r=5` and the older `limit=10, remaining=9, reset=30`. */
+function addFields(drafts: Map<string, Draft>, text: string): void {
+  let name = "requests";
+  for (const item of text.slice(0, 1000).split(/[,;]/)) {
+    const [key = "", value] = item.trim().split("=", 2);
+    if (value === undefined) name = fieldName(key.replaceAll('"', ""));
+    else {
+      const part = FIELDS.get(key);
+      if (part === undefined) continue;
+      const draft = draftOf(drafts, name);
+      draft[part] = value;
+      draft.isField = true;
+    }
+  }
+}
+
+/** A policy counts requests unless its name says otherwise. */
+function fieldName(policy: string): string {
+  if (policy === "") return "requests";
+  return dimensionOf(policy) === null ? `${policy}-requests` : policy;
+}
+
+/** A remainder of zero without a limit is how some say that they don't know. */
+function remainingOf({ remaining, utilization }: Draft, limit: number | null): number | null {
+  if (utilization !== null) {
+    const used = numberOf(utilization);
+    return used === null ? null : Math.max(0, 1 - used);
+  }
+  const units = numberOf(remaining);
+  return units === null || units < 0 || (units === 0 && limit === null) ? null : units;
+}
+
+function secondsOf(text: string | null): number | null {
+  const seconds = positive(text);
+  return seconds === null ? null : seconds * 1000;
+}
+
+function positive(text: string | null): number | null {
+  const value = numberOf(text);
+  return value !== null && value > 0 ? value : null;
+}
+
+/** The number at the beginning; some append a policy: `60, 60;w=60`. */
+function numberOf(text: string | null): number | null {
+  if (text === null) return null;
+  const match = /^\s*(-?\d+(?:\.\d+)?)(?:\s*[,;].*)?\s*$/.exec(text);
+  return match === null ? null : Number(match[1]);
+}
