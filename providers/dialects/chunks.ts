@@ -79,6 +79,10 @@ export class ChunkWriter {
     this.#write(choice, { ...delta, ...extra }, reason);
   }
 
+  hasStarted(): boolean {
+    return this.#choices.size > 0;
+  }
+
   hasFinished(choice = 0): boolean {
     return this.#choices.get(choice)?.isFinished === true;
   }

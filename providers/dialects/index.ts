@@ -1,5 +1,6 @@
 // The register of wire languages: the names that catalog files use → what implements them. The gateway imports this
 // file and nothing beside it, because vendors' names end here.
+import { anthropic } from "./anthropic/dialect.ts";
 import { deploymentPath } from "./azure.ts";
 import type { Dialect } from "./dialect.ts";
 import { chatCompletions } from "./openai/chat.ts";
@@ -26,4 +27,5 @@ const azure: Dialect = {
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["openai", openai],
   ["azure", azure],
+  ["anthropic", anthropic],
 ]);
