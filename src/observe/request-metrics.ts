@@ -36,6 +36,7 @@ export class RequestMetrics {
   private readonly keys = new Map<string, { requests: number; tokens: number }>();
   /** `provider/model`, as the configuration has them. */
   private knownModels: ReadonlySet<string> = new Set();
+  private readonly answeredModels = new Set<string>();
 
   /** Models that get labels of their own before they have answered, as `provider/model`. */
   setKnownModels(models: ReadonlySet<string>): void {
@@ -81,9 +82,11 @@ export class RequestMetrics {
   private find(record: RequestRecord): Series {
     const found = this.series.get(record.route)?.get(record.provider)?.get(record.model);
     if (found !== undefined) return found;
-    const isOwn = record.outcome === "ok" || this.knownModels.has(`${record.provider}/${record.model}`);
+    const name = `${record.provider}/${record.model}`;
     const hasRoom = this.seriesCount < SERIES_MAX;
-    const model = hasRoom && (isOwn || record.model === "") ? record.model : OTHER;
+    if (hasRoom && record.outcome === "ok") this.answeredModels.add(name);
+    const isOwn = record.model === "" || this.knownModels.has(name) || this.answeredModels.has(name);
+    const model = hasRoom && isOwn ? record.model : OTHER;
     return this.open(record.route, record.provider, model);
   }
 

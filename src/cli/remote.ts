@@ -1,0 +1,73 @@
+// Asking an instance that runs: which one, with which key, and what may go wrong. For `status`, `limits`, `top`, `drain`.
+import { GatewayError } from "../errors.ts";
+import { loadConfig } from "../config/load.ts";
+import type { LoadOptions } from "../config/load.ts";
+import type { Invocation } from "./args.ts";
+import type { Output } from "./check.ts";
+
+/** What a command needs of the process it runs in. */
+export interface RemoteShell extends Output, Pick<LoadOptions, "cwd" | "env" | "hostName"> {}
+
+export interface RemoteAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export interface Remote {
+  readonly url: string;
+  /** Rejects with `provider_unreachable` when nothing answers in time. */
+  ask(method: "GET" | "POST", path: string): Promise<RemoteAnswer>;
+}
+
+/** Where the admin key is looked for; the configuration keeps only a hash of it. */
+const ADMIN_KEY = "SLUICE_ADMIN_KEY";
+const ANSWER_MS = 5000;
+
+/** `--url` if it is given, else where the configuration says that it listens. Rejects with `invalid_config`. */
+export async function findRemote(invocation: Invocation, shell: RemoteShell): Promise<Remote> {
+  const url = parseUrl(invocation.option("url") ?? (await configuredUrl(invocation, shell)));
+  const key = shell.env[ADMIN_KEY];
+  return { url, ask: (method, path) => ask(`${url}${path}`, method, key) };
+}
+
+function parseUrl(text: string): string {
+  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
+  if (url === null) throw new GatewayError("invalid_config", `\`${text}\` is not an address.`);
+  return url.origin;
+}
+
+async function configuredUrl(invocation: Invocation, { cwd, env, hostName }: RemoteShell): Promise<string> {
+  const { config } = await loadConfig({ file: invocation.option("config"), cwd, env, hostName });
+  return localUrl(config.listen);
+}
+
+/** The address for callers on this machine: one that means "all addresses" can't be connected to everywhere. */
+export function localUrl({ host, port }: { readonly host: string; readonly port: number }): string {
+  const reachable = host === "0.0.0.0" || host === "" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+async function ask(url: string, method: string, key: string | undefined): Promise<RemoteAnswer> {
+  const headers = key === undefined || key === "" ? {} : { authorization: `Bearer ${key}` };
+  try {
+    const response = await fetch(url, { method, headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    return { status: response.status, text: await response.text() };
+  } catch (cause) {
+    throw new GatewayError(
+      "provider_unreachable",
+      `No Sluice answers at ${new URL(url).origin}. Does it run?`,
+      { cause },
+    );
+  }
+}
+
+/** Runs a command's body; an expected failure becomes a line for people and exit code 1. */
+export async function reporting(shell: Output, body: () => Promise<number>): Promise<number> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    shell.err(`${error.message}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,24 @@
+// Text in columns for a terminal.
+
+/** Rows under a head; columns as wide as their widest cell, numbers to the right. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((name, at) => Math.max(name.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  const isRight = head.map(
+    (_, at) => rows.length > 0 && rows.every((row) => /^[-−]?[\d,.]*( ?%| m?s)?$/.test(row[at] ?? "")),
+  );
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, at) =>
+        isRight[at] === true ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0),
+      )
+      .join("  ")
+      .trimEnd();
+  return [line(head), ...rows.map(line)].join("\n");
+}
+
+/** With thousands apart; one decimal for what is not whole. */
+export function count(value: number): string {
+  if (!Number.isFinite(value)) return "–";
+  const rounded = Math.abs(value) >= 100 ? Math.round(value) : Math.round(value * 10) / 10;
+  return rounded.toLocaleString("en-US");
+}
