@@ -1,0 +1,207 @@
+// Event-stream frames as bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html). The relay forwards
+// whole frames only, so that a stream which dies never leaves half a frame in front of the error event, and it looks
+// for the few things it must know without decoding:
+//
+//   data: {"id":…,"choices":[…],"usage":null}⏎⏎      the member is cut out if the client did not ask for usage
+//   data: {"id":…,"choices":[],"usage":{…}}⏎⏎        the frame is dropped if the client did not ask for usage
+//   data: [DONE]⏎⏎                                    the end
+//
+// A name in quotes that stands inside a string has a backslash before it, so a byte search can't be fooled by content.
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const LOWER_N = 0x6e;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+const DATA = Buffer.from("data:");
+const DONE = Buffer.from("[DONE]");
+const USAGE = Buffer.from('"usage"');
+const CHOICES = Buffer.from('"choices"');
+const EMPTY_LIST = /^\s*:\s*\[\s*\]/;
+const LINE_PAIR = Buffer.from("\n\n");
+
+function isBreak(byte: number | undefined): boolean {
+  return byte === LF || byte === CR;
+}
+
+/** The offset behind the last blank line that ends at or after `from`: what lies before it is whole frames. 0: none. */
+export function framesEnd(bytes: Buffer, from = 0): number {
+  const length = bytes.length;
+  // The usual case: a chunk is one whole frame.
+  if (length - from >= 2 && bytes[length - 1] === LF && bytes[length - 2] === LF) return length;
+  for (let at = bytes.lastIndexOf(LF); at > from; at = bytes.lastIndexOf(LF, at - 1)) {
+    const before = bytes[at - 1];
+    if (before === LF) return at + 1;
+    if (before === CR && at - 2 >= from && isBreak(bytes[at - 2])) return at + 1;
+  }
+  const pair = bytes.lastIndexOf("\r\r", length, "latin1");
+  return pair >= from ? pair + 2 : 0;
+}
+
+/** The offset behind the frame that the byte at `at` belongs to. */
+function frameEnd(frames: Buffer, at: number): number {
+  for (let line = frames.indexOf(LF, at); line !== -1; line = frames.indexOf(LF, line + 1)) {
+    if (frames[line + 1] === LF) return line + 2;
+    if (frames[line + 1] === CR && frames[line + 2] === LF) return line + 3;
+  }
+  return frames.length;
+}
+
+/** The offset at which the frame that the byte at `at` belongs to begins. */
+function frameStart(frames: Buffer, at: number): number {
+  for (let line = frames.lastIndexOf(LF, at); line > 0; line = frames.lastIndexOf(LF, line - 1)) {
+    const before = frames[line - 1] === CR ? line - 2 : line - 1;
+    if (before >= 0 && isBreak(frames[before])) return line + 1;
+    if (line < 1) break;
+  }
+  return 0;
+}
+
+/** How many frames the bytes hold, counted by LF pairs; at least 1. */
+export function countFrames(frames: Buffer): number {
+  let count = 0;
+  for (let at = frames.indexOf(LINE_PAIR); at !== -1; at = frames.indexOf(LINE_PAIR, at + 2)) count++;
+  return count === 0 ? 1 : count;
+}
+
+/** The first frame's data (the text behind its first `data:`); `null` while there were only comments and blank lines. */
+export function firstData(frames: Buffer): Buffer | null {
+  let at = frames.subarray(0, DATA.length).equals(DATA) ? 0 : -1;
+  for (let line = 0; at === -1;) {
+    const found = frames.indexOf(DATA, line);
+    if (found === -1) return null;
+    if (found === 0 || isBreak(frames[found - 1])) at = found;
+    line = found + 1;
+  }
+  let start = at + DATA.length;
+  if (frames[start] === SPACE) start++;
+  let end = start;
+  while (end < frames.length && !isBreak(frames[end])) end++;
+  return frames.subarray(start, end);
+}
+
+/** Whether the last frame is the end mark. */
+export function endsWithDone(frames: Buffer): boolean {
+  let last = frames.length - 1;
+  while (last >= 0 && isBreak(frames[last])) last--;
+  if (frames[last] !== CLOSE_BRACKET || last < DONE.length) return false;
+  return frames.subarray(last - DONE.length + 1, last + 1).equals(DONE);
+}
+
+function skipSpaces(bytes: Buffer, at: number): number {
+  while (bytes[at] === SPACE || bytes[at] === 0x09) at++;
+  return at;
+}
+
+/** The offset behind the JSON object that begins at `at`; -1 when it does not end. */
+export function objectEnd(bytes: Buffer, at: number): number {
+  let depth = 0;
+  let isString = false;
+  for (let i = at; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (isString) {
+      if (byte === BACKSLASH) i++;
+      else if (byte === QUOTE) isString = false;
+    } else if (byte === QUOTE) isString = true;
+    else if (byte === OPEN_BRACE) depth++;
+    else if (byte === CLOSE_BRACE && --depth === 0) return i + 1;
+  }
+  return -1;
+}
+
+/** The offset of the value of the `"usage"` at `at`, or -1 when it is not a member's name. */
+function usageValue(bytes: Buffer, at: number): number {
+  if (bytes[at - 1] === BACKSLASH) return -1;
+  const colon = skipSpaces(bytes, at + USAGE.length);
+  return bytes[colon] === COLON ? skipSpaces(bytes, colon + 1) : -1;
+}
+
+/** The last usage object in a JSON text, as its bytes; looked for from the end, where it stands. */
+export function lastUsage(bytes: Buffer): Buffer | null {
+  for (let at = bytes.lastIndexOf(USAGE); at !== -1; at = bytes.lastIndexOf(USAGE, at - 1)) {
+    const value = usageValue(bytes, at);
+    if (value !== -1 && bytes[value] === OPEN_BRACE) {
+      const end = objectEnd(bytes, value);
+      if (end !== -1) return bytes.subarray(value, end);
+    }
+    if (at === 0) return null;
+  }
+  return null;
+}
+
+/** What `inspectUsage` found in some frames. */
+export interface UsageFinding {
+  /** The bytes to forward. */
+  readonly frames: Buffer;
+  /** The last usage object among them. */
+  readonly usage: Buffer | null;
+}
+
+/** Where to cut, as pairs of offsets; used anew by each call, which is synchronous. */
+const cuts: number[] = [];
+
+/**
+ * Finds the usage object and, unless the client asked for it, takes every trace of usage out of the frames, in place.
+ * Frames without any come back as they are.
+ */
+export function inspectUsage(frames: Buffer, isWanted: boolean): UsageFinding | null {
+  let at = frames.indexOf(USAGE);
+  if (at === -1) return null;
+  let usage: Buffer | null = null;
+  cuts.length = 0;
+  for (; at !== -1; at = frames.indexOf(USAGE, at + USAGE.length)) {
+    const value = usageValue(frames, at);
+    if (value === -1 || at < (cuts.at(-1) ?? 0)) continue;
+    const isObject = frames[value] === OPEN_BRACE;
+    const end = isObject ? objectEnd(frames, value) : value + 4;
+    if (end === -1 || (!isObject && frames[value] !== LOWER_N)) continue;
+    if (isObject) usage = frames.subarray(value, end);
+    if (!isWanted) cutUsage(frames, at, end, isObject);
+  }
+  if (cuts.length === 0) return usage === null ? null : { frames, usage };
+  // The cut moves bytes, so what is kept of them is copied first.
+  if (usage !== null) usage = Buffer.from(usage);
+  return { frames: applyCuts(frames), usage };
+}
+
+/** Notes the cut for one usage member: its whole frame if that carries nothing else, otherwise the member and its comma. */
+function cutUsage(frames: Buffer, nameAt: number, valueEnd: number, isObject: boolean): void {
+  if (isObject) {
+    const start = frameStart(frames, nameAt);
+    const end = frameEnd(frames, valueEnd);
+    const choices = frames.subarray(start, end).indexOf(CHOICES);
+    const after = start + choices + CHOICES.length;
+    if (choices === -1 || EMPTY_LIST.test(frames.toString("latin1", after, Math.min(after + 16, end)))) {
+      // Members of this frame that were cut already are inside the new cut.
+      while ((cuts.at(-2) ?? -1) >= start) cuts.length -= 2;
+      cuts.push(start, end);
+      return;
+    }
+  }
+  if (frames[nameAt - 1] === COMMA) {
+    cuts.push(nameAt - 1, valueEnd);
+  } else {
+    const next = skipSpaces(frames, valueEnd);
+    cuts.push(nameAt, frames[next] === COMMA ? next + 1 : valueEnd);
+  }
+}
+
+/** Closes the gaps in one pass. */
+function applyCuts(frames: Buffer): Buffer {
+  let to = cuts[0] ?? 0;
+  for (let i = 0; i < cuts.length; i += 2) {
+    const from = cuts[i + 1] ?? 0;
+    const until = cuts[i + 2] ?? frames.length;
+    if (from >= until) continue;
+    frames.copyWithin(to, from, until);
+    to += until - from;
+  }
+  return frames.subarray(0, to);
+}

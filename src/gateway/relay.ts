@@ -1,0 +1,32 @@
+// What the two relays have in common: one for answers that come as a whole, one for event streams. A relay gets the
+// body's bytes, decides when the answer has really begun, and writes it to the client. It tells its host how it went.
+import type { ServerResponse } from "node:http";
+import type { GatewayError } from "../errors.ts";
+import type { Usage } from "../observe/events.ts";
+
+/** The attempt that a relay works for. */
+export interface RelayHost {
+  readonly response: ServerResponse;
+  /** Sends the head: from here on nothing can be retried. `bytes`: the body's length, `null` when it is not known. */
+  begin(bytes: number | null): void;
+  /** The client has the whole answer; what else the provider sends is of no interest. */
+  done(): void;
+  /** The answer is no good. Before `begin` another target may be tried, after it the client is told. */
+  fail(error: GatewayError): void;
+  /** The client reads too slowly: no more data until it has caught up. */
+  pause(): void;
+}
+
+/** Takes one answer's body to the client. Exactly one of the host's `done` and `fail` is called, by the end at the latest. */
+export interface Relay {
+  data(chunk: Buffer): void;
+  /** The provider's answer has ended as HTTP knows it; whether it is whole is for the relay to say. */
+  end(): void;
+  /** What the provider reported so far. */
+  usage(): Usage | null;
+  /** About how many tokens were produced so far, judged by the bytes. */
+  outputTokens(): number;
+}
+
+/** Bytes per token of generated text, where nothing better is known. */
+export const BYTES_PER_TOKEN = 4;

@@ -1,0 +1,167 @@
+// One request to a provider, from connecting to the last byte, as an undici dispatch handler: callbacks, no streams,
+// no promise, nothing allocated per chunk. It watches the deadlines, knows whether the provider can have seen the
+// request, and ends exactly once, with `onEnd` or `onFailure`.
+//
+//   connect ──▶ first_token ──▶ idle ──▶ over
+//   (waiting for a connection) (sent)  (answer begun: `markFirst`)
+import type { Client, Dispatcher } from "undici";
+import type { IncomingHttpHeaders } from "node:http";
+import type { GatewayError } from "../errors.ts";
+import { timedOut, toGatewayError, type Phase } from "./failure.ts";
+import type { Origin } from "./origin.ts";
+import type { Watch } from "./watch.ts";
+
+/** Who gets the answer. Callbacks run inside undici's parser; none of them may throw. */
+export interface Receiver {
+  /** The answer's status and headers; at most once, never for interim (1xx) answers. */
+  onHead(status: number, headers: IncomingHttpHeaders): void;
+  /** A piece of the body. The bytes belong to the receiver, which may change them in place. */
+  onData(chunk: Buffer): void;
+  /** The answer is whole. */
+  onEnd(): void;
+  /** The call failed or was aborted; nothing follows. */
+  onFailure(error: GatewayError): void;
+}
+
+/** How long each phase may last, in milliseconds. */
+export interface Timeouts {
+  readonly connectMs: number;
+  readonly firstTokenMs: number;
+  readonly idleMs: number;
+  readonly totalMs: number;
+}
+
+export interface CallRequest {
+  /** Path and query on the origin. */
+  readonly path: string;
+  /** Names and values in turn, without `host`, `connection` and `content-length`. Read only, though undici's types want it writable. */
+  readonly headers: string[];
+  readonly body: Buffer;
+  readonly timeouts: Timeouts;
+  /** `elapsedMs` from which the total deadline counts: the request's arrival, over all of its attempts. */
+  readonly startedMs: number;
+}
+
+/** Gets what arrives after the receiver has let go of a call. */
+const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} };
+
+/** How long a provider may take to end an answer that is complete by its contents, in milliseconds. */
+const LINGER_MS = 1000;
+
+export class Call implements Dispatcher.DispatchHandler {
+  /** Whether the request was handed to a connection, so that the provider may have seen it. */
+  isSent = false;
+  readonly #origin: Origin;
+  readonly #watch: Watch;
+  readonly #request: CallRequest;
+  #receiver: Receiver;
+  #client: Client | null = null;
+  #controller: Dispatcher.DispatchController | null = null;
+  #phase: Phase = "connect";
+  #phaseMs: number;
+  /** Coarse time of the latest progress. */
+  #progressMs: number;
+  #isOver = false;
+  #isPaused = false;
+
+  constructor(origin: Origin, watch: Watch, request: CallRequest, receiver: Receiver) {
+    this.#origin = origin;
+    this.#watch = watch;
+    this.#request = request;
+    this.#receiver = receiver;
+    this.#phaseMs = request.timeouts.connectMs;
+    this.#progressMs = watch.nowMs;
+  }
+
+  /** Sends the request. */
+  start(nowMs: number): void {
+    this.#watch.add(this);
+    this.#progressMs = nowMs;
+    const client = this.#origin.acquire();
+    this.#client = client;
+    const { path, headers, body } = this.#request;
+    client.dispatch({ path, method: "POST", headers, body }, this);
+  }
+
+  /** The answer's contents have begun: from here on each pause counts as idle. */
+  markFirst(): void {
+    this.#enter("idle", this.#request.timeouts.idleMs);
+  }
+
+  /** Stops reading until `resume`; meanwhile the provider is not blamed for silence. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#progressMs = this.#watch.nowMs;
+    this.#controller?.resume();
+  }
+
+  /** Ends the call now; the receiver gets this error, unless the call is over. */
+  abort(error: GatewayError): void {
+    if (this.#isOver) return;
+    this.#finish();
+    const client = this.#client;
+    // The receiver hears it first: a connection's end is reported by undici only after it was closed.
+    this.#receiver.onFailure(error);
+    if (client !== null) this.#origin.discard(client);
+  }
+
+  /** The receiver has all it needs. The rest of the answer is dropped; the connection is kept if it ends soon. */
+  letGo(): void {
+    if (this.#isOver) return;
+    this.#receiver = NOBODY;
+    if (this.#isPaused) this.resume();
+    this.#enter("idle", LINGER_MS);
+  }
+
+  check(nowMs: number): void {
+    const { startedMs, timeouts } = this.#request;
+    if (nowMs - startedMs > timeouts.totalMs) {
+      this.abort(timedOut("total", timeouts.totalMs, this.#origin.provider));
+    } else if (nowMs - this.#progressMs > this.#phaseMs && !this.#isPaused) {
+      this.abort(timedOut(this.#phase, this.#phaseMs, this.#origin.provider));
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    this.isSent = true;
+    this.#enter("first_token", this.#request.timeouts.firstTokenMs);
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders) {
+    if (status >= 200 && !this.#isOver) this.#receiver.onHead(status, headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
+    if (this.#phase === "idle" && this.#receiver !== NOBODY) this.#progressMs = this.#watch.nowMs;
+    this.#receiver.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return;
+    this.#finish();
+    if (this.#client !== null) this.#origin.release(this.#client);
+    this.#receiver.onEnd();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.abort(toGatewayError(error, this.#origin.provider));
+  }
+
+  #enter(phase: Phase, limitMs: number): void {
+    this.#phase = phase;
+    this.#phaseMs = limitMs;
+    this.#progressMs = this.#watch.nowMs;
+  }
+
+  #finish(): void {
+    this.#isOver = true;
+    this.#watch.delete(this);
+  }
+}
