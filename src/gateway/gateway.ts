@@ -1,11 +1,73 @@
-// What http/ sees of the gateway.
+// What http/ and cli/ see of the gateway: requests go in, the snapshot in force can be swapped, and what is running
+// can be ended.
+import { GatewayError } from "../errors.ts";
 import type { Downstream } from "./downstream.ts";
+import { Exchange } from "./exchange.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Runtime } from "./runtime.ts";
+import { serve, type ServeParts } from "./serve.ts";
 
 export interface Gateway {
   /** The snapshot in force; read it once per request. */
   readonly runtime: Runtime;
   /** Serves one request to its end. Never throws and never rejects: every failure goes to `downstream.fail`. */
   serve(request: RequestFacts, downstream: Downstream): void;
+}
+
+export class LiveGateway implements Gateway {
+  #runtime: Runtime;
+  readonly #parts: ServeParts;
+  readonly #running = new Set<Exchange>();
+  /** Called when the last running request has ended, while a drain waits for that. */
+  #onIdle: (() => void) | null = null;
+
+  constructor(runtime: Runtime, parts: ServeParts) {
+    this.#runtime = runtime;
+    this.#parts = parts;
+  }
+
+  get runtime(): Runtime {
+    return this.#runtime;
+  }
+
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  /** Puts a new snapshot in force. Requests that are running keep theirs. */
+  swap(runtime: Runtime): void {
+    this.#runtime = runtime;
+  }
+
+  serve(request: RequestFacts, downstream: Downstream): void {
+    const exchange = new Exchange(request, downstream, this.#runtime);
+    this.#running.add(exchange);
+    void this.#run(exchange);
+  }
+
+  /** Resolves when nothing runs any more. */
+  async idle(): Promise<void> {
+    if (this.#running.size === 0) return;
+    const before = this.#onIdle;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  /** Ends everything that runs; each client is told. */
+  abortAll(): void {
+    const error = new GatewayError("shutting_down", "The gateway is stopping.");
+    for (const exchange of this.#running) exchange.stop(error);
+  }
+
+  async #run(exchange: Exchange): Promise<void> {
+    await serve(exchange, this.#parts);
+    this.#running.delete(exchange);
+    if (this.#running.size > 0) return;
+    this.#onIdle?.();
+    this.#onIdle = null;
+  }
 }

@@ -1,6 +1,11 @@
 // The configuration in force, compiled so that a request only follows references: an immutable snapshot. A reload
 // swaps the whole snapshot; requests that are running keep the one they began with.
 
+import type { Meters } from "../limiter/meters.ts";
+import type { RouteTable } from "../routing/table.ts";
+import type { Timeouts } from "../upstream/call.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
 /** Who is asking: one entry of `keys`, or the anonymous caller of a gateway that has none. */
 export interface ClientKey {
   /** For logs, metrics and messages; never the secret. */
@@ -9,6 +14,8 @@ export interface ClientKey {
   readonly models: ReadonlySet<string> | null;
   /** Place in the waiting line: lower comes first; 0 high, 1 normal, 2 low. */
   readonly priority: 0 | 1 | 2;
+  /** The key's own limits. */
+  readonly meters: Meters;
 }
 
 /** One line of `GET /v1/models`. */
@@ -24,4 +31,12 @@ export interface Runtime {
   readonly anonymous: ClientKey | null;
   /** What `GET /v1/models` shows: aliases first, then the providers' models as `provider/model`. */
   readonly models: readonly ListedModel[];
+  readonly routes: RouteTable<UpstreamTarget>;
+  readonly timeouts: Timeouts;
+  /** For answers that come as a whole: their first byte comes when all of them is there, so only the total counts. */
+  readonly wholeTimeouts: Timeouts;
+  /** How long a request may wait for room, in milliseconds. */
+  readonly queueWaitMs: number;
+  /** How often one request may be sent, over all its targets. */
+  readonly attemptsMax: number;
 }

@@ -36,6 +36,8 @@ export function parseUsage(bytes: Buffer): Usage | null {
   };
 }
 
+export const NOTHING_USED: Usage = estimatedUsage(0, 0);
+
 /** The usage of an answer that came without one. */
 export function estimatedUsage(inputTokens: number, outputTokens: number): Usage {
   return { inputTokens, outputTokens, cachedInputTokens: 0, cacheWriteTokens: 0, reasoningTokens: 0 };

@@ -1,0 +1,74 @@
+// Getting in: the first target that has room for the request takes it at once; when none has, the request stands in
+// line for the one that will have room soonest. Nothing is held while waiting.
+import { assert } from "../errors.ts";
+import type { Ask, Refusal, Reservation } from "../limiter/reservation.ts";
+import type { Target } from "../routing/target.ts";
+import type { Exchange } from "./exchange.ts";
+import type { PlannedRequest } from "./planned-request.ts";
+import type { ServeParts } from "./serve.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+type RouteTarget = Target<UpstreamTarget>;
+
+export interface Granted {
+  readonly kind: "granted";
+  readonly target: RouteTarget;
+  readonly reservation: Reservation;
+}
+
+/** Takes the units for one attempt at one of the targets. It answers at once unless the request has to wait. */
+export function obtain(
+  targets: readonly RouteTarget[],
+  planned: PlannedRequest,
+  exchange: Exchange,
+  parts: ServeParts,
+): Granted | Refusal | Promise<Granted | Refusal> {
+  let [soonest] = targets;
+  assert(soonest !== undefined, "there is a target to try");
+  let soonestMs = Infinity;
+  if (targets.length > 1) {
+    for (const target of targets) {
+      const outcome = parts.limiter.reserve(planned.meters(target), planned.ask(target, 0), planned.now);
+      if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
+      if (outcome.kind === "waiting") outcome.cancel();
+      else if (outcome.retryAfterMs < soonestMs) {
+        soonest = target;
+        soonestMs = outcome.retryAfterMs;
+      }
+    }
+  }
+  return standInLine(soonest, planned.ask(soonest, exchange.runtime.queueWaitMs), planned, {
+    exchange,
+    parts,
+  });
+}
+
+function standInLine(
+  target: RouteTarget,
+  ask: Ask,
+  planned: PlannedRequest,
+  { exchange, parts }: { readonly exchange: Exchange; readonly parts: ServeParts },
+): Granted | Refusal | Promise<Granted | Refusal> {
+  const outcome = parts.limiter.reserve(planned.meters(target), ask, planned.now);
+  if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
+  if (outcome.kind === "refused") return outcome;
+  return new Promise((resolve) => {
+    exchange.onStop = () => {
+      outcome.cancel();
+      resolve(LEFT);
+    };
+    outcome.decided((decision) => {
+      exchange.onStop = null;
+      resolve(decision.kind === "reserved" ? { kind: "granted", target, reservation: decision } : decision);
+    });
+  });
+}
+
+/** The request was stopped while it stood in line. */
+const LEFT: Refusal = {
+  kind: "refused",
+  reason: "closed",
+  meter: null,
+  provider: "",
+  retryAfterMs: Infinity,
+};

@@ -1,0 +1,194 @@
+// One attempt: the request is sent to one target, and its answer, if it is any good, is relayed. Whatever happens, the
+// attempt ends exactly once and says how; the reservation is settled by whoever started it. Nothing here decides about
+// retries: an attempt that ends as `failed` has sent nothing to the client.
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { Clock } from "../clock.ts";
+import type { GatewayError } from "../errors.ts";
+import type { RateLimitFacts } from "../limiter/reservation.ts";
+import type { Usage } from "../observe/events.ts";
+import { Call, type Receiver } from "../upstream/call.ts";
+import type { Watch } from "../upstream/watch.ts";
+import { addLimitHeaders, addProviderHeaders } from "./answer-headers.ts";
+import type { Exchange } from "./exchange.ts";
+import { ErrorRelay } from "./error-relay.ts";
+import type { Relay, RelayHost } from "./relay.ts";
+import { rewriteRequest } from "./request-rewrite.ts";
+import { StreamRelay } from "./stream-relay.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+import { WholeRelay } from "./whole-relay.ts";
+
+/** How an attempt ended. */
+export type AttemptEnd = Answered | Unanswered;
+
+interface Answered extends Produced {
+  /** The client has the whole answer. */
+  readonly kind: "answered";
+  readonly error: null;
+}
+
+interface Unanswered extends Produced {
+  /** `failed`: nothing has gone to the client. `cut`: the answer broke off, and the client was told. `gone`: the client left. */
+  readonly kind: "failed" | "cut" | "gone";
+  readonly error: GatewayError;
+}
+
+interface Produced {
+  /** Whether the provider can have seen the request. */
+  readonly isSent: boolean;
+  /** Whether the provider answered with an error, so that it has produced nothing. */
+  readonly isRefused: boolean;
+  /** What the provider reported. */
+  readonly usage: Usage | null;
+  /** About how many tokens were produced, judged by the bytes. */
+  readonly outputTokens: number;
+}
+
+/** What an attempt needs of the gateway. */
+export interface AttemptParts {
+  readonly clock: Clock;
+  readonly watch: Watch;
+}
+
+const JSON_TYPE = "application/json";
+const STREAM_TYPE = "text/event-stream";
+
+export class Attempt implements Receiver, RelayHost {
+  readonly response: ServerResponse;
+  readonly #exchange: Exchange;
+  readonly #target: UpstreamTarget;
+  readonly #parts: AttemptParts;
+  readonly #facts: RateLimitFacts;
+  readonly #call: Call;
+  #relay: Relay | null = null;
+  #status = 0;
+  #headers: IncomingHttpHeaders = {};
+  #isBegun = false;
+  #isOver = false;
+  #resolve: (end: AttemptEnd) => void = () => undefined;
+
+  constructor(exchange: Exchange, target: UpstreamTarget, facts: RateLimitFacts, parts: AttemptParts) {
+    this.#exchange = exchange;
+    this.#target = target;
+    this.#parts = parts;
+    this.#facts = facts;
+    this.response = exchange.downstream.response;
+    this.#call = new Call(target.origin, parts.watch, requestTo(target, exchange), this);
+  }
+
+  /** Sends the request; resolves when the attempt is over, whatever ended it. Never rejects. */
+  run(nowMs: number): Promise<AttemptEnd> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#call.start(nowMs);
+    });
+  }
+
+  /** The client has left, or the gateway ends what is running. */
+  abort(error: GatewayError): void {
+    this.#call.abort(error);
+  }
+
+  onHead(status: number, headers: IncomingHttpHeaders): void {
+    this.#status = status;
+    this.#headers = headers;
+    this.#relay = this.#relayFor(status, headers["content-type"] ?? "");
+  }
+
+  onData(chunk: Buffer): void {
+    if (!this.#isBegun && !this.#exchange.request.members.isStream) this.#call.markFirst();
+    this.#relay?.data(chunk);
+  }
+
+  onEnd(): void {
+    this.#relay?.end();
+  }
+
+  onFailure(error: GatewayError): void {
+    this.#conclude(error);
+  }
+
+  begin(bytes: number | null): void {
+    this.#isBegun = true;
+    this.#call.markFirst();
+    const { record } = this.#exchange;
+    record.firstByteMs = this.#parts.clock.elapsedMs();
+    record.status = this.#status;
+    this.response.writeHead(this.#status, this.#answerHeaders(bytes));
+  }
+
+  done(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#call.letGo();
+    this.#resolve({ kind: "answered", error: null, ...this.#produced() });
+  }
+
+  fail(error: GatewayError): void {
+    this.#conclude(error);
+    this.#call.abort(error);
+  }
+
+  pause(): void {
+    this.#call.pause();
+    this.response.once("drain", () => this.#call.resume());
+  }
+
+  #conclude(error: GatewayError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (this.#exchange.isGone) {
+      this.#resolve({ kind: "gone", error, ...this.#produced() });
+    } else if (this.#isBegun) {
+      this.#exchange.downstream.fail(error, []);
+      this.#resolve({ kind: "cut", error, ...this.#produced() });
+    } else {
+      this.#resolve({ kind: "failed", error, ...this.#produced() });
+    }
+  }
+
+  #produced(): Produced {
+    const relay = this.#relay;
+    return {
+      isSent: this.#call.isSent,
+      isRefused: this.#status >= 300,
+      usage: relay?.usage() ?? null,
+      outputTokens: this.#status >= 200 && this.#status < 300 ? (relay?.outputTokens() ?? 0) : 0,
+    };
+  }
+
+  #relayFor(status: number, type: string): Relay {
+    const { provider } = this.#target;
+    const { isStream, includeUsage } = this.#exchange.request.members;
+    if (status >= 300) return new ErrorRelay(this, { provider, status, headers: this.#headers });
+    const isStreamed = type.startsWith(STREAM_TYPE);
+    if (isStream && isStreamed) return new StreamRelay(this, { provider, includeUsage });
+    if (isStream || isStreamed || type.startsWith("text/html")) {
+      return new ErrorRelay(this, { provider, status, headers: this.#headers });
+    }
+    return new WholeRelay(this, { provider, convert: null });
+  }
+
+  #answerHeaders(bytes: number | null): string[] {
+    const { request, record } = this.#exchange;
+    const headers = ["content-type", request.members.isStream ? STREAM_TYPE : JSON_TYPE];
+    if (request.members.isStream) headers.push("cache-control", "no-cache");
+    if (bytes !== null) headers.push("content-length", String(bytes));
+    headers.push("x-request-id", request.id, ...this.#target.answerHeaders);
+    headers.push("x-sluice-attempts", String(record.attempts));
+    addLimitHeaders(headers, this.#facts);
+    addProviderHeaders(headers, this.#headers);
+    return headers;
+  }
+}
+
+function requestTo(target: UpstreamTarget, { request, runtime }: Exchange) {
+  const { members, route, body, receivedMs } = request;
+  const addUsage = members.isStream && target.takesStreamOptions;
+  return {
+    path: target.paths[route.kind],
+    headers: members.isStream ? target.streamHeaders : target.wholeHeaders,
+    body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
+    timeouts: members.isStream ? runtime.timeouts : runtime.wholeTimeouts,
+    startedMs: receivedMs,
+  };
+}

@@ -1,0 +1,71 @@
+// What all attempts of one request share: what was asked, where the answer goes, what is noted about it, and whether
+// it has to stop because the client left or the gateway is ending.
+import { GatewayError } from "../errors.ts";
+import type { RequestRecord } from "../observe/events.ts";
+import type { Downstream } from "./downstream.ts";
+import type { RequestFacts } from "./request.ts";
+import type { Runtime } from "./runtime.ts";
+
+export class Exchange {
+  readonly request: RequestFacts;
+  readonly downstream: Downstream;
+  readonly runtime: Runtime;
+  readonly record: RequestRecord;
+  /** Why the request can't go on, whatever comes; null while it can. */
+  stopped: GatewayError | null = null;
+  /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
+  onStop: ((error: GatewayError) => void) | null = null;
+
+  constructor(request: RequestFacts, downstream: Downstream, runtime: Runtime) {
+    this.request = request;
+    this.downstream = downstream;
+    this.runtime = runtime;
+    this.record = newRecord(request);
+    const { response } = downstream;
+    // `close` follows a finished answer too; then nothing is left to stop.
+    response.once("close", () => {
+      if (!response.writableEnded) this.#leave();
+    });
+    if (response.destroyed) this.#leave();
+  }
+
+  get isGone(): boolean {
+    return this.stopped?.code === "client_gone";
+  }
+
+  /** Ends the request; only the first reason counts. */
+  stop(error: GatewayError): void {
+    if (this.stopped !== null) return;
+    this.stopped = error;
+    this.onStop?.(error);
+  }
+
+  #leave(): void {
+    this.stop(
+      new GatewayError("client_gone", "The client closed its connection before the answer was complete."),
+    );
+  }
+}
+
+function newRecord({ id, route, key, members, receivedMs }: RequestFacts): RequestRecord {
+  return {
+    id,
+    route: route.pattern,
+    startedMs: receivedMs,
+    keyName: key.name,
+    modelAsked: members.model,
+    provider: "",
+    model: "",
+    isStream: members.isStream,
+    attempts: 0,
+    status: 0,
+    outcome: "ok",
+    errorCode: "",
+    waitedMs: 0,
+    sentMs: 0,
+    firstByteMs: 0,
+    endedMs: 0,
+    usage: null,
+    isUsageEstimated: false,
+  };
+}

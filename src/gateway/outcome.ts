@@ -1,0 +1,48 @@
+// How an ended request is told to the metrics, and an ended attempt to the target's health.
+import type { ErrorCode, GatewayError } from "../errors.ts";
+import type { Outcome } from "../observe/events.ts";
+import type { FailureKind, Verdict } from "../routing/health.ts";
+import type { AttemptEnd } from "./attempt.ts";
+
+const REFUSED = new Set<ErrorCode>([
+  "rate_limit_exceeded",
+  "insufficient_quota",
+  "request_exceeds_limit",
+  "queue_full",
+  "shutting_down",
+]);
+
+/** The metrics' `outcome` of a request that failed with this error. */
+export function outcomeOf(error: GatewayError): Outcome {
+  if (error.code === "client_gone") return "client_gone";
+  if (error.code === "stream_interrupted") return "interrupted";
+  if (error.code === "internal_error") return "internal_error";
+  if (REFUSED.has(error.code)) return "refused";
+  return error.status < 500 && !error.code.startsWith("provider_") ? "client_error" : "provider_error";
+}
+
+/** What an error says about the target; one that is not listed was the request's fault, or ours. */
+const FAILURES: Partial<Readonly<Record<ErrorCode, FailureKind>>> = {
+  provider_rate_limited: "rate_limited",
+  provider_quota_spent: "quota_spent",
+  provider_overloaded: "overloaded",
+  provider_auth: "auth",
+  provider_unreachable: "unreachable",
+  provider_timeout: "timeout",
+  provider_error: "transient",
+  provider_bad_response: "transient",
+  stream_interrupted: "interrupted",
+  model_not_found: "not_found",
+};
+
+const OK: Verdict = { kind: "ok" };
+const ABANDONED: Verdict = { kind: "abandoned" };
+
+/** What an attempt's end says about its target; null: it broke off by a fault of ours. */
+export function verdictOf(end: AttemptEnd | null): Verdict {
+  if (end === null || end.kind === "gone") return ABANDONED;
+  if (end.kind === "answered") return OK;
+  const kind = FAILURES[end.error.code] ?? "bad_request";
+  const { retryAfterMs } = end.error;
+  return retryAfterMs === undefined ? { kind } : { kind, waitMs: retryAfterMs };
+}

@@ -1,0 +1,101 @@
+// A request as routing looks at it, and the world as it looks from this request: what routing must know of room is
+// asked of the limiter only when there is a choice to make.
+import type { RequestShape } from "../limiter/estimate.ts";
+import type { Meters } from "../limiter/meters.ts";
+import type { Ask } from "../limiter/reservation.ts";
+import type { RouteRequest } from "../routing/condition.ts";
+import type { View } from "../routing/order.ts";
+import type { Target } from "../routing/target.ts";
+import type { Exchange } from "./exchange.ts";
+import type { ServeParts } from "./serve.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+/** Of prompts, where nothing is known of the model yet. */
+const BYTES_PER_TOKEN = 4;
+
+export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
+  readonly model: string;
+  readonly endpoint: string;
+  readonly keyName: string;
+  readonly allowedModels: ReadonlySet<string> | null;
+  readonly isStream: boolean;
+  readonly hasTools: boolean;
+  readonly hasImages: boolean;
+  readonly session: string | null;
+  /** What the estimates go by. */
+  readonly shape: RequestShape;
+  /** `elapsedMs` of the present round of attempts. */
+  now: number;
+  readonly #exchange: Exchange;
+  readonly #parts: ServeParts;
+
+  constructor(exchange: Exchange, parts: ServeParts, now: number) {
+    const { members, route, key, body } = exchange.request;
+    this.model = members.model;
+    this.endpoint = route.kind;
+    this.keyName = key.name;
+    this.allowedModels = key.models;
+    this.isStream = members.isStream;
+    this.hasTools = members.hasTools;
+    this.hasImages = members.imageCount > 0;
+    this.session = members.session;
+    this.shape = {
+      textBytes: Math.max(0, body.length - members.mediaBytes),
+      imageCount: members.imageCount,
+      maxTokens: members.maxTokens,
+      choices: members.choices,
+      hasOutput: route.kind !== "embeddings",
+    };
+    this.now = now;
+    this.#exchange = exchange;
+    this.#parts = parts;
+  }
+
+  /** About how large the prompt is, before a model is chosen. */
+  get promptTokens(): number {
+    return Math.ceil(this.shape.textBytes / BYTES_PER_TOKEN);
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#exchange.request.headers[name];
+    return typeof value === "string" ? value : value?.join(", ");
+  }
+
+  metadata(name: string): string | undefined {
+    const body: unknown = JSON.parse(this.#exchange.request.body.toString("utf8"));
+    if (typeof body !== "object" || body === null || !("metadata" in body)) return undefined;
+    const { metadata } = body;
+    if (typeof metadata !== "object" || metadata === null || !Object.hasOwn(metadata, name)) return undefined;
+    const value: unknown = Reflect.get(metadata, name);
+    return typeof value === "string" ? value : undefined;
+  }
+
+  /** All limits that a request to this target has to pass. */
+  meters(target: Target<UpstreamTarget>): Meters {
+    return this.#parts.limiter.join(target.upstream.meters, this.#exchange.request.key.meters);
+  }
+
+  /** What to ask of the limiter for this target, waiting at most `waitMs`. */
+  ask(target: Target<UpstreamTarget>, waitMs: number): Ask {
+    return {
+      estimate: target.upstream.estimate.of(this.shape),
+      priority: this.#exchange.request.key.priority,
+      clientKey: this.keyName,
+      deadlineMs: this.now + waitMs,
+    };
+  }
+
+  random = (): number => this.#parts.random();
+
+  waitMs(target: Target<UpstreamTarget>): number {
+    return this.#parts.limiter.roomMs(this.meters(target), target.upstream.estimate.of(this.shape), this.now);
+  }
+
+  shareLeft(target: Target<UpstreamTarget>): number {
+    const { requests, tokens } = this.#parts.limiter.facts(this.meters(target), this.now);
+    return Math.min(
+      requests === null ? 1 : requests.remaining / requests.limit,
+      tokens === null ? 1 : tokens.remaining / tokens.limit,
+    );
+  }
+}

@@ -1,0 +1,49 @@
+// Whether and when a request that failed is sent again. Only asked while nothing has gone to the client.
+import type { Random } from "../clock.ts";
+import type { GatewayError } from "../errors.ts";
+import type { Target } from "../routing/target.ts";
+import type { Exchange } from "./exchange.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+type RouteTarget = Target<UpstreamTarget>;
+
+/** The first wait before the same target is tried again, in milliseconds; it doubles each time. */
+const BACKOFF_MS = 100;
+const BACKOFF_MS_MAX = 5000;
+
+/** The targets that are left after a failure at `failed`, in the order to try them; empty: the failure is final. */
+export function targetsAfter(
+  error: GatewayError,
+  failed: RouteTarget,
+  targets: readonly RouteTarget[],
+): readonly RouteTarget[] {
+  const others = targets.filter((target) => target !== failed);
+  switch (error.retry) {
+    case "no":
+      return [];
+    case "elsewhere":
+      return others;
+    case "later":
+      return [...others, failed];
+  }
+}
+
+/** The same target is given time before it is tried again, with full jitter; another one is tried at once. */
+export async function pauseBeforeRetry(
+  exchange: Exchange,
+  turn: { readonly next: RouteTarget | undefined; readonly failed: RouteTarget; readonly sent: number },
+  random: Random,
+): Promise<void> {
+  if (turn.next !== turn.failed) return;
+  const ms = random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (turn.sent - 1));
+  if (ms < 1) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(finish, ms);
+    function finish(): void {
+      clearTimeout(timer);
+      exchange.onStop = null;
+      resolve();
+    }
+    exchange.onStop = finish;
+  });
+}

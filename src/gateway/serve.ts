@@ -1,0 +1,168 @@
+// One request's life, in reading order:
+//
+//   plan ─▶ ┌ reserve ─▶ send ─▶ first event ─▶ relay ─▶ settle ┐ ─▶ record
+//           └────────── again, while nothing has gone out ◀─────┘
+//
+// `Attempt.run` covers send to relay and always comes back; what was reserved for it is settled in the `finally` beside
+// it, so no way out can miss it or do it twice. Nothing is tried again after the first byte has gone to the client.
+import type { Clock, Random } from "../clock.ts";
+import { GatewayError } from "../errors.ts";
+import type { Limiter } from "../limiter/limiter.ts";
+import type { Observer, RequestRecord, Usage } from "../observe/events.ts";
+import { admit, report } from "../routing/health.ts";
+import { plan } from "../routing/plan.ts";
+import type { Target } from "../routing/target.ts";
+import type { Watch } from "../upstream/watch.ts";
+import { obtain, type Granted } from "./admission.ts";
+import { Attempt, type AttemptEnd } from "./attempt.ts";
+import type { Exchange } from "./exchange.ts";
+import { outcomeOf, verdictOf } from "./outcome.ts";
+import { PlannedRequest } from "./planned-request.ts";
+import { refusalError } from "./refusal.ts";
+import { pauseBeforeRetry, targetsAfter } from "./retry.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+import { estimatedUsage, NOTHING_USED } from "./usage.ts";
+
+export interface ServeParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly watch: Watch;
+  readonly limiter: Limiter;
+  readonly observer: Observer;
+}
+
+type RouteTarget = Target<UpstreamTarget>;
+
+/** Serves one request to its end. Never rejects. */
+export async function serve(exchange: Exchange, parts: ServeParts): Promise<void> {
+  const { record, downstream } = exchange;
+  const error = await live(exchange, parts).catch((cause: unknown) => unexpected(cause, parts, record.id));
+  if (error !== null) {
+    record.outcome = outcomeOf(error);
+    record.errorCode = error.code;
+    if (record.firstByteMs === 0) {
+      record.status = error.status;
+      downstream.fail(error, []);
+    }
+  }
+  record.endedMs = parts.clock.elapsedMs();
+  parts.observer.requestEnded(record);
+}
+
+/** From the plan to an answer (`null`) or the error that the request ends with. */
+async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError | null> {
+  const planned = new PlannedRequest(exchange, parts, parts.clock.elapsedMs());
+  const route = plan(planned, exchange.runtime.routes, planned);
+  if (route.kind === "refused")
+    return new GatewayError(route.code, route.message, waitOf(route.retryAfterMs));
+  let targets: readonly RouteTarget[] = route.attempts.map(({ target }) => target);
+  let failure: GatewayError | null = null;
+  for (let sent = 0; sent < exchange.runtime.attemptsMax && targets.length > 0; sent++) {
+    const pending = obtain(targets, planned, exchange, parts);
+    const granted = pending instanceof Promise ? await pending : pending;
+    if (granted.kind === "refused") return exchange.stopped ?? failure ?? refusalError(granted);
+    const end = await attempt(exchange, granted, planned, parts);
+    if (end.kind !== "failed") return end.error;
+    failure = end.error;
+    targets = targetsAfter(failure, granted.target, targets);
+    await pauseBeforeRetry(
+      exchange,
+      { next: targets[0], failed: granted.target, sent: sent + 1 },
+      parts.random,
+    );
+    if (exchange.stopped !== null) return exchange.stopped;
+    planned.now = parts.clock.elapsedMs();
+  }
+  return failure === null ? null : finalError(failure, exchange.record.attempts);
+}
+
+/** One attempt, from what was reserved for it to its settlement. */
+async function attempt(
+  exchange: Exchange,
+  granted: Granted,
+  planned: PlannedRequest,
+  parts: ServeParts,
+): Promise<AttemptEnd> {
+  const { target, reservation } = granted;
+  const { record } = exchange;
+  const now = parts.clock.elapsedMs();
+  const pass = exchange.stopped === null ? admit(target.health, now) : null;
+  let end: AttemptEnd | null = null;
+  try {
+    if (pass === null) return (end = notSent(exchange.stopped ?? resting(target)));
+    record.provider = target.provider;
+    record.model = target.model;
+    record.attempts += 1;
+    record.waitedMs += reservation.waitedMs;
+    record.sentMs = now;
+    const running = new Attempt(
+      exchange,
+      target.upstream,
+      parts.limiter.facts(reservation.meters, now),
+      parts,
+    );
+    exchange.onStop = (error) => running.abort(error);
+    return (end = await running.run(now));
+  } finally {
+    exchange.onStop = null;
+    const endedMs = parts.clock.elapsedMs();
+    if (pass !== null) report(target.health, pass, verdictOf(end), endedMs);
+    if (end === null || !end.isSent) parts.limiter.giveBack(reservation, endedMs);
+    else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), endedMs);
+  }
+}
+
+/** What an attempt that was sent is settled with: what was reported, else what the bytes tell. */
+function usageOf(
+  end: AttemptEnd,
+  target: UpstreamTarget,
+  planned: PlannedRequest,
+  record: RequestRecord,
+): Usage {
+  if (end.usage !== null) {
+    if (end.kind === "answered") target.estimate.learn(planned.shape, end.usage);
+    record.usage = end.usage;
+    return end.usage;
+  }
+  // A provider that answered with an error has produced nothing; one that fell silent has read the prompt, as far as one knows.
+  if (end.kind === "failed" && end.isRefused) return NOTHING_USED;
+  record.isUsageEstimated = true;
+  record.usage = estimatedUsage(target.estimate.of(planned.shape).inputTokens, end.outputTokens);
+  return record.usage;
+}
+
+function notSent(error: GatewayError): AttemptEnd {
+  return { kind: "failed", error, isSent: false, isRefused: false, usage: null, outputTokens: 0 };
+}
+
+/** Another request took the place of the probe that this target was to be tried with. */
+function resting(target: RouteTarget): GatewayError {
+  return new GatewayError(
+    "provider_overloaded",
+    `Provider \`${target.provider}\` is resting after failures.`,
+  );
+}
+
+/** The client has no reason to repeat what was repeated here already. */
+function finalError(error: GatewayError, attempts: number): GatewayError {
+  if (attempts < 2 || error.shouldRetry !== undefined) return error;
+  const { code, message, status, param, retryAfterMs, cause } = error;
+  return new GatewayError(code, message, {
+    cause,
+    status,
+    shouldRetry: false,
+    ...(param === null ? {} : { param }),
+    ...waitOf(retryAfterMs),
+  });
+}
+
+function waitOf(retryAfterMs: number | undefined): { retryAfterMs?: number } {
+  return retryAfterMs === undefined ? {} : { retryAfterMs };
+}
+
+/** A broken invariant of ours: it ends this request and is logged; the client learns nothing of it. */
+function unexpected(cause: unknown, parts: ServeParts, requestId: string): GatewayError {
+  if (cause instanceof GatewayError) return cause;
+  parts.observer.log.error("request failed unexpectedly", { requestId, cause });
+  return new GatewayError("internal_error", "The gateway failed to serve the request.", { cause });
+}

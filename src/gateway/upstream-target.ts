@@ -1,0 +1,39 @@
+// Everything about one model at one provider that a request needs, worked out once when the configuration is compiled:
+// sending a request then only follows references.
+import type { ModelEstimate } from "../limiter/estimate.ts";
+import type { Meters } from "../limiter/meters.ts";
+import type { Origin } from "../upstream/origin.ts";
+import type { Route } from "./request.ts";
+
+export interface UpstreamTarget {
+  /** The provider's name in the configuration. */
+  readonly provider: string;
+  /** The provider's name for the model. */
+  readonly model: string;
+  readonly origin: Origin;
+  /** Path and query on the origin, per kind of route. */
+  readonly paths: Readonly<Record<Route["kind"], string>>;
+  /** Names and values in turn, authentication included: secrets. */
+  readonly wholeHeaders: string[];
+  /** The same for a request whose answer is to be a stream. */
+  readonly streamHeaders: string[];
+  /** The model's name as JSON text, in quotes. */
+  readonly modelJson: Buffer;
+  /** Whether the provider reports usage in streams when asked by `stream_options`. */
+  readonly takesStreamOptions: boolean;
+  /** Client headers that begin with this are passed on; empty: none. */
+  readonly passedHeaderPrefix: string;
+  /** The limits of the provider and of this model. */
+  readonly meters: Meters;
+  /** What requests to this model are expected to use; it learns. */
+  readonly estimate: ModelEstimate;
+  /** `x-sluice-provider` and `x-sluice-model` with values that are safe in a header. */
+  readonly answerHeaders: readonly string[];
+}
+
+/** A name made safe for a header's value: what is not printable ASCII is percent-encoded. */
+export function headerSafe(name: string): string {
+  return name.replaceAll(/[^\x20-\x7e]/gu, (char) =>
+    encodeURIComponent(char.isWellFormed() ? char : "\ufffd"),
+  );
+}
