@@ -4,19 +4,19 @@ import { GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Downstream } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Snapshot } from "./runtime.ts";
 
 export class Exchange {
   readonly request: RequestFacts;
   readonly downstream: Downstream;
-  readonly runtime: Runtime;
+  readonly runtime: Snapshot;
   readonly record: RequestRecord;
   /** Why the request can't go on, whatever comes; null while it can. */
   stopped: GatewayError | null = null;
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
 
-  constructor(request: RequestFacts, downstream: Downstream, runtime: Runtime) {
+  constructor(request: RequestFacts, downstream: Downstream, runtime: Snapshot) {
     this.request = request;
     this.downstream = downstream;
     this.runtime = runtime;

@@ -4,7 +4,7 @@ import { GatewayError } from "../errors.ts";
 import type { Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
 import type { RequestFacts } from "./request.ts";
-import type { Runtime } from "./runtime.ts";
+import type { Runtime, Snapshot } from "./runtime.ts";
 import { serve, type ServeParts } from "./serve.ts";
 
 export interface Gateway {
@@ -15,18 +15,18 @@ export interface Gateway {
 }
 
 export class LiveGateway implements Gateway {
-  #runtime: Runtime;
+  #runtime: Snapshot;
   readonly #parts: ServeParts;
   readonly #running = new Set<Exchange>();
   /** Called when the last running request has ended, while a drain waits for that. */
   #onIdle: (() => void) | null = null;
 
-  constructor(runtime: Runtime, parts: ServeParts) {
+  constructor(runtime: Snapshot, parts: ServeParts) {
     this.#runtime = runtime;
     this.#parts = parts;
   }
 
-  get runtime(): Runtime {
+  get runtime(): Snapshot {
     return this.#runtime;
   }
 
@@ -35,7 +35,7 @@ export class LiveGateway implements Gateway {
   }
 
   /** Puts a new snapshot in force. Requests that are running keep theirs. */
-  swap(runtime: Runtime): void {
+  swap(runtime: Snapshot): void {
     this.#runtime = runtime;
   }
 

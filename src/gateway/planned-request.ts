@@ -1,5 +1,6 @@
 // A request as routing looks at it, and the world as it looks from this request: what routing must know of room is
 // asked of the limiter only when there is a choice to make.
+import { assert } from "../errors.ts";
 import type { RequestShape } from "../limiter/estimate.ts";
 import type { Meters } from "../limiter/meters.ts";
 import type { Ask } from "../limiter/reservation.ts";
@@ -27,6 +28,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   /** `elapsedMs` of the present round of attempts. */
   now: number;
   readonly #exchange: Exchange;
+  readonly #keyMeters: Meters;
   readonly #parts: ServeParts;
 
   constructor(exchange: Exchange, parts: ServeParts, now: number) {
@@ -49,6 +51,9 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
     this.now = now;
     this.#exchange = exchange;
     this.#parts = parts;
+    const keyMeters = exchange.runtime.metersOf.get(key);
+    assert(keyMeters !== undefined, "a request's key has meters");
+    this.#keyMeters = keyMeters;
   }
 
   /** About how large the prompt is, before a model is chosen. */
@@ -72,7 +77,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
 
   /** All limits that a request to this target has to pass. */
   meters(target: Target<UpstreamTarget>): Meters {
-    return this.#parts.limiter.join(target.upstream.meters, this.#exchange.request.key.meters);
+    return target.upstream.meters.with(this.#keyMeters);
   }
 
   /** What to ask of the limiter for this target, waiting at most `waitMs`. */
@@ -88,7 +93,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   random = (): number => this.#parts.random();
 
   waitMs(target: Target<UpstreamTarget>): number {
-    return this.#parts.limiter.roomMs(this.meters(target), target.upstream.estimate.of(this.shape), this.now);
+    return this.#parts.limiter.roomMs(this.meters(target), this.ask(target, 0), this.now);
   }
 
   shareLeft(target: Target<UpstreamTarget>): number {

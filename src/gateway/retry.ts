@@ -1,5 +1,5 @@
 // Whether and when a request that failed is sent again. Only asked while nothing has gone to the client.
-import type { Random } from "../clock.ts";
+import type { Random, Timers } from "../clock.ts";
 import type { GatewayError } from "../errors.ts";
 import type { Target } from "../routing/target.ts";
 import type { Exchange } from "./exchange.ts";
@@ -32,18 +32,17 @@ export function targetsAfter(
 export async function pauseBeforeRetry(
   exchange: Exchange,
   turn: { readonly next: RouteTarget | undefined; readonly failed: RouteTarget; readonly sent: number },
-  random: Random,
+  { random, timers }: { readonly random: Random; readonly timers: Timers },
 ): Promise<void> {
   if (turn.next !== turn.failed) return;
   const ms = random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (turn.sent - 1));
   if (ms < 1) return;
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(finish, ms);
-    function finish(): void {
-      clearTimeout(timer);
-      exchange.onStop = null;
+    const cancel = timers.after(ms, resolve);
+    exchange.onStop = () => {
+      cancel();
       resolve();
-    }
-    exchange.onStop = finish;
+    };
   });
+  exchange.onStop = null;
 }

@@ -1,6 +1,5 @@
 // The configuration in force, compiled so that a request only follows references: an immutable snapshot. A reload
 // swaps the whole snapshot; requests that are running keep the one they began with.
-
 import type { Meters } from "../limiter/meters.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
@@ -14,8 +13,6 @@ export interface ClientKey {
   readonly models: ReadonlySet<string> | null;
   /** Place in the waiting line: lower comes first; 0 high, 1 normal, 2 low. */
   readonly priority: 0 | 1 | 2;
-  /** The key's own limits. */
-  readonly meters: Meters;
 }
 
 /** One line of `GET /v1/models`. */
@@ -24,6 +21,7 @@ export interface ListedModel {
   readonly ownedBy: string;
 }
 
+/** What http/ reads of it. */
 export interface Runtime {
   /** Client keys by the SHA-256 of the secret, in lower-case hexadecimal. */
   readonly keys: ReadonlyMap<string, ClientKey>;
@@ -31,6 +29,12 @@ export interface Runtime {
   readonly anonymous: ClientKey | null;
   /** What `GET /v1/models` shows: aliases first, then the providers' models as `provider/model`. */
   readonly models: readonly ListedModel[];
+}
+
+/** All of it. */
+export interface Snapshot extends Runtime {
+  /** The limits of each key, the anonymous one's included; also of keys of earlier snapshots, which a request may carry that came before a reload. */
+  readonly metersOf: { get(key: ClientKey): Meters | undefined };
   readonly routes: RouteTable<UpstreamTarget>;
   readonly timeouts: Timeouts;
   /** For answers that come as a whole: their first byte comes when all of them is there, so only the total counts. */

@@ -5,9 +5,10 @@
 //
 // `Attempt.run` covers send to relay and always comes back; what was reserved for it is settled in the `finally` beside
 // it, so no way out can miss it or do it twice. Nothing is tried again after the first byte has gone to the client.
-import type { Clock, Random } from "../clock.ts";
+import type { Clock, Random, Timers } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
+import { refusalError } from "../limiter/refusal.ts";
 import type { Observer, RequestRecord, Usage } from "../observe/events.ts";
 import { admit, report } from "../routing/health.ts";
 import { plan } from "../routing/plan.ts";
@@ -18,7 +19,6 @@ import { Attempt, type AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { outcomeOf, verdictOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
-import { refusalError } from "./refusal.ts";
 import { pauseBeforeRetry, targetsAfter } from "./retry.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./usage.ts";
@@ -26,6 +26,7 @@ import { estimatedUsage, NOTHING_USED } from "./usage.ts";
 export interface ServeParts {
   readonly clock: Clock;
   readonly random: Random;
+  readonly timers: Timers;
   readonly watch: Watch;
   readonly limiter: Limiter;
   readonly observer: Observer;
@@ -65,11 +66,7 @@ async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError
     if (end.kind !== "failed") return end.error;
     failure = end.error;
     targets = targetsAfter(failure, granted.target, targets);
-    await pauseBeforeRetry(
-      exchange,
-      { next: targets[0], failed: granted.target, sent: sent + 1 },
-      parts.random,
-    );
+    await pauseBeforeRetry(exchange, { next: targets[0], failed: granted.target, sent: sent + 1 }, parts);
     if (exchange.stopped !== null) return exchange.stopped;
     planned.now = parts.clock.elapsedMs();
   }

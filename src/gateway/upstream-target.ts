@@ -1,5 +1,6 @@
 // Everything about one model at one provider that a request needs, worked out once when the configuration is compiled:
 // sending a request then only follows references.
+import type { ErrorHint } from "../../providers/dialects/classify.ts";
 import type { ModelEstimate } from "../limiter/estimate.ts";
 import type { Meters } from "../limiter/meters.ts";
 import type { Origin } from "../upstream/origin.ts";
@@ -25,6 +26,8 @@ export interface UpstreamTarget {
   readonly passedHeaderPrefix: string;
   /** The limits of the provider and of this model. */
   readonly meters: Meters;
+  /** What this provider's errors mean, before the general rules. */
+  readonly errorHints: readonly ErrorHint[];
   /** What requests to this model are expected to use; it learns. */
   readonly estimate: ModelEstimate;
   /** `x-sluice-provider` and `x-sluice-model` with values that are safe in a header. */

@@ -27,8 +27,8 @@ export interface AppOptions {
   readonly operatorRoutes: readonly PlainRoute[];
   /** Reads the bodies of commands. */
   readonly bodyReader: BodyReader;
-  /** The admin key in force, a secret; null lets only this machine in. */
-  readonly adminKey: () => string | null;
+  /** The SHA-256 of the admin key in force, in hexadecimal; null lets only this machine in. */
+  readonly adminKeySha256: () => string | null;
   /** Whether a busy route has this path, for hints in 404s. */
   readonly isBusyPath: (path: string) => boolean;
 }
@@ -134,7 +134,7 @@ function plainHandler(route: PlainRoute, options: AppOptions): Handler {
 function operatorHandler(route: PlainRoute, options: AppOptions): Handler {
   const handler = plainHandler(route, options);
   return (context) => {
-    authenticateOperator(context.env.incoming, options.adminKey());
+    authenticateOperator(context.env.incoming, options.adminKeySha256());
     return handler(context);
   };
 }

@@ -70,16 +70,16 @@ function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
   return key;
 }
 
-/** Operators: the admin key, or without one callers of this machine. Throws `invalid_api_key`. */
-export function authenticateOperator(request: IncomingMessage, adminKey: string | null): void {
-  if (adminKey === null) {
+/** Operators: the admin key (known by its SHA-256 in hexadecimal), or without one callers of this machine. Throws `invalid_api_key`. */
+export function authenticateOperator(request: IncomingMessage, adminKeySha256: string | null): void {
+  if (adminKeySha256 === null) {
     const { origin } = request.headers;
     if (isLoopback(request.socket.remoteAddress) && (origin === undefined || isLocalOrigin(origin))) return;
     throw new GatewayError("invalid_api_key", "No admin key is configured, so only this machine is let in.");
   }
   const sent = BEARER.exec(request.headers.authorization ?? "")?.[1] ?? request.headers["x-api-key"];
   // Digests have one length, so that comparing them takes the same time whatever was sent.
-  if (typeof sent === "string" && timingSafeEqual(sha256(sent), sha256(adminKey))) return;
+  if (typeof sent === "string" && timingSafeEqual(sha256(sent), Buffer.from(adminKeySha256, "hex"))) return;
   throw new GatewayError("invalid_api_key", "This needs the admin key: `Authorization: Bearer KEY`.");
 }
 

@@ -57,8 +57,8 @@ export interface HttpOptions {
   readonly openRoutes: readonly PlainRoute[];
   /** Routes below `/admin` and `/fleet`, behind the admin key. */
   readonly operatorRoutes: readonly PlainRoute[];
-  /** The admin key in force, a secret; null lets only callers of this machine in. */
-  readonly adminKey: () => string | null;
+  /** The SHA-256 of the admin key in force, in hexadecimal; null lets only callers of this machine in. */
+  readonly adminKeySha256: () => string | null;
   readonly limits?: Partial<HttpLimits>;
 }
 
@@ -87,7 +87,7 @@ class NodeHttpServer implements HttpServer {
   #isDraining = false;
 
   constructor(options: HttpOptions) {
-    const { gateway, observer, clock, openRoutes, operatorRoutes, adminKey } = options;
+    const { gateway, observer, clock, openRoutes, operatorRoutes, adminKeySha256 } = options;
     const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
     const authenticator = new Authenticator();
     this.#options = options;
@@ -106,7 +106,7 @@ class NodeHttpServer implements HttpServer {
       bodyReader: commandReader,
       openRoutes,
       operatorRoutes,
-      adminKey,
+      adminKeySha256,
       isBusyPath,
     });
     this.#server = this.#createServer(limits);

@@ -61,7 +61,7 @@ export async function startServer(options: FixtureOptions = {}, wantedPort = 0):
     clock: systemClock,
     openRoutes: [],
     operatorRoutes: [],
-    adminKey: () => null,
+    adminKeySha256: () => null,
     ...options,
   });
   onTestFinished(() => server.close());

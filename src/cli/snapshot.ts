@@ -1,0 +1,186 @@
+// From a configuration to the snapshot that requests follow. What outlives a reload (connections, health, estimates,
+// buckets) lives in the `Plant` and is found again by name; everything else is made anew.
+import type { ClientKey as KeyConfig, Config, LimitSpec, Priority, Provider } from "../config/config.ts";
+import { describeLimit, toLimit, type LimitOwner } from "../config/limits.ts";
+import { GatewayError } from "../errors.ts";
+import type { ClientKey, ListedModel, Snapshot } from "../gateway/runtime.ts";
+import { headerSafe, type UpstreamTarget } from "../gateway/upstream-target.ts";
+import type { Estimates } from "../limiter/estimate.ts";
+import type { Limiter } from "../limiter/limiter.ts";
+import type { Meters, MeterSpec } from "../limiter/meters.ts";
+import { compileRoutes } from "../routing/compile.ts";
+import type { HealthBook } from "../routing/health-book.ts";
+import type { RouteTable } from "../routing/table.ts";
+import { DIALECTS } from "../../providers/dialects/index.ts";
+import type { Origins } from "./origins.ts";
+
+/** What outlives a reload. */
+export interface Plant {
+  readonly limiter: Limiter;
+  readonly health: HealthBook;
+  readonly estimates: Estimates;
+  readonly origins: Origins;
+  readonly metersOf: WeakMap<ClientKey, Meters>;
+  /** `http://127.0.0.1:PORT` of the built-in simulator; null while none is configured. */
+  readonly simulatorUrl: string | null;
+}
+
+const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0, normal: 1, low: 2 };
+
+/** Compiles a configuration. Throws `invalid_config` for routes that contradict each other. */
+export function compileSnapshot(config: Config, plant: Plant): Snapshot {
+  const keys = [...config.keys.values()].map((key) => [key.keySha256, compileKey(key, plant)] as const);
+  return {
+    keys: new Map(keys),
+    anonymous: keys.length === 0 ? anonymousKey(plant) : null,
+    models: listModels(config),
+    metersOf: plant.metersOf,
+    routes: compileTargets(config, plant),
+    timeouts: config.timeouts,
+    // The whole answer is the first byte, so only connecting and the total can be told from being slow.
+    wholeTimeouts: {
+      ...config.timeouts,
+      firstTokenMs: config.timeouts.totalMs,
+      idleMs: config.timeouts.totalMs,
+    },
+    queueWaitMs: config.queue.maxWaitMs,
+    attemptsMax: config.retry.attempts,
+  };
+}
+
+function compileKey({ name, models, priority, limits }: KeyConfig, plant: Plant): ClientKey {
+  const key: ClientKey = { name, models, priority: PRIORITIES[priority] };
+  plant.metersOf.set(key, plant.limiter.key(meterSpecs({ kind: "key", name }, limits)));
+  return key;
+}
+
+function anonymousKey(plant: Plant): ClientKey {
+  const key: ClientKey = { name: "", models: null, priority: 1 };
+  plant.metersOf.set(key, plant.limiter.key([]));
+  return key;
+}
+
+function meterSpecs(owner: LimitOwner, limits: readonly LimitSpec[]): readonly MeterSpec[] {
+  return limits.map((spec) => ({
+    limit: toLimit(owner, spec),
+    ownerKind: owner.kind,
+    owner: ownerName(owner),
+    name: describeLimit(spec),
+  }));
+}
+
+function ownerName(owner: LimitOwner): string {
+  switch (owner.kind) {
+    case "provider":
+      return owner.provider;
+    case "model":
+      return `${owner.provider}/${owner.model}`;
+    case "key":
+      return owner.name;
+  }
+}
+
+/** Aliases first: they are what most clients should ask for. */
+function listModels(config: Config): readonly ListedModel[] {
+  const aliases = [...config.models.keys()].map((id) => ({ id, ownedBy: "sluice" }));
+  const direct = [...config.providers.values()].flatMap((provider) =>
+    [...provider.models.keys()].map((model) => ({ id: `${provider.name}/${model}`, ownedBy: provider.name })),
+  );
+  return [...aliases, ...direct];
+}
+
+function compileTargets(config: Config, plant: Plant): RouteTable<UpstreamTarget> {
+  const compiled = compileRoutes<UpstreamTarget>({
+    providers: [...config.providers.values()].map(({ name, models, endpoints }) => ({
+      name,
+      models: [...models.values()].map((model) => ({ name: model.name, contextTokens: model.contextTokens })),
+      endpoints,
+    })),
+    aliases: [...config.models.values()],
+    health: plant.health,
+    attach: (provider, model) => attach(config, plant, provider, model),
+  });
+  if (compiled.kind === "ok") return compiled.table;
+  throw new GatewayError("invalid_config", compiled.faults.join("\n"));
+}
+
+function attach(config: Config, plant: Plant, providerName: string, modelName: string): UpstreamTarget {
+  const provider = config.providers.get(providerName);
+  if (provider === undefined) {
+    throw new GatewayError("invalid_config", `There is no provider ${providerName}.`);
+  }
+  const model = provider.models.get(modelName);
+  const url = new URL(baseUrl(provider, plant));
+  const paths = pathsOf(provider, modelName, url);
+  const specs = [
+    ...meterSpecs({ kind: "provider", provider: providerName }, provider.limits),
+    ...meterSpecs({ kind: "model", provider: providerName, model: modelName }, model?.limits ?? []),
+  ];
+  return {
+    provider: providerName,
+    model: modelName,
+    origin: plant.origins.of(providerName, url.origin),
+    paths,
+    wholeHeaders: requestHeaders(provider, "application/json"),
+    streamHeaders: requestHeaders(provider, "text/event-stream"),
+    modelJson: Buffer.from(JSON.stringify(modelName)),
+    takesStreamOptions: provider.quirks.streamOptions !== false,
+    passedHeaderPrefix: provider.isSimulator ? "x-simulator-" : "",
+    meters: plant.limiter.target({
+      provider: providerName,
+      specs,
+      counting: provider.counting,
+      prices: model?.prices ?? null,
+    }),
+    errorHints: provider.errorHints,
+    estimate: plant.estimates.of(providerName, modelName, model?.maxOutputTokens ?? null),
+    answerHeaders: ["x-sluice-provider", headerSafe(providerName), "x-sluice-model", headerSafe(modelName)],
+  };
+}
+
+function baseUrl(provider: Provider, plant: Plant): string {
+  if (!provider.isSimulator) return provider.baseUrl;
+  if (plant.simulatorUrl === null) throw new GatewayError("invalid_config", "The simulator does not run.");
+  return `${plant.simulatorUrl}/v1`;
+}
+
+/** Path and query per kind of route: the provider's own path if it has one, else its language's. */
+function pathsOf(provider: Provider, model: string, base: URL): UpstreamTarget["paths"] {
+  const prefix = base.pathname === "/" ? "" : base.pathname;
+  const query = new URLSearchParams(provider.query).toString();
+  const language = DIALECTS.get(provider.dialect);
+  const target = {
+    model,
+    baseUrl: provider.baseUrl,
+    options: provider.options,
+    quirks: provider.quirks,
+    createdSeconds: 0,
+    id: "",
+  };
+  const pathOf = (endpoint: "chat" | "completions" | "embeddings", route: string): string => {
+    const path = provider.paths[endpoint] ?? language?.path(route, target) ?? route;
+    return `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;
+  };
+  return {
+    chat: pathOf("chat", "/chat/completions"),
+    completions: pathOf("completions", "/completions"),
+    embeddings: pathOf("embeddings", "/embeddings"),
+  };
+}
+
+const USER_AGENT = "sluice/0.1";
+
+/** Everything that is the same for each request to a provider, secrets included. */
+function requestHeaders(provider: Provider, accept: string): string[] {
+  const headers = new Map([
+    ["content-type", "application/json"],
+    ["accept", accept],
+    // Compressed answers would have to be decoded to be understood.
+    ["accept-encoding", "identity"],
+    ["user-agent", USER_AGENT],
+  ]);
+  const { auth, apiKey } = provider;
+  if (auth.kind === "header" && apiKey !== null) headers.set(auth.header, `${auth.prefix}${apiKey}`);
+  for (const [name, value] of Object.entries(provider.headers)) headers.set(name, value);
+  return [...headers].flat();
+}

@@ -1,0 +1,136 @@
+// `sluice start`: runs the gateway until a signal comes. The configuration is watched meanwhile: a valid change is put
+// in force, an invalid one is reported and the old one kept.
+import { hostname } from "node:os";
+import { systemClock, systemTimers } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { describeLimit } from "../config/limits.ts";
+import { loadConfig, type LoadOptions } from "../config/load.ts";
+import { describeProblems } from "../config/problems.ts";
+import { watchConfig } from "../config/watch.ts";
+import { GatewayError } from "../errors.ts";
+import { fdWriter, type LineWriter } from "../observe/line-writer.ts";
+import { createObserver, type GatewayObserver } from "../observe/observer.ts";
+import type { Invocation } from "./args.ts";
+import type { Output } from "./check.ts";
+import { Drain } from "./drain.ts";
+import { probeModels } from "./probe.ts";
+import { listenForStop, type SignalSource } from "./stop-signals.ts";
+import { openGateway, type Running } from "./wire.ts";
+
+/** What of the process a start needs. */
+export interface StartShell {
+  readonly output: Output;
+  readonly cwd: string;
+  readonly env: LoadOptions["env"];
+  readonly signals: SignalSource;
+  /** Whether a person reads the log. */
+  readonly isTerminal: boolean;
+}
+
+/** Runs until a signal comes. Resolves with the exit code. */
+export async function runStart(invocation: Invocation, shell: StartShell): Promise<number> {
+  const load: LoadOptions = {
+    file: invocation.option("config"),
+    listen: invocation.option("listen"),
+    dataDir: invocation.option("data-dir"),
+    cwd: shell.cwd,
+    env: shell.env,
+    hostName: hostname(),
+    probe: probeModels,
+  };
+  const writer = fdWriter(1, systemTimers);
+  try {
+    return await run(load, shell, writer);
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    shell.output.err(`${error.message}\n`);
+    return 1;
+  } finally {
+    await writer.flush();
+  }
+}
+
+async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Promise<number> {
+  const stop = listenForStop(shell.signals, () => {
+    writer.flushNow();
+    process.exit(1);
+  });
+  const loaded = await loadConfig(load);
+  const { config, warnings } = loaded;
+  if (warnings.length > 0) shell.output.err(`${describeProblems(warnings)}\n`);
+  const observer = createObserver({
+    writer,
+    clock: systemClock,
+    level: config.log.level,
+    isPretty: shell.isTerminal,
+    hasColors: shell.isTerminal,
+  });
+  const running = await openGateway(config, observer);
+  shell.output.out(greeting(config, running.port));
+  const watch = watchConfig({
+    load,
+    loaded,
+    timers: systemTimers,
+    onChange: (changed) => apply(changed.config, running, observer),
+    onInvalid: (error) =>
+      observer.log.error("the new configuration is not valid; the old one stays in force", {
+        reason: error.message,
+      }),
+  });
+  const drain = drainOf(config, running, observer);
+  const reason = await stop.first;
+  watch.close();
+  const code = await drain.stop(reason);
+  stop.off();
+  return code;
+}
+
+function apply(config: Config, running: Running, observer: GatewayObserver): void {
+  try {
+    running.apply(config);
+    observer.log.info("the new configuration is in force", { providers: [...config.providers.keys()] });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    observer.log.error("the new configuration can't be put in force; the old one stays", { reason });
+  }
+}
+
+function drainOf(config: Config, running: Running, observer: GatewayObserver): Drain {
+  return new Drain({
+    steps: {
+      finish: () => running.finish(),
+      cut: () => running.cut(),
+      handBack: () => running.handBack(),
+      close: () => running.close(),
+    },
+    drainMs: config.timeouts.drainMs,
+    timers: systemTimers,
+    log: observer.log,
+    running: () => running.runningCount,
+  });
+}
+
+/** What a person wants to know first: where, which providers with which limits, and what to type. */
+function greeting(config: Config, port: number): string {
+  const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
+  const url = `http://${host}:${port}`;
+  const providers = [...config.providers.values()].map(({ name, limits, models }) => {
+    const about = limits.map(describeLimit).join(", ") || "no limits";
+    return `  ${name} (${models.size} models; ${about})`;
+  });
+  const [model = "MODEL"] = firstModels(config);
+  const key = config.keys.size === 0 ? "" : ` -H "authorization: Bearer KEY"`;
+  return `Sluice listens on ${url}
+Providers:
+${providers.join("\n")}
+Try:
+  curl ${url}/v1/chat/completions${key} -H "content-type: application/json" -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'
+`;
+}
+
+function* firstModels(config: Config): Generator<string> {
+  yield* config.models.keys();
+  for (const { name, models } of config.providers.values()) {
+    for (const model of models.keys()) yield `${name}/${model}`;
+  }
+}

@@ -1,0 +1,229 @@
+// Puts the parts together and takes them apart again. The only place that knows all of them.
+//
+//   config ─▶ snapshot ─▶ gateway ─▶ http          a reload makes a new snapshot and swaps it in
+//   store ─▶ replica ─▶ limiter ──┘                these, connections and health outlive it
+import type { Config, Provider } from "../config/config.ts";
+import { systemClock, systemRandom, systemTimers } from "../clock.ts";
+import { openReplica, type RunningReplica } from "../fleet/shell.ts";
+import { LiveGateway } from "../gateway/gateway.ts";
+import { createHttpServer, type HttpServer } from "../http/server.ts";
+import type { PlainRoute } from "../http/plain-route.ts";
+import { timerAlarm } from "../limiter/alarm.ts";
+import { Estimates } from "../limiter/estimate.ts";
+import { Limiter } from "../limiter/limiter.ts";
+import { healthz, metricsAnswer, readyz } from "../observe/health.ts";
+import type { GatewayObserver } from "../observe/observer.ts";
+import { HealthBook } from "../routing/health-book.ts";
+import { parseSettings } from "../simulator/settings.ts";
+import { startSimulator, type Simulator } from "../simulator/simulator.ts";
+import { openStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+import { Watch } from "../upstream/watch.ts";
+import { Origins } from "./origins.ts";
+import { compileSnapshot, type Plant } from "./snapshot.ts";
+
+/** A gateway that runs. */
+export interface Running {
+  /** The port that clients connect to. */
+  readonly port: number;
+  readonly runningCount: number;
+  /** Puts another configuration in force. Throws `invalid_config`, and then nothing has changed. */
+  apply(config: Config): void;
+  /** Stops accepting; resolves when every running request has ended. */
+  finish(): Promise<void>;
+  /** Ends what still runs; each client is told. */
+  cut(): void;
+  /** Writes reserved units back. */
+  handBack(): Promise<void>;
+  /** Closes everything. */
+  close(): Promise<void>;
+}
+
+/** Opens the store, starts everything and listens. Rejects with a `GatewayError`, and then nothing runs. */
+export async function openGateway(config: Config, observer: GatewayObserver): Promise<Running> {
+  const opened: (() => Promise<void>)[] = [];
+  try {
+    return await open(config, observer, opened);
+  } catch (error) {
+    for (const close of opened.toReversed()) await close();
+    throw error;
+  }
+}
+
+async function open(
+  config: Config,
+  observer: GatewayObserver,
+  opened: (() => Promise<void>)[],
+): Promise<Running> {
+  const { store } = await openStore({
+    directory: config.dataDir,
+    log: observer.log,
+    wallMs: systemClock.wallMs(),
+  });
+  opened.push(() => store.close());
+  const replica = await openReplica({ store, log: observer.log });
+  opened.push(() => replica.close());
+  const simulator = await startSimulatorFor(config);
+  if (simulator !== null) opened.push(() => simulator.close());
+  const limiter = new Limiter({
+    quota: replica.quota,
+    clock: systemClock,
+    makeAlarm: timerAlarm,
+    lineLengthMax: config.queue.maxLength,
+  });
+  observer.addSource(() => limiter.samples());
+  const plant: Plant = {
+    limiter,
+    health: new HealthBook(),
+    estimates: new Estimates(),
+    origins: new Origins(),
+    metersOf: new WeakMap(),
+    simulatorUrl: simulator?.url ?? null,
+  };
+  const process = new GatewayProcess({ config, observer, store, replica, simulator, plant });
+  await process.listen(config);
+  return process;
+}
+
+/** The simulator that the configuration asks for; null when it asks for none. */
+async function startSimulatorFor(config: Config): Promise<Simulator | null> {
+  const provider = simulatorOf(config);
+  return provider === undefined ? null : startSimulator(parseSettings(provider.options));
+}
+
+function simulatorOf(config: Config): Provider | undefined {
+  return [...config.providers.values()].find(({ isSimulator }) => isSimulator);
+}
+
+interface GatewayParts {
+  readonly config: Config;
+  readonly observer: GatewayObserver;
+  readonly store: Store;
+  readonly replica: RunningReplica;
+  readonly simulator: Simulator | null;
+  readonly plant: Plant;
+}
+
+class GatewayProcess implements Running {
+  port = 0;
+  readonly #parts: GatewayParts;
+  readonly #gateway: LiveGateway;
+  readonly #http: HttpServer;
+  #config: Config;
+  #isDraining = false;
+  #isStoreOpen = true;
+
+  constructor(parts: GatewayParts) {
+    const { config, observer, plant } = parts;
+    this.#parts = parts;
+    this.#config = config;
+    const snapshot = compileSnapshot(config, plant);
+    plant.origins.closeUnused();
+    this.#observe(config);
+    this.#gateway = new LiveGateway(snapshot, {
+      clock: systemClock,
+      random: systemRandom,
+      timers: systemTimers,
+      watch: new Watch(systemClock),
+      limiter: plant.limiter,
+      observer,
+    });
+    this.#http = createHttpServer({
+      gateway: this.#gateway,
+      observer,
+      clock: systemClock,
+      openRoutes: this.#openRoutes(),
+      operatorRoutes: [],
+      adminKeySha256: () => this.#config.admin.keySha256,
+    });
+  }
+
+  get runningCount(): number {
+    return this.#gateway.runningCount;
+  }
+
+  async listen({ listen }: Config): Promise<void> {
+    const { port } = await this.#http.listen(listen);
+    this.port = port;
+  }
+
+  apply(config: Config): void {
+    const { plant } = this.#parts;
+    const snapshot = compileSnapshot(config, plant);
+    plant.origins.closeUnused();
+    plant.limiter.lineLengthMax = config.queue.maxLength;
+    this.#observe(config);
+    this.#config = config;
+    this.#gateway.swap(snapshot);
+  }
+
+  async finish(): Promise<void> {
+    this.#isDraining = true;
+    this.#parts.plant.limiter.close();
+    await Promise.all([this.#http.drain(), this.#gateway.idle()]);
+  }
+
+  cut(): void {
+    this.#gateway.abortAll();
+    this.#http.close();
+  }
+
+  async handBack(): Promise<void> {
+    await this.#parts.replica.close();
+  }
+
+  async close(): Promise<void> {
+    const { plant, simulator, store, observer } = this.#parts;
+    this.#isStoreOpen = false;
+    this.#http.close();
+    plant.origins.closeAll();
+    await simulator?.close();
+    await store.close();
+    observer.log.info("closed");
+  }
+
+  #observe(config: Config): void {
+    this.#parts.observer.configure({
+      level: config.log.level,
+      secrets: secretsOf(config),
+      models: modelsOf(config),
+    });
+  }
+
+  #openRoutes(): readonly PlainRoute[] {
+    const { observer } = this.#parts;
+    return [
+      { method: "GET", path: "/healthz", handle: healthz },
+      {
+        method: "GET",
+        path: "/readyz",
+        handle: () =>
+          readyz({
+            isStoreOpen: this.#isStoreOpen,
+            isDraining: this.#isDraining,
+            providerCount: this.#config.providers.size,
+          }),
+      },
+      { method: "GET", path: "/metrics", handle: async () => metricsAnswer(await observer.metrics()) },
+    ];
+  }
+}
+
+/** Every value that must never show in a log line. */
+function* secretsOf(config: Config): Generator<string> {
+  for (const { apiKey, headers, auth } of config.providers.values()) {
+    if (apiKey !== null) yield apiKey;
+    yield* Object.values(headers);
+    if (auth.kind === "sigv4" && auth.credentials !== null) {
+      yield auth.credentials.secretAccessKey;
+      if (auth.credentials.sessionToken !== null) yield auth.credentials.sessionToken;
+    }
+  }
+  if (config.fleet.secret !== null) yield config.fleet.secret;
+}
+
+function* modelsOf(config: Config): Generator<string> {
+  for (const provider of config.providers.values()) {
+    for (const model of provider.models.keys()) yield `${provider.name}/${model}`;
+  }
+}

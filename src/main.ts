@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+// The program: reads the command line and runs the command. Everything it does is in cli/.
+import { parseCommandLine, type Invocation } from "./cli/args.ts";
+import { runCheck, type Output } from "./cli/check.ts";
+import { runSim } from "./cli/sim.ts";
+import { runStart } from "./cli/start.ts";
+import { hostname } from "node:os";
+
+const VERSION = "0.1.0";
+
+const output: Output = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+};
+
+function run(invocation: Invocation): Promise<number> {
+  const cwd = process.cwd();
+  const { env } = process;
+  switch (invocation.command) {
+    case "start":
+      return runStart(invocation, {
+        output,
+        cwd,
+        env,
+        signals: process,
+        isTerminal: process.stdout.isTTY,
+      });
+    case "check":
+      return runCheck({ file: invocation.option("config"), cwd, env, hostName: hostname() }, output);
+    case "sim":
+      return runSim(invocation, output, process);
+    case "status":
+    case "top":
+    case "keys":
+    case "limits":
+    case "drain":
+    case "evict":
+    case "backup":
+    case "restore":
+      output.err(`\`sluice ${invocation.command}\` is not there yet.\n`);
+      return Promise.resolve(2);
+  }
+}
+
+const parsed = parseCommandLine(process.argv.slice(2), VERSION);
+switch (parsed.kind) {
+  case "text":
+    output.out(parsed.text);
+    break;
+  case "fault":
+    output.err(parsed.text);
+    process.exitCode = 2;
+    break;
+  case "run":
+    process.exitCode = await run(parsed);
+    break;
+}
