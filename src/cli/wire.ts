@@ -8,7 +8,6 @@ import { openReplica, type RunningReplica } from "../fleet/shell.ts";
 import { LiveGateway } from "../gateway/gateway.ts";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import type { PlainRoute } from "../http/plain-route.ts";
-import { timerAlarm } from "../limiter/alarm.ts";
 import { Estimates } from "../limiter/estimate.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import { healthz, metricsAnswer, readyz } from "../observe/health.ts";
@@ -68,7 +67,7 @@ async function open(
   const limiter = new Limiter({
     quota: replica.quota,
     clock: systemClock,
-    makeAlarm: timerAlarm,
+    timers: systemTimers,
     lineLengthMax: config.queue.maxLength,
   });
   observer.addSource(() => limiter.samples());

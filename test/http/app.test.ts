@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
 import { jsonAnswer, type PlainRoute } from "../../src/http/plain-route.ts";
@@ -164,7 +165,10 @@ const COMMANDS: readonly PlainRoute[] = [
 ];
 
 describe("an operator's route", () => {
-  const options = { operatorRoutes: COMMANDS, adminKey: () => "admin-secret" };
+  const options = {
+    operatorRoutes: COMMANDS,
+    adminKeySha256: () => createHash("sha256").update("admin-secret").digest("hex"),
+  };
   const bearer = { authorization: "Bearer admin-secret" };
 
   test.each([{}, { authorization: "Bearer wrong" }, { authorization: "admin-secret" }, { "x-api-key": "" }])(
