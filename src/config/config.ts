@@ -187,12 +187,43 @@ export interface ModelAlias {
   readonly strategy: Strategy;
   /** At least one; at least one weight is above zero. */
   readonly targets: readonly Target[];
+  /** How long a target may be without room and still count as having some. */
+  readonly patienceMs: number;
+  /** Whether requests of one session stay with one target. */
+  readonly isSticky: boolean;
+  /** Sends this percentage of requests to another target first. */
+  readonly canary?: { readonly to: Target; readonly percent: number };
 }
 
-export type Target =
-  | { readonly kind: "model"; readonly provider: string; readonly model: string; readonly weight: number }
-  /** Another entry of `models`; there are no loops. */
-  | { readonly kind: "alias"; readonly alias: string; readonly weight: number };
+export type Target = TargetChoice &
+  (
+    | { readonly kind: "model"; readonly provider: string; readonly model: string }
+    /** Another entry of `models`; there are no loops. */
+    | { readonly kind: "alias"; readonly alias: string }
+  );
+
+interface TargetChoice {
+  readonly weight: number;
+  /** The target is used only for requests that this holds for. */
+  readonly when?: TargetCondition;
+}
+
+/** All that is given has to hold. */
+export interface TargetCondition {
+  /** The name that the client asked for is one of these. */
+  readonly models?: readonly string[];
+  /** The client key is one of these. */
+  readonly keys?: readonly string[];
+  /** Headers with exactly these values, names in lower case; `*`: any value. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Members of the body's `metadata` with exactly these values; `*`: any value. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly promptTokensMin?: number;
+  readonly promptTokensMax?: number;
+  readonly tools?: boolean;
+  readonly images?: boolean;
+  readonly stream?: boolean;
+}
 
 export interface QueueConfig {
   /** How long a request may wait for room; 0: it is refused at once. */

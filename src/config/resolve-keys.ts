@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { ClientKey, LimitSpec, ModelAlias, Provider, Target } from "./config.ts";
 import type { Path } from "./problems.ts";
 import type { Report } from "./report.ts";
+import { everyTarget } from "./resolve-aliases.ts";
 import { resolveLimits, UTC_DAYS } from "./resolve-limits.ts";
 import type { RawClientKey } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
@@ -94,7 +95,7 @@ function targetsOf(name: string, offer: Offer, depth = 0): readonly ModelTarget[
   if (alias !== undefined) {
     // Loops are reported elsewhere; here they only have to end.
     if (depth > 32) return [];
-    return alias.targets.flatMap((target) =>
+    return everyTarget(alias).flatMap((target) =>
       target.kind === "model" ? [target] : targetsOf(target.alias, offer, depth + 1),
     );
   }

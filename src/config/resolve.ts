@@ -6,7 +6,7 @@ import type { Env } from "./interpolate.ts";
 import type { Report } from "./report.ts";
 import { resolveFleet } from "./resolve-fleet.ts";
 import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
-import { resolveAliases } from "./resolve-models.ts";
+import { resolveAliases } from "./resolve-aliases.ts";
 import { resolveProvider } from "./resolve-provider.ts";
 import type { RawConfig, RawProvider } from "./schema.ts";
 
@@ -27,7 +27,8 @@ export interface ResolveContext {
 export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
   const { report } = context;
   const providers = resolveProviders(raw, context);
-  const aliases = resolveAliases(raw.models, { providers, report });
+  const keyNames = new Set(raw.keys.map((key) => key.name));
+  const aliases = resolveAliases(raw.models, { providers, keyNames, report });
   const offer = { providers, aliases, report };
   const keys = resolveKeys(raw.keys, offer);
   checkProviderBudgets(offer);

@@ -42,23 +42,55 @@ const provider = strict({
 
 export type RawProvider = z.output<typeof provider>;
 
+const condition = strict({
+  models: list(text()).optional().describe("The client asked for one of these names."),
+  keys: list(text()).optional().describe("The client's key is one of these, by name."),
+  headers: named(text())
+    .optional()
+    .describe("The request has these headers with these values; * is any value."),
+  metadata: named(text())
+    .optional()
+    .describe("The body's `metadata` has these members with these values; * is any value."),
+  min_prompt_tokens: integer({ min: 0 })
+    .optional()
+    .describe("The prompt has at least so many tokens, by estimate."),
+  max_prompt_tokens: integer({ min: 0 })
+    .optional()
+    .describe("The prompt has at most so many tokens, by estimate."),
+  tools: flag().optional().describe("Whether the request has tools."),
+  images: flag().optional().describe("Whether the request has images."),
+  stream: flag().optional().describe("Whether the request asks for a stream."),
+});
+
+export type RawCondition = z.output<typeof condition>;
+
+const TARGET = "a target such as main/some-model";
+
 const target = z.union(
   [
-    text("a target such as main/some-model"),
+    text(TARGET),
     strict({
-      to: text("a target such as main/some-model").describe(
-        "A model as provider/model, or the name of another entry of `models`.",
-      ),
+      to: text(TARGET).describe("A model as provider/model, or the name of another entry of `models`."),
       weight: number({ min: 0 })
         .prefault("1")
         .describe("Its part of the requests, for the strategy `weighted`."),
+      when: condition
+        .optional()
+        .describe("For which requests the target is used; all conditions have to hold."),
     }),
   ],
-  { error: "expected a target such as main/some-model, or { to: main/some-model, weight: 1 }" },
+  { error: `expected ${TARGET}, or { to: main/some-model, weight: 1 }` },
 );
+
+export type RawTarget = z.output<typeof target>;
 
 const targets = list(target, "a list of targets such as [ main/some-model ]").min(1, {
   error: "expected at least one target",
+});
+
+const canary = strict({
+  to: text(TARGET).describe("The target that is tried out."),
+  percent: number({ min: 0, max: 100 }).describe("How many of a hundred requests go there first."),
 });
 
 const alias = z.union(
@@ -71,6 +103,13 @@ const alias = z.union(
           "How the first target of a request is chosen; the others follow when it fails or has no room.",
         ),
       targets: targets.describe("Where requests go."),
+      patience: duration()
+        .prefault("0")
+        .describe("How long a target may be without room before the next one counts as better."),
+      sticky: flag()
+        .prefault("false")
+        .describe("Whether requests of one session or prompt-cache key stay with one target."),
+      canary: canary.optional().describe("A target that a part of the requests goes to first."),
     }),
   ],
   { error: "expected a list of targets, or { strategy: …, targets: [ … ] }" },
