@@ -78,9 +78,11 @@ const COMMANDS = {
     options: {
       listen: { value: "HOST:PORT", short: "l", summary: "where it listens; 127.0.0.1:8790 by default" },
       requests: { value: "N", summary: "requests per minute that it lets in; all by default" },
+      burst: { value: "N", summary: "requests that it lets in at once; as many as per minute by default" },
       tokens: { value: "N", summary: "tokens per minute that it lets in; all by default" },
       concurrent: { value: "N", summary: "requests that may run at a time; all by default" },
       "first-ms": { value: "MS", summary: "before the first byte of an answer; 0 by default" },
+      "slack-ms": { value: "MS", summary: "what its quota forgives, as time of refill; 250 by default" },
       "pace-ms": { value: "MS", summary: "between two chunks of a stream; 0 by default" },
     },
   },

@@ -34,6 +34,8 @@ async function start(invocation: Invocation): Promise<Simulator> {
   const listen = parseListen(invocation.option("listen") ?? LISTEN);
   const settings = parseSettings({
     requests_per_min: invocation.option("requests"),
+    requests_burst: invocation.option("burst"),
+    slack_ms: invocation.option("slack-ms"),
     tokens_per_min: invocation.option("tokens"),
     concurrent: invocation.option("concurrent"),
     first_ms: invocation.option("first-ms"),

@@ -5,7 +5,8 @@ import type { SimulatorOptions } from "./simulator.ts";
 
 /** What can be set, and what it means. */
 export const SETTINGS = {
-  requests_per_min: "requests per minute that it lets in, and as many at once; absent: all",
+  requests_per_min: "requests per minute that it lets in; absent: all",
+  requests_burst: "how many requests it lets in at once; absent: as many as per minute",
   tokens_per_min: "tokens per minute that it lets in, and as many at once; absent: all",
   concurrent: "requests that may run at a time; absent: all",
   slack_ms:
@@ -34,8 +35,10 @@ export function parseSettings(
   const concurrent = number("concurrent");
   return {
     quota: {
-      ...(requests === null ? {} : { requests: toRate(requests, slackMs) }),
-      ...(tokens === null ? {} : { tokens: toRate(tokens, slackMs) }),
+      ...(requests === null
+        ? {}
+        : { requests: toRate(requests, slackMs, number("requests_burst") ?? requests) }),
+      ...(tokens === null ? {} : { tokens: toRate(tokens, slackMs, tokens) }),
       ...(concurrent === null ? {} : { concurrent }),
     },
     firstMs: number("first_ms") ?? 0,
@@ -43,8 +46,8 @@ export function parseSettings(
   };
 }
 
-function toRate(perMinute: number, slackMs: number): Rate {
-  return { capacity: perMinute, perMinute, slack: (perMinute * slackMs) / MINUTE_MS };
+function toRate(perMinute: number, slackMs: number, capacity: number): Rate {
+  return { capacity, perMinute, slack: (perMinute * slackMs) / MINUTE_MS };
 }
 
 function parseNumber(name: string, text: string | undefined): number | null {

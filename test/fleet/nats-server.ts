@@ -1,6 +1,6 @@
 // Starts a real nats-server for a test, if there is one on this machine.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { createServer } from "node:net";
+import { freePort } from "../free-port.ts";
 
 export const hasNatsServer = spawnSync("nats-server", ["--version"]).status === 0;
 
@@ -8,19 +8,6 @@ export interface NatsServer {
   readonly url: string;
   readonly port: number;
   stop(): Promise<void>;
-}
-
-/** A port that was free a moment ago. nats-server can pick one itself, but tells it only in a file. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 /** Resolves when the server is ready for connections. */

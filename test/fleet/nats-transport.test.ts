@@ -5,7 +5,8 @@ import { type NatsTransport, openNatsTransport } from "../../src/fleet/nats-tran
 import type { Receive } from "../../src/fleet/transport.ts";
 import { silentLog } from "../../src/observe/events.ts";
 import { describeTransport, type Station } from "../contract/transport.ts";
-import { freePort, hasNatsServer, type NatsServer, startNatsServer } from "./nats-server.ts";
+import { freePort } from "../free-port.ts";
+import { hasNatsServer, type NatsServer, startNatsServer } from "./nats-server.ts";
 
 const SECRET = "a secret of the fleet";
 const quiet: Receive = (message) => Promise.resolve(message);
