@@ -66,12 +66,13 @@ export class Circuit {
     return now < this.#openUntilMs ? "open" : "half_open";
   }
 
-  /** Milliseconds until a request may be started: 0 now. While all probes are running it is until they time out. */
+  /** Milliseconds until a request may be started: 0 now. While all probes are running nobody knows; then it is when to look again. */
   blockedMs(now: number): number {
     if (this.#openUntilMs === 0) return 0;
     if (now < this.#openUntilMs) return this.#openUntilMs - now;
     if (this.#probesRunning < this.#policy.probes) return 0;
-    return Math.max(0, this.#lastProbeMs + this.#policy.probeTimeoutMs - now);
+    const untilTimeoutMs = this.#lastProbeMs + this.#policy.probeTimeoutMs - now;
+    return Math.min(Math.max(0, untilTimeoutMs), this.#policy.openMs);
   }
 
   /** Starts a request: a ticket to report its result with, or `REFUSED`. */

@@ -39,17 +39,18 @@ class Compiler<U> {
       if (this.#aliases.has(alias.name)) this.faults.push(`models.${alias.name}: the name is taken twice`);
       this.#aliases.set(alias.name, alias);
     }
-    // Later names win in the Map, so the weakest claim on a name comes first.
     const routes = new Map<string, RouteNode<U>>();
-    for (const [model, providers] of this.#listings()) routes.set(model, this.#listed(model, providers));
-    for (const provider of this.#definition.providers) {
-      for (const { name } of provider.models)
-        routes.set(`${provider.name}/${name}`, this.#target(provider.name, name));
-    }
     for (const name of this.#aliases.keys()) {
       const node = this.#alias(name, []);
       if (node !== null) routes.set(name, node);
     }
+    for (const provider of this.#definition.providers) {
+      for (const { name } of provider.models) {
+        setIfFree(routes, `${provider.name}/${name}`, this.#target(provider.name, name));
+      }
+    }
+    for (const [model, providers] of this.#listings())
+      setIfFree(routes, model, this.#listed(model, providers));
     return new RouteTable(
       routes,
       new Set(this.#providers.keys()),
@@ -187,6 +188,11 @@ class Compiler<U> {
       upstream: this.#definition.attach(provider, model, key),
     };
   }
+}
+
+/** The first claim on a name holds. */
+function setIfFree<V>(map: Map<string, V>, name: string, value: V): void {
+  if (!map.has(name)) map.set(name, value);
 }
 
 const PLAIN_GROUP = {

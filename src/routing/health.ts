@@ -3,6 +3,7 @@
 // missing model only that model, a host that can't be reached the provider. Health outlives a reload of the
 // configuration, because the book finds it again by name.
 import type { Circuit } from "./breaker.ts";
+import type { LatencyHistogram } from "./hedge.ts";
 import type { PeakLatency } from "./latency.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -64,6 +65,8 @@ export interface Health {
   readonly key: Circuit;
   /** Milliseconds to the first byte of an answer. */
   readonly latency: PeakLatency;
+  /** The same, as a distribution: when to hedge. */
+  readonly latencies: LatencyHistogram;
   /** What retries may add to this provider's load. */
   readonly retryBudget: RetryBudget;
   /** Requests that are running. */
@@ -87,6 +90,7 @@ export function admit(health: Health, now: number): Pass | null {
   // All three are asked before any is started, so that none holds a probe's place for an attempt that never is.
   if (blockedMs(health, now) > 0) return null;
   health.inFlight += 1;
+  health.retryBudget.deposit();
   return {
     provider: health.provider.start(now),
     model: health.model.start(now),
@@ -97,6 +101,7 @@ export function admit(health: Health, now: number): Pass | null {
 /** An answer's first byte came `latencyMs` after the request was sent. */
 export function observeLatency(health: Health, latencyMs: number, now: number): void {
   health.latency.observe(latencyMs, now);
+  health.latencies.observe(latencyMs);
 }
 
 /** Ends an attempt, whatever ended it; exactly once for each `Pass`. */

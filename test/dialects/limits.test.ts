@@ -191,6 +191,7 @@ describe("a provider's headers", () => {
 
   test("mean seconds on a 429 even where they mean milliseconds otherwise", () => {
     expect(read(plain("tokens", "120000", "0", "55"), 429)).toEqual(["tokens 0/120000 in 55s per ~60s"]);
+    expect(read(plain("tokens", "120000", "119986", "7"), 429)).toEqual(["tokens 119986/120000 in 7s per ?"]);
   });
 
   test("are read as the catalog says where it says something", () => {
