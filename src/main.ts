@@ -2,8 +2,10 @@
 // The program: reads the command line and runs the command. Everything it does is in cli/.
 import { parseCommandLine, type Invocation } from "./cli/args.ts";
 import { runCheck, type Output } from "./cli/check.ts";
+import { runDrain } from "./cli/drain-command.ts";
 import { runSim } from "./cli/sim.ts";
 import { runStart } from "./cli/start.ts";
+import { runLimits, runStatus } from "./cli/status.ts";
 import { hostname } from "node:os";
 
 const VERSION = "0.1.0";
@@ -24,16 +26,20 @@ function run(invocation: Invocation): Promise<number> {
         env,
         signals: process,
         isTerminal: process.stdout.isTTY,
+        version: VERSION,
       });
     case "check":
       return runCheck({ file: invocation.option("config"), cwd, env, hostName: hostname() }, output);
     case "sim":
       return runSim(invocation, output, process);
     case "status":
+      return runStatus(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "limits":
+      return runLimits(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "drain":
+      return runDrain(invocation, { ...output, cwd, env, hostName: hostname() });
     case "top":
     case "keys":
-    case "limits":
-    case "drain":
     case "evict":
     case "backup":
     case "restore":

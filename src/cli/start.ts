@@ -3,7 +3,6 @@
 import { hostname } from "node:os";
 import { systemClock, systemTimers } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { describeLimit } from "../config/limits.ts";
 import { loadConfig, type LoadOptions } from "../config/load.ts";
 import { describeProblems } from "../config/problems.ts";
 import { watchConfig } from "../config/watch.ts";
@@ -11,7 +10,9 @@ import { GatewayError } from "../errors.ts";
 import { fdWriter, type LineWriter } from "../observe/line-writer.ts";
 import { createObserver, type GatewayObserver } from "../observe/observer.ts";
 import type { Invocation } from "./args.ts";
+import { startBanner } from "./banner.ts";
 import type { Output } from "./check.ts";
+import { drainRoute } from "./drain-command.ts";
 import { Drain } from "./drain.ts";
 import { probeModels } from "./probe.ts";
 import { listenForStop, type SignalSource } from "./stop-signals.ts";
@@ -25,6 +26,7 @@ export interface StartShell {
   readonly signals: SignalSource;
   /** Whether a person reads the log. */
   readonly isTerminal: boolean;
+  readonly version: string;
 }
 
 /** Runs until a signal comes. Resolves with the exit code. */
@@ -39,6 +41,8 @@ export async function runStart(invocation: Invocation, shell: StartShell): Promi
     probe: probeModels,
   };
   const writer = fdWriter(1, systemTimers);
+  // Whatever ends the process, the last lines are the ones that tell why.
+  shell.signals.once("exit", () => writer.flushNow());
   try {
     return await run(load, shell, writer);
   } catch (error) {
@@ -51,10 +55,8 @@ export async function runStart(invocation: Invocation, shell: StartShell): Promi
 }
 
 async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Promise<number> {
-  const stop = listenForStop(shell.signals, () => {
-    writer.flushNow();
-    process.exit(1);
-  });
+  const stop = listenForStop(shell.signals, () => process.exit(1));
+  const asked = Promise.withResolvers<string>();
   const loaded = await loadConfig(load);
   const { config, warnings } = loaded;
   if (warnings.length > 0) shell.output.err(`${describeProblems(warnings)}\n`);
@@ -63,10 +65,10 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
     clock: systemClock,
     level: config.log.level,
     isPretty: shell.isTerminal,
-    hasColors: shell.isTerminal,
+    hasColors: shell.isTerminal && (shell.env["NO_COLOR"] ?? "") === "",
   });
-  const running = await openGateway(config, observer);
-  shell.output.out(greeting(config, running.port));
+  const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
+  shell.output.out(startBanner(config, running.port, shell.version));
   const watch = watchConfig({
     load,
     loaded,
@@ -78,7 +80,7 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
       }),
   });
   const drain = drainOf(config, running, observer);
-  const reason = await stop.first;
+  const reason = await Promise.race([stop.first, asked.promise]);
   watch.close();
   const code = await drain.stop(reason);
   stop.off();
@@ -108,29 +110,4 @@ function drainOf(config: Config, running: Running, observer: GatewayObserver): D
     log: observer.log,
     running: () => running.runningCount,
   });
-}
-
-/** What a person wants to know first: where, which providers with which limits, and what to type. */
-function greeting(config: Config, port: number): string {
-  const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
-  const url = `http://${host}:${port}`;
-  const providers = [...config.providers.values()].map(({ name, limits, models }) => {
-    const about = limits.map(describeLimit).join(", ") || "no limits";
-    return `  ${name} (${models.size} models; ${about})`;
-  });
-  const [model = "MODEL"] = firstModels(config);
-  const key = config.keys.size === 0 ? "" : ` -H "authorization: Bearer KEY"`;
-  return `Sluice listens on ${url}
-Providers:
-${providers.join("\n")}
-Try:
-  curl ${url}/v1/chat/completions${key} -H "content-type: application/json" -d '{"model":"${model}","messages":[{"role":"user","content":"Hello"}]}'
-`;
-}
-
-function* firstModels(config: Config): Generator<string> {
-  yield* config.models.keys();
-  for (const { name, models } of config.providers.values()) {
-    for (const model of models.keys()) yield `${name}/${model}`;
-  }
 }

@@ -3,7 +3,7 @@
 import type { EventEmitter } from "node:events";
 
 /** What of `process` this needs. */
-export type SignalSource = Pick<EventEmitter, "on" | "off">;
+export type SignalSource = Pick<EventEmitter, "on" | "once" | "off">;
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

@@ -11,6 +11,7 @@ import type { PlainRoute } from "../http/plain-route.ts";
 import { Estimates } from "../limiter/estimate.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import { healthz, metricsAnswer, readyz } from "../observe/health.ts";
+import type { Sample } from "../observe/events.ts";
 import type { GatewayObserver } from "../observe/observer.ts";
 import { HealthBook } from "../routing/health-book.ts";
 import { parseSettings } from "../simulator/settings.ts";
@@ -18,6 +19,7 @@ import { startSimulator, type Simulator } from "../simulator/simulator.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
+import { gaugeSamples } from "./gauges.ts";
 import { Origins } from "./origins.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
 
@@ -39,10 +41,14 @@ export interface Running {
 }
 
 /** Opens the store, starts everything and listens. Rejects with a `GatewayError`, and then nothing runs. */
-export async function openGateway(config: Config, observer: GatewayObserver): Promise<Running> {
+export async function openGateway(
+  config: Config,
+  observer: GatewayObserver,
+  operatorRoutes: readonly PlainRoute[] = [],
+): Promise<Running> {
   const opened: (() => Promise<void>)[] = [];
   try {
-    return await open(config, observer, opened);
+    return await open(config, observer, operatorRoutes, opened);
   } catch (error) {
     for (const close of opened.toReversed()) await close();
     throw error;
@@ -52,6 +58,7 @@ export async function openGateway(config: Config, observer: GatewayObserver): Pr
 async function open(
   config: Config,
   observer: GatewayObserver,
+  operatorRoutes: readonly PlainRoute[],
   opened: (() => Promise<void>)[],
 ): Promise<Running> {
   const { store } = await openStore({
@@ -79,7 +86,15 @@ async function open(
     metersOf: new WeakMap(),
     simulatorUrl: simulator?.url ?? null,
   };
-  const process = new GatewayProcess({ config, observer, store, replica, simulator, plant });
+  const process = new GatewayProcess({
+    config,
+    observer,
+    operatorRoutes,
+    store,
+    replica,
+    simulator,
+    plant,
+  });
   await process.listen(config);
   return process;
 }
@@ -97,6 +112,7 @@ function simulatorOf(config: Config): Provider | undefined {
 interface GatewayParts {
   readonly config: Config;
   readonly observer: GatewayObserver;
+  readonly operatorRoutes: readonly PlainRoute[];
   readonly store: Store;
   readonly replica: RunningReplica;
   readonly simulator: Simulator | null;
@@ -113,7 +129,7 @@ class GatewayProcess implements Running {
   #isStoreOpen = true;
 
   constructor(parts: GatewayParts) {
-    const { config, observer, plant } = parts;
+    const { config, observer, operatorRoutes, plant } = parts;
     this.#parts = parts;
     this.#config = config;
     const snapshot = compileSnapshot(config, plant);
@@ -127,12 +143,13 @@ class GatewayProcess implements Running {
       limiter: plant.limiter,
       observer,
     });
+    observer.addSource(() => this.#gauges());
     this.#http = createHttpServer({
       gateway: this.#gateway,
       observer,
       clock: systemClock,
       openRoutes: this.#openRoutes(),
-      operatorRoutes: [],
+      operatorRoutes,
       adminKeySha256: () => this.#config.admin.keySha256,
     });
   }
@@ -186,6 +203,17 @@ class GatewayProcess implements Running {
       level: config.log.level,
       secrets: secretsOf(config),
       models: modelsOf(config),
+    });
+  }
+
+  #gauges(): Iterable<Sample> {
+    const { health, limiter } = this.#parts.plant;
+    const now = systemClock.elapsedMs();
+    return gaugeSamples({
+      running: this.#gateway.runningCount,
+      providers: this.#config.providers.keys(),
+      circuits: health.circuits(now),
+      pausedMs: (provider) => limiter.pausedUntilMs(provider) - now,
     });
   }
 

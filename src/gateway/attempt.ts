@@ -14,6 +14,7 @@ import { ErrorRelay } from "./error-relay.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { rewriteRequest } from "./request-rewrite.ts";
 import { StreamRelay } from "./stream-relay.ts";
+import type { RequestFacts } from "./request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { WholeRelay } from "./whole-relay.ts";
 
@@ -186,9 +187,22 @@ function requestTo(target: UpstreamTarget, { request, runtime }: Exchange) {
   const addUsage = members.isStream && target.takesStreamOptions;
   return {
     path: target.paths[route.kind],
-    headers: members.isStream ? target.streamHeaders : target.wholeHeaders,
+    headers: withPassed(members.isStream ? target.streamHeaders : target.wholeHeaders, request, target),
     body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
     timeouts: members.isStream ? runtime.timeouts : runtime.wholeTimeouts,
     startedMs: receivedMs,
   };
+}
+
+/** The target's headers, and those of the client's that it is meant to see: wishes to a simulator. */
+function withPassed(
+  headers: string[],
+  request: RequestFacts,
+  { passedHeaderPrefix }: UpstreamTarget,
+): string[] {
+  if (passedHeaderPrefix === "") return headers;
+  const passed = Object.entries(request.headers).flatMap(([name, value]) =>
+    name.startsWith(passedHeaderPrefix) && typeof value === "string" ? [name, value] : [],
+  );
+  return [...headers, ...passed];
 }

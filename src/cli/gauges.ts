@@ -1,0 +1,52 @@
+// What `/metrics` shows besides finished requests and buckets: what runs now, and how the providers are.
+import type { Sample } from "../observe/events.ts";
+import type { CircuitReport } from "../routing/health-book.ts";
+
+export interface GaugeSource {
+  /** Requests that run. */
+  readonly running: number;
+  /** The names of the providers in force. */
+  readonly providers: Iterable<string>;
+  readonly circuits: Iterable<CircuitReport>;
+  /** Milliseconds for which a provider is held back because it asked for that; 0 or less: it is not. */
+  readonly pausedMs: (provider: string) => number;
+}
+
+const CIRCUIT_VALUES = { closed: 0, half_open: 1, open: 2 } as const satisfies Record<
+  CircuitReport["state"],
+  number
+>;
+
+export function* gaugeSamples({ running, providers, circuits, pausedMs }: GaugeSource): Iterable<Sample> {
+  yield gauge("sluice_requests_running", "Requests that run now.", {}, running);
+  const reports = [...circuits];
+  for (const provider of providers) {
+    const circuit = reports.find((report) => report.scope === "provider" && report.provider === provider);
+    const paused = Math.max(0, pausedMs(provider));
+    const isUp = circuit?.state !== "open" && paused === 0;
+    yield gauge(
+      "sluice_provider_up",
+      "Whether requests are sent to the provider: 0 while its circuit is open or it asked for a pause.",
+      { provider },
+      isUp ? 1 : 0,
+    );
+    yield gauge(
+      "sluice_provider_paused_seconds",
+      "How long it is still held back.",
+      { provider },
+      paused / 1000,
+    );
+  }
+  for (const { scope, provider, name, state } of reports) {
+    yield gauge(
+      "sluice_circuit_state",
+      "Circuit breakers of providers, models and API keys: 0 closed, 1 half-open, 2 open.",
+      { scope, provider, name },
+      CIRCUIT_VALUES[state],
+    );
+  }
+}
+
+function gauge(name: string, help: string, labels: Sample["labels"], value: number): Sample {
+  return { name, help, kind: "gauge", labels, value };
+}
