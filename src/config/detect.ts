@@ -45,7 +45,8 @@ function isWorthParsing(text: string, env: Env): boolean {
 function isSwitchedOn(entry: CatalogEntry, env: Env): boolean {
   if (entry.auth.shared === true || firstSet(entry.auth.env, env) === undefined) return false;
   return Object.values(entry.options ?? {}).every(
-    (option) => option.default !== undefined || firstSet(option.env, env) !== undefined,
+    (option) =>
+      option.optional === true || option.default !== undefined || firstSet(option.env, env) !== undefined,
   );
 }
 

@@ -195,7 +195,7 @@ describe("a file", () => {
     ["with a key that changes objects", "__proto__: { listen: x }", "1:1: this key can't be used"],
     ["with an alias of nothing", "listen: *there", "1:1: listen: nothing before this is marked &there"],
     ["with an alias of itself", "queue: &q { max_wait: *q }", "there is too much nested or repeated here"],
-    ["that is deep", `${"a: {".repeat(200)}`, ""],
+    ["that is deep", "a: {".repeat(200), ""],
     ["that is very deep", "[".repeat(20_000), ""],
   ])("%s is told", async (_, content, problem) => {
     const found = await problemsOf(content);
