@@ -53,6 +53,8 @@ export class Limiter {
   readonly #pauses = new Map<string, Pause>();
   #arrivals = 0;
   #isClosed = false;
+  /** A reservation is being ended: those who wait are served once, when all its buckets have got their units back. */
+  #isEnding = false;
 
   constructor({ quota, clock, timers, lineLengthMax }: LimiterOptions) {
     this.lineLengthMax = lineLengthMax;
@@ -63,7 +65,7 @@ export class Limiter {
       const line = this.#lines.get(bucket);
       if (line === undefined || line.size === 0) return;
       this.#room.stir(line);
-      this.#room.serveStirred(clock.elapsedMs());
+      if (!this.#isEnding) this.#room.serveStirred(clock.elapsedMs());
     });
   }
 
@@ -171,6 +173,7 @@ export class Limiter {
     if (!(reservation instanceof Held)) throw new TypeError("a reservation comes from `reserve`");
     reservation.end();
     const { meters, costs, takenMs } = reservation;
+    this.#isEnding = true;
     for (let index = 0; index < costs.length; index++) {
       const meter = meters.meters[index];
       const line = meters.lines[index];
@@ -181,8 +184,8 @@ export class Limiter {
       if (actual === taken) continue;
       this.#quota.settle(meter.bucket, taken, actual, now);
       line.countSettled(taken, actual);
-      if (actual < taken) this.#room.stir(line);
     }
+    this.#isEnding = false;
     this.#room.serveStirred(now);
   }
 

@@ -12,7 +12,10 @@ export interface Ask {
   readonly priority: Priority;
   /** Whom fairness is between: the client key's name. */
   readonly clientKey: string;
-  /** `elapsedMs` until which the request may wait; not after `now`: it never waits. */
+  /**
+   * `elapsedMs` until which the request may wait for room; not after `now`: it does not. Units that are here and only
+   * have to be reserved on disk first (milliseconds) are waited for in any case.
+   */
   readonly deadlineMs: number;
 }
 

@@ -10,7 +10,7 @@ type Outcome = Reservation | Refusal;
 interface Wanted {
   readonly meters: Meters;
   readonly costs: number[];
-  readonly ask: Pick<Ask, "priority" | "clientKey">;
+  readonly ask: Ask;
   readonly deadlineMs: number;
   readonly sinceMs: number;
   readonly sequence: number;
@@ -24,6 +24,8 @@ export class Waiter implements Waiting, Queued, InHeap {
   readonly clientKey: string;
   /** `elapsedMs` at which it is refused. */
   readonly deadlineMs: number;
+  /** `elapsedMs` until which it waits for room; before `deadlineMs` when it has time only for a commit. */
+  readonly patientUntilMs: number;
   /** `elapsedMs` at which it came. */
   readonly sinceMs: number;
   readonly sequence: number;
@@ -46,6 +48,7 @@ export class Waiter implements Waiting, Queued, InHeap {
     this.priority = wanted.ask.priority;
     this.clientKey = wanted.ask.clientKey;
     this.deadlineMs = wanted.deadlineMs;
+    this.patientUntilMs = wanted.ask.deadlineMs;
     this.sinceMs = wanted.sinceMs;
     this.sequence = wanted.sequence;
     this.#leave = leave;

@@ -14,6 +14,9 @@ import type { Waiter } from "./waiter.ts";
 /** When a bucket seems to have room but does not give it (its block is being written), the head tries again after this, in milliseconds, unless told sooner. */
 const RETRY_MS = 10;
 
+/** What timers can tell apart. */
+const TIMER_MS_MIN = 1;
+
 /** The longest delay that timers can have; a longer one rings early, and is set again. */
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
@@ -28,7 +31,7 @@ export class WaitingRoom {
   readonly #wakes = new Heap<Line>((left, right) => left.wakeMs < right.wakeMs);
   /** Lines whose heads may have got room and have not been looked at yet. */
   readonly #stirred = new Set<Line>();
-  #depth = 0;
+  #isServing = false;
   #round = 0;
 
   constructor(quota: Quota, clock: Clock, timers: Timers) {
@@ -67,8 +70,8 @@ export class WaitingRoom {
 
   /** Serves the lines that were stirred. Calls from within (a listener that settles at once) are left to the outermost. */
   serveStirred(now: number): void {
-    if (this.#depth > 0 || this.#stirred.size === 0) return;
-    this.#depth++;
+    if (this.#isServing || this.#stirred.size === 0) return;
+    this.#isServing = true;
     this.#round++;
     try {
       for (const line of this.#stirred) {
@@ -76,7 +79,7 @@ export class WaitingRoom {
         this.#serve(line, now);
       }
     } finally {
-      this.#depth--;
+      this.#isServing = false;
       this.#arm(now);
     }
   }
@@ -106,6 +109,10 @@ export class WaitingRoom {
       const shortage = this.#quota.take(head.meters.buckets, head.costs, now);
       if (shortage === null) {
         this.#admit(head, line, now);
+        continue;
+      }
+      if (shortage.reason === "level" && head.patientUntilMs <= now) {
+        this.#expire(head, now);
         continue;
       }
       const short = head.meters.lineOf(shortage.bucket);
@@ -179,7 +186,7 @@ export class WaitingRoom {
     if (line instanceof Pause) return line.untilMs;
     if (line.bucket === null) return Infinity;
     const waitMs = this.#quota.waitMs(line.bucket, line.costOf(head), now);
-    return now + (waitMs === 0 ? RETRY_MS : waitMs);
+    return now + (waitMs === 0 ? RETRY_MS : Math.max(TIMER_MS_MIN, waitMs));
   }
 
   #ring(): void {
