@@ -3,6 +3,7 @@
 import { anthropic } from "./anthropic/dialect.ts";
 import { deploymentPath } from "./azure.ts";
 import type { Dialect } from "./dialect.ts";
+import { gemini } from "./gemini/dialect.ts";
 import { chatCompletions } from "./openai/chat.ts";
 
 export type * from "./dialect.ts";
@@ -28,4 +29,5 @@ export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["openai", openai],
   ["azure", azure],
   ["anthropic", anthropic],
+  ["gemini", gemini],
 ]);

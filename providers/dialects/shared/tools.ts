@@ -142,12 +142,32 @@ export function calledNames(messages: readonly Json[]): readonly string[] {
 const ID_CHARACTERS = /[^a-zA-Z0-9_-]/g;
 
 /**
- * A tool call's id in the characters and length a provider takes. Equal ids stay equal, so a result still finds its
- * call; one that is too long ends in a hash of the whole.
+ * Between a tool call's id and the signature of the thought behind it. Some models want the signature back with the
+ * call, and the id is the one member that every client returns; other gateways use the same mark.
+ */
+const THOUGHT_MARK = "__thought__";
+
+/** An id that carries a signature to the client and back. */
+export function idWithSignature(id: string, signature: string): string {
+  return `${id}${THOUGHT_MARK}${signature}`;
+}
+
+/** The id as the provider knows it, and the signature that travelled with it. */
+export function splitToolId(id: string): { readonly id: string; readonly signature: string | undefined } {
+  const mark = id.indexOf(THOUGHT_MARK);
+  if (mark === -1) return { id, signature: undefined };
+  const signature = id.slice(mark + THOUGHT_MARK.length);
+  return { id: id.slice(0, mark), signature: signature === "" ? undefined : signature };
+}
+
+/**
+ * A tool call's id in the characters and length a provider takes, without a signature. Equal ids stay equal, so a
+ * result still finds its call; one that is too long ends in a hash of the whole.
  */
 export function safeToolId(id: string, lengthMax = 64): string {
-  const safe = id.replaceAll(ID_CHARACTERS, "_");
-  return safe.length <= lengthMax ? safe : `${safe.slice(0, lengthMax - 9)}_${hash(id)}`;
+  const plain = splitToolId(id).id;
+  const safe = plain.replaceAll(ID_CHARACTERS, "_");
+  return safe.length <= lengthMax ? safe : `${safe.slice(0, lengthMax - 9)}_${hash(plain)}`;
 }
 
 /** FNV-1a, 32 bits, as 8 hexadecimal digits. */
