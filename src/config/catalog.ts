@@ -14,6 +14,8 @@ export interface Catalog {
   readonly ids: readonly string[];
   /** The entry with this id. Throws a `ConfigError` when its file is not a valid entry. */
   get(id: string): CatalogEntry | undefined;
+  /** The entry's file as it is; empty when there is none. */
+  text(id: string): string;
 }
 
 /** The catalog in a folder; the one that comes with Sluice by default. */
@@ -22,21 +24,28 @@ export function openCatalog(folder: string = FOLDER): Catalog {
     .filter((name) => name.endsWith(".yaml"))
     .map((name) => name.slice(0, -".yaml".length))
     .toSorted();
-  const known = new Set(ids);
+  const texts = new Map<string, string>();
   const entries = new Map<string, CatalogEntry>();
+  const fileOf = (id: string): string => join(folder, `${id}.yaml`);
+  const text = (id: string): string => {
+    const known = texts.get(id) ?? (ids.includes(id) ? readFileSync(fileOf(id), "utf8") : "");
+    texts.set(id, known);
+    return known;
+  };
   return {
     ids,
+    text,
     get(id) {
-      if (!known.has(id)) return undefined;
-      const entry = entries.get(id) ?? readEntry(join(folder, `${id}.yaml`));
+      if (!ids.includes(id)) return undefined;
+      const entry = entries.get(id) ?? parseEntry(text(id), fileOf(id));
       entries.set(id, entry);
       return entry;
     },
   };
 }
 
-function readEntry(file: string): CatalogEntry {
-  const document = readDocument(readFileSync(file, "utf8"), file, {});
+function parseEntry(text: string, file: string): CatalogEntry {
+  const document = readDocument(text, file, {});
   const { value, problems } = validate(document, catalogSchema);
   if (value === undefined || problems.length > 0) throw new ConfigError(problems);
   return value;

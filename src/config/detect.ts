@@ -20,10 +20,12 @@ export async function detectProviders(
   env: Env,
   probe: Probe | undefined,
 ): Promise<ReadonlyMap<string, RawProvider>> {
-  const entries = catalog.ids.flatMap((id) => {
-    const entry = catalog.get(id);
-    return entry === undefined ? [] : [{ id, entry }];
-  });
+  const entries = catalog.ids
+    .filter((id) => isWorthParsing(catalog.text(id), env))
+    .flatMap((id) => {
+      const entry = catalog.get(id);
+      return entry === undefined ? [] : [{ id, entry }];
+    });
   const found = new Map<string, RawProvider>();
   for (const { id, entry } of entries) if (isSwitchedOn(entry, env)) found.set(id, {});
   const answers = await Promise.all(entries.map(({ id, entry }) => ask(id, entry, probe)));
@@ -33,11 +35,18 @@ export async function detectProviders(
   return new Map(entries.filter(({ entry }) => entry.builtin).map(({ id }) => [id, {}]));
 }
 
+/** Parsing all files takes 100 ms, and a start should not; most of them name no variable that is set. */
+function isWorthParsing(text: string, env: Env): boolean {
+  if (/^(?:probe|builtin):/m.test(text)) return true;
+  return (text.match(/\b[A-Z][A-Z0-9_]{3,}\b/g) ?? []).some((word) => Object.hasOwn(env, word));
+}
+
 /** Whether the environment holds the provider's key and all that its URL needs. */
 function isSwitchedOn(entry: CatalogEntry, env: Env): boolean {
   if (entry.auth.shared === true || firstSet(entry.auth.env, env) === undefined) return false;
   return Object.values(entry.options ?? {}).every(
-    (option) => option.default !== undefined || firstSet(option.env, env) !== undefined,
+    (option) =>
+      option.optional === true || option.default !== undefined || firstSet(option.env, env) !== undefined,
   );
 }
 

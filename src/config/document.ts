@@ -1,8 +1,18 @@
 // A YAML file as plain values, with the place of each. Every scalar is kept as the text that stands there (YAML's failsafe
 // schema), so that `no`, `0123` and `1e3` are never guessed at: the schema says what a text has to look like. A value that is
 // empty, `~` or `null` counts as not given. Anchors, aliases and `<<` work; tags do not.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Pair, type YAMLError } from "yaml";
-import { type Env, interpolate } from "./interpolate.ts";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Pair,
+  type Scalar,
+  type YAMLError,
+} from "yaml";
+import { type Env, interpolate, mask, unmask } from "./interpolate.ts";
 import { describePath, type Path, type Position, type Problem } from "./problems.ts";
 
 /** What a document may be made of; `undefined` is a value that is not given. */
@@ -66,7 +76,7 @@ class Reading {
 
   read(text: string): Plain {
     try {
-      const document = parseDocument(text, {
+      const document = parseDocument(mask(text), {
         schema: "failsafe",
         // Checked below: the library compares every key with every other.
         uniqueKeys: false,
@@ -104,7 +114,7 @@ class Reading {
     this.places.set(keyOf(path), {
       keyOffset,
       offset,
-      source: isScalar(node) ? String(node.value) : undefined,
+      source: isScalar(node) ? textOf(node) : undefined,
     });
     if (isAlias(node)) return this.#alias(node.source, path, keyOffset);
     if (!isScalar(node) && !isMap(node) && !isSeq(node)) return undefined;
@@ -115,7 +125,7 @@ class Reading {
     if (isMap(node)) return this.#map(node.items, path);
     if (isSeq(node))
       return node.items.map((item, index) => this.#plain(item, [...path, index], offsetOf(item) ?? offset));
-    return this.#scalar(String(node.value), node.type === "PLAIN", path);
+    return this.#scalar(textOf(node), node.type === "PLAIN", path);
   }
 
   #alias(anchor: string, path: Path, keyOffset: number): Plain {
@@ -137,7 +147,7 @@ class Reading {
         this.#refuse(path, offset, "a key must be a word");
         continue;
       }
-      const name = String(key.value);
+      const name = textOf(key);
       if (name === "<<") {
         const place = this.places.get(keyOf(path));
         this.#merge(merged, this.#plain(value, path, offset), path, offset);
@@ -198,6 +208,11 @@ function keyOf(path: Path): string {
 
 function offsetOf(node: unknown): number | undefined {
   return isScalar(node) || isMap(node) || isSeq(node) || isAlias(node) ? node.range?.[0] : undefined;
+}
+
+/** The failsafe schema reads every scalar as text. */
+function textOf(node: Scalar): string {
+  return unmask(String(node.value));
 }
 
 /** The library's syntax errors in words of ours, which quote nothing from the file: it may be a secret that broke the syntax. */

@@ -15,6 +15,26 @@ export interface Interpolated {
 const REFERENCE = /\$\$\{|\$\{([^{}]*)(\}?)/g;
 const NAME = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s;
 
+/** What YAML would read as structure inside a reference, in pairs with characters that no text has (Unicode's noncharacters). */
+const MASKS = new Map(
+  Array.from("{}[],:#", (character, index) => [character, String.fromCharCode(0xfdd0 + index)] as const),
+);
+const UNMASKS = new Map(Array.from(MASKS, ([character, mask]) => [mask, character] as const));
+
+/**
+ * Hides the structure inside references from YAML, so that `{ key: ${NAME} }` needs no quotation marks. Every character
+ * keeps its place. `unmask` undoes it in what YAML has read.
+ */
+export function mask(text: string): string {
+  return text.replaceAll(/\$\{[^{}\n]*\}/g, (reference) =>
+    reference.replaceAll(/[{}[\],:#]/g, (character) => MASKS.get(character) ?? character),
+  );
+}
+
+export function unmask(text: string): string {
+  return text.replaceAll(/[\uFDD0-\uFDD6]/g, (character) => UNMASKS.get(character) ?? character);
+}
+
 /** The text with its variables filled in. A variable that is missing is a fault and leaves nothing in its place. */
 export function interpolate(text: string, env: Env): Interpolated {
   const faults: { offset: number; message: string }[] = [];

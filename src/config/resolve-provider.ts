@@ -145,7 +145,7 @@ function resolveOptions(
     const value =
       (Object.hasOwn(given, key) ? given[key] : undefined) ?? firstSet(option.env, env) ?? option.default;
     if (value !== undefined) options[key] = value;
-    else {
+    else if (option.optional !== true) {
       const variable = option.env?.[0];
       const hint = variable === undefined ? "" : `, or the environment variable ${variable}`;
       report.error([...path, "options"], `\`${key}\` is missing: set it here${hint}`);

@@ -235,6 +235,7 @@ const option = strict({
     .optional()
     .describe("The environment variables it is taken from when the configuration does not give it."),
   default: z.string().optional().describe("Its value when nothing else gives one."),
+  optional: flag().optional().describe("Whether the provider works without it."),
 });
 
 /** A file of providers/catalog; its name is the provider type's id. */

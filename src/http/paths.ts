@@ -9,10 +9,10 @@ const SHOWN_CHARS_MAX = 100;
 
 // Control characters, backslashes, encoded or not, and segments of dots.
 // oxlint-disable-next-line no-control-regex -- finding control characters is the point
-const TRICKS = /[\u0000-\u0020\u007f\\]|%0|%1|%5c|%7f|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
+const TRICKS = /[\u0000-\u0020\u007f\\]|%0|%1|%5c|%7f|(?:\/|%2f)(?:\.|%2e){1,2}(?:\/|%2f|$)/i;
 
 /** The request's path as it was sent, without the query. */
-export function pathOf(request: IncomingMessage): string {
+export function pathOf(request: Pick<IncomingMessage, "url">): string {
   const url = request.url ?? "/";
   const query = url.indexOf("?");
   return query < 0 ? url : url.slice(0, query);

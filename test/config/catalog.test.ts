@@ -32,7 +32,7 @@ describe("the catalog", () => {
       cwd: "/nowhere",
       env: fullEnvironment(entry),
       hostName: "host",
-      catalog: { ids: [id], get: () => entry },
+      catalog: { ...catalog, ids: [id] },
     }).catch(() => ({ config: undefined }));
     // Shared variables switch nothing on, so the provider is asked for by name below.
     if (config === undefined) throw new Error("does not load");

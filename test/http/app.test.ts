@@ -106,6 +106,8 @@ describe("a path that leads nowhere", () => {
     ["/../etc/passwd", 400],
     ["/v1/models/../../admin/keys", 400],
     ["/v1/models/%2e%2e/x", 400],
+    ["/v1/models/..%2f..%2fetc%2fpasswd", 400],
+    ["/v1/models/a%2F%2E%2E", 400],
     ["/v1/models/%00", 400],
     ["/v1/models/a%0d%0aset-cookie:x", 400],
     ["/v1/models/a%5Cb", 400],

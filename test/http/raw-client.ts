@@ -13,19 +13,36 @@ const DEADLINE_MS = 10_000;
 
 export class RawClient {
   readonly socket: Socket;
-  #received = Buffer.alloc(0);
+  /** `#room[#from, #to)` has been received and not been handed out. It grows by doubling. */
+  #room = Buffer.alloc(4096);
+  #from = 0;
+  #to = 0;
   #isClosed = false;
   #wake: () => void = () => {};
 
   constructor(port: number, host = "127.0.0.1") {
     this.socket = connect({ port, host, noDelay: true });
     this.socket.on("data", (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#append(chunk);
       this.#wake();
     });
     // A reset is a way of closing; what was received before it counts.
     this.socket.on("error", () => this.#close());
     this.socket.on("close", () => this.#close());
+  }
+
+  get #received(): Buffer {
+    return this.#room.subarray(this.#from, this.#to);
+  }
+
+  #append(chunk: Buffer): void {
+    if (this.#to + chunk.length > this.#room.length) {
+      const rest = this.#received;
+      this.#room = Buffer.alloc(2 * (rest.length + chunk.length));
+      this.#to = rest.copy(this.#room);
+      this.#from = 0;
+    }
+    this.#to += chunk.copy(this.#room, this.#to);
   }
 
   send(bytes: string | Buffer): this {
@@ -38,10 +55,10 @@ export class RawClient {
     for (;;) {
       const parsed = parseAnswer(this.#received, this.#isClosed);
       if (parsed !== undefined) {
-        this.#received = this.#received.subarray(parsed.length);
+        this.#from += parsed.length;
         return parsed.answer;
       }
-      if (this.#isClosed) throw new Error(`Closed before a whole answer: ${this.#received.toString()}`);
+      if (this.#isClosed) throw new Error(`Closed before a whole answer: ${this.#shown()}`);
       await this.#change();
     }
   }
@@ -55,9 +72,13 @@ export class RawClient {
   /** Waits until the text has been received. */
   async until(text: string): Promise<void> {
     while (!this.#received.includes(text)) {
-      if (this.#isClosed) throw new Error(`Closed before ${text}: ${this.#received.toString()}`);
+      if (this.#isClosed) throw new Error(`Closed before ${text}: ${this.#shown()}`);
       await this.#change();
     }
+  }
+
+  #shown(): string {
+    return this.#received.toString("utf8", 0, 2000);
   }
 
   close(): void {
@@ -71,10 +92,7 @@ export class RawClient {
 
   async #change(): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(
-      () => reject(new Error(`Nothing came; so far: ${this.#received.toString()}`)),
-      DEADLINE_MS,
-    );
+    const timer = setTimeout(() => reject(new Error(`Nothing came; so far: ${this.#shown()}`)), DEADLINE_MS);
     this.#wake = resolve;
     try {
       await promise;
