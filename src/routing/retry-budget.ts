@@ -25,6 +25,11 @@ export class RetryBudget {
     return true;
   }
 
+  /** A retry that was asked for is not sent after all. */
+  refund(): void {
+    this.#saved = Math.min(SAVED_MAX, this.#saved + 1 + RATIO);
+  }
+
   /** How many retries are left. */
   left(): number {
     return Math.max(0, Math.floor(this.#saved));

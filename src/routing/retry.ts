@@ -1,11 +1,13 @@
-// What to do after a failure: go on to the next target, try one again after a pause, or give up. Made when the first
+// What to do after a failure: go on to the next targets, try one again after a pause, or give up. Made when the first
 // attempt of a plan has failed, so that requests that go well pay nothing for it.
 //
-//   a fresh target is tried at once; one that has failed only when no fresh one is left, after its own `retry-after` or
-//   an exponential backoff with full jitter (Brooker 2015), and only if the provider's retry budget and the deadline allow
+//   Fresh targets are tried at once. One that has failed is tried only when no fresh one is left, after its own
+//   `retry-after` and an exponential backoff with full jitter (Brooker 2015). Whatever adds to the load of a provider
+//   that this request has burdened already is paid for from the provider's retry budget; other providers are free.
 import { blockedMs } from "./health.ts";
 import type { FailureKind } from "./health.ts";
-import type { Attempt, Target } from "./target.ts";
+import type { RetryBudget } from "./retry-budget.ts";
+import type { Target } from "./target.ts";
 
 export interface RetryPolicy {
   /** How often one request may be sent, over all its targets; at least 1. */
@@ -27,22 +29,19 @@ export const RETRY_POLICY: RetryPolicy = {
   attemptMs: null,
 };
 
-/** Why the current attempt is not the last. */
-export type Setback =
-  /** It was sent and failed. `waitMs`: how long the provider asked to be left alone, if it did. */
-  | { readonly kind: FailureKind; readonly waitMs: number | null }
-  /** It was not sent: no units for it, or a circuit got in its way. Does not count as an attempt. */
-  | { readonly kind: "no_room" }
-  | { readonly kind: "blocked" };
+/** How an attempt failed. `waitMs`: how long the provider asked to be left alone, if it did. */
+export interface Setback {
+  readonly kind: FailureKind;
+  readonly waitMs: number | null;
+}
 
 export type Step<U> =
   | {
-      readonly kind: "attempt";
-      readonly target: Target<U>;
+      readonly kind: "try";
+      /** In order, at least one: the first that has room takes the request. Tell which with `started`. */
+      readonly targets: readonly Target<U>[];
       /** Send it no sooner than in so many milliseconds. */
       readonly delayMs: number;
-      /** Whether it may wait for units: there is nowhere else to go. */
-      readonly mayWait: boolean;
       /** `Clock.elapsedMs()` by which its first byte has to be there. */
       readonly deadlineMs: number;
     }
@@ -77,8 +76,7 @@ const AFTER: Readonly<Record<FailureKind, "nothing" | "elsewhere" | "again">> = 
 
 interface Trial<U> {
   readonly target: Target<U>;
-  readonly hadRoom: boolean;
-  state: "fresh" | "current" | "again" | "done";
+  state: "fresh" | "tried" | "again" | "done";
   /** Whether it has cost its provider work in vain. */
   hasBurdened: boolean;
   /** `elapsedMs` before which its provider asked not to be tried again. */
@@ -90,83 +88,89 @@ export class Progress<U> {
   readonly #trials: readonly Trial<U>[];
   readonly #policy: RetryPolicy;
   readonly #deadlineMs: number;
-  #sent = 1;
+  /** Budgets that the present step has drawn from, until it is known which target is tried. */
+  readonly #paid = new Set<RetryBudget>();
+  #sent = 0;
   #retries = 0;
 
-  /** `attempts`: the plan's, of which the first is being tried. `deadlineMs`: the request's, in `Clock.elapsedMs()`. */
-  constructor(attempts: readonly Attempt<U>[], policy: RetryPolicy, deadlineMs: number) {
-    this.#trials = attempts.map(({ target, waitMs }, index) => ({
-      target,
-      hadRoom: waitMs === 0,
-      state: index === 0 ? "current" : "fresh",
-      hasBurdened: false,
-      notBeforeMs: 0,
-    }));
+  /** `targets`: the plan's, in order. `deadlineMs`: the request's, in `Clock.elapsedMs()`. */
+  constructor(targets: readonly Target<U>[], policy: RetryPolicy, deadlineMs: number) {
+    this.#trials = targets.map((target) => ({ target, state: "fresh", hasBurdened: false, notBeforeMs: 0 }));
     this.#policy = policy;
     this.#deadlineMs = deadlineMs;
   }
 
-  /** How often the request has been sent, the current attempt included. */
+  /** How often the request has been sent. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** What to do now that the current attempt has met with a setback; its health has been reported before. */
-  next(setback: Setback, now: number, random: () => number): Step<U> {
-    const current = this.#trials.find(({ state }) => state === "current");
-    if (setback.kind === "no_room" || setback.kind === "blocked") {
-      if (current !== undefined) current.state = "done";
-      this.#sent -= 1;
-      return this.#choose(null, now, random);
+  /** The request is sent to this target: the plan's first with room, or one of a step. */
+  started(target: Target<U>): void {
+    this.#sent += 1;
+    const isRetry = this.#isBurdened(target);
+    for (const budget of this.#paid) {
+      if (!isRetry || budget !== target.health.retryBudget) budget.refund();
     }
+    this.#paid.clear();
+    const trial = this.#trials.find((one) => one.target === target);
+    if (trial !== undefined) trial.state = "tried";
+  }
+
+  /** What to do now that the attempt at this target has failed; its health has been reported before. */
+  next(failed: Target<U>, setback: Setback, now: number, random: () => number): Step<U> {
     const after = AFTER[setback.kind];
-    if (current !== undefined) {
-      current.state = after === "again" ? "again" : "done";
-      current.hasBurdened = after === "again" || setback.kind === "timeout";
-      current.notBeforeMs = now + (setback.waitMs ?? 0);
+    const trial = this.#trials.find(({ target }) => target === failed);
+    if (trial !== undefined) {
+      trial.state = after === "again" ? "again" : "done";
+      trial.hasBurdened = after === "again" || setback.kind === "timeout";
+      trial.notBeforeMs = now + (setback.waitMs ?? 0);
     }
-    if (after === "nothing") return { kind: "stop", reason: "pointless" };
-    if (this.#sent >= this.#policy.attempts) return { kind: "stop", reason: "attempts_used" };
-    const tooSmall = setback.kind === "context_length" ? (current?.target ?? null) : null;
-    return this.#choose(tooSmall, now, random);
+    if (after === "nothing") return stop("pointless");
+    if (this.#sent >= this.#policy.attempts) return stop("attempts_used");
+    if (now >= this.#deadlineMs) return stop("deadline");
+    if (setback.kind === "context_length") this.#dropSmaller(failed);
+    const fresh = this.#trials.filter(
+      ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
+    );
+    const affordable = fresh.filter(({ target }) => !this.#isBurdened(target) || this.#pay(target));
+    if (affordable.length > 0) return this.#try(affordable, 0, now);
+    return this.#again(now, random, fresh.length > 0);
   }
 
   /**
    * Another target for a request whose answer is slow in coming, to be tried beside the current one; null when there
-   * is none that could be sent to at once. The first of the two to answer wins; the other is aborted.
+   * is none to turn to. The first of the two to answer wins; the other is aborted. Call `started` if it is sent.
    */
   hedge(now: number): Target<U> | null {
     if (this.#sent >= this.#policy.attempts) return null;
     const trial = this.#trials.find(
-      ({ state, hadRoom, target }) => state === "fresh" && hadRoom && blockedMs(target.health, now) === 0,
+      ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
     );
-    if (trial === undefined || !trial.target.health.retryBudget.withdraw()) return null;
-    trial.state = "done";
-    this.#sent += 1;
-    return trial.target;
-  }
-
-  #choose(tooSmall: Target<U> | null, now: number, random: () => number): Step<U> {
-    if (now >= this.#deadlineMs) return { kind: "stop", reason: "deadline" };
-    const fresh = this.#trials.filter(
-      (trial) =>
-        trial.state === "fresh" &&
-        isLarger(trial.target, tooSmall) &&
-        blockedMs(trial.target.health, now) === 0,
-    );
-    const first = fresh.find((trial) => this.#afford(trial.target));
-    if (first !== undefined) return this.#start(first, 0, { now, mayWait: fresh.length === 1 });
-    return tooSmall === null
-      ? this.#again(now, random, fresh.length > 0)
-      : { kind: "stop", reason: "nowhere" };
+    // Hedges add load where nothing has failed, so they are paid for at any provider.
+    return trial !== undefined && trial.target.health.retryBudget.withdraw() ? trial.target : null;
   }
 
   /** Another model of a provider that this request has burdened is a retry, and paid for; another provider is not. */
-  #afford(target: Target<U>): boolean {
-    const isRetry = this.#trials.some(
-      (trial) => trial.hasBurdened && trial.target.provider === target.provider,
-    );
-    return !isRetry || target.health.retryBudget.withdraw();
+  #isBurdened({ provider }: Target<U>): boolean {
+    return this.#trials.some((trial) => trial.hasBurdened && trial.target.provider === provider);
+  }
+
+  #pay({ health }: Target<U>): boolean {
+    if (this.#paid.has(health.retryBudget)) return true;
+    if (!health.retryBudget.withdraw()) return false;
+    this.#paid.add(health.retryBudget);
+    return true;
+  }
+
+  /** After a prompt was too long for one model, only a larger one helps, or one of which nothing is known. */
+  #dropSmaller({ model, contextTokens }: Target<U>): void {
+    for (const trial of this.#trials) {
+      const { target } = trial;
+      const isUnknown = target.contextTokens === null || contextTokens === null;
+      const isLarger = isUnknown ? target.model !== model : target.contextTokens > contextTokens;
+      if (!isLarger) trial.state = "done";
+    }
   }
 
   #again(now: number, random: () => number, wasBudgetUsed: boolean): Step<U> {
@@ -177,14 +181,12 @@ export class Progress<U> {
       (best, trial) => (best === null || trial.notBeforeMs < best.notBeforeMs ? trial : best),
       null,
     );
-    if (soonest === null) return { kind: "stop", reason: wasBudgetUsed ? "budget_used" : "nowhere" };
+    if (soonest === null) return stop(wasBudgetUsed ? "budget_used" : "nowhere");
     const delayMs = Math.max(0, soonest.notBeforeMs - now) + this.#backoff(random);
-    if (delayMs > this.#policy.pauseMsMax || now + delayMs >= this.#deadlineMs) {
-      return { kind: "stop", reason: "deadline" };
-    }
-    if (!soonest.target.health.retryBudget.withdraw()) return { kind: "stop", reason: "budget_used" };
+    if (delayMs > this.#policy.pauseMsMax || now + delayMs >= this.#deadlineMs) return stop("deadline");
+    if (!this.#pay(soonest.target)) return stop("budget_used");
     this.#retries += 1;
-    return this.#start(soonest, delayMs, { now, mayWait: true });
+    return this.#try([soonest], delayMs, now);
   }
 
   #backoff(random: () => number): number {
@@ -192,24 +194,17 @@ export class Progress<U> {
     return Math.ceil(random() * Math.min(backoffMsMax, backoffMs * 2 ** this.#retries));
   }
 
-  #start(trial: Trial<U>, delayMs: number, { now, mayWait }: { now: number; mayWait: boolean }): Step<U> {
-    trial.state = "current";
-    this.#sent += 1;
-    const { attemptMs } = this.#policy;
-    const hasOthers =
-      this.#sent < this.#policy.attempts && this.#trials.some(({ state }) => state === "fresh");
+  #try(trials: readonly Trial<U>[], delayMs: number, now: number): Step<U> {
+    const { attemptMs, attempts } = this.#policy;
+    const hasOthers = this.#sent + 1 < attempts && trials.length > 1;
     const deadlineMs =
       attemptMs !== null && hasOthers
         ? Math.min(this.#deadlineMs, now + delayMs + attemptMs)
         : this.#deadlineMs;
-    return { kind: "attempt", target: trial.target, delayMs, mayWait, deadlineMs };
+    return { kind: "try", targets: trials.map(({ target }) => target), delayMs, deadlineMs };
   }
 }
 
-/** After a prompt was too long for one model, only a larger one helps, or one of which nothing is known. */
-function isLarger<U>(target: Target<U>, tooSmall: Target<U> | null): boolean {
-  if (tooSmall === null) return true;
-  if (target.contextTokens === null || tooSmall.contextTokens === null)
-    return target.model !== tooSmall.model;
-  return target.contextTokens > tooSmall.contextTokens;
+function stop(reason: StopReason): { readonly kind: "stop"; readonly reason: StopReason } {
+  return { kind: "stop", reason };
 }

@@ -157,6 +157,14 @@ describe("latency", () => {
     expect(hedgeAfterMs(health.latencies, HEDGE_POLICY)).toBe(afterMs);
   });
 
+  test("counts half as much when enough is counted", () => {
+    const histogram = new LatencyHistogram();
+    for (let count = 0; count < 2000; count += 1) histogram.observe(count < 1500 ? 10 : 1000);
+    expect(histogram.total).toBe(1000);
+    expect(histogram.quantile(0.74)).toBeLessThan(20);
+    expect(histogram.quantile(0.76)).toBeGreaterThan(999);
+  });
+
   test("of no answer is unknown", () => {
     expect(new LatencyHistogram().quantile(0.5)).toBeNull();
   });

@@ -5,13 +5,13 @@ import { admit, blockedMs, report } from "../../src/routing/health.ts";
 import type { FailureKind } from "../../src/routing/health.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
 import { Progress, RETRY_POLICY } from "../../src/routing/retry.ts";
-import type { RetryPolicy } from "../../src/routing/retry.ts";
-import type { Attempt, Target } from "../../src/routing/target.ts";
+import type { RetryPolicy, Setback } from "../../src/routing/retry.ts";
+import type { Target } from "../../src/routing/target.ts";
 
-function targets(health: HealthBook, names: readonly string[]): readonly Attempt<string>[] {
+function targets(health: HealthBook, names: readonly string[]): readonly Target<string>[] {
   return names.map((name) => {
     const [provider = "", model = ""] = name.split("/");
-    const target: Target<string> = {
+    return {
       provider,
       model,
       key: "",
@@ -20,7 +20,6 @@ function targets(health: HealthBook, names: readonly string[]): readonly Attempt
       endpoints: null,
       upstream: name,
     };
-    return { target, waitMs: 0 };
   });
 }
 
@@ -39,6 +38,7 @@ const setback = fc.record({
   ),
   waitMs: fc.option(fc.nat(20_000)),
   tookMs: fc.nat(10_000),
+  which: fc.nat(10),
 });
 
 const policyOf = (attempts: number): RetryPolicy => ({ ...RETRY_POLICY, attempts, attemptMs: 5000 });
@@ -57,18 +57,20 @@ describe("a request's progress", () => {
       fc.property(input, ({ names, attempts, totalMs, setbacks, chance }) => {
         const plan = targets(new HealthBook(), names);
         const progress = new Progress(plan, policyOf(attempts), totalMs);
-        let target = plan[0]?.target;
+        let choice: readonly Target<string>[] = plan;
         let now = 0;
         let sent = 0;
-        for (const { kind, waitMs, tookMs } of setbacks) {
+        for (const { kind, waitMs, tookMs, which } of setbacks) {
+          const target = choice[which % choice.length];
           if (target === undefined) break;
-          expect(blockedMs(target.health, now)).toBe(0);
+          expect(choice.map(({ health }) => blockedMs(health, now))).toEqual(choice.map(() => 0));
+          progress.started(target);
           const pass = admit(target.health, now);
           if (pass === null) throw new Error("a circuit is in the way");
           sent += 1;
           now += tookMs;
           report(target.health, pass, { kind, ...(waitMs === null ? {} : { waitMs }) }, now);
-          const step = progress.next({ kind, waitMs }, now, () => chance);
+          const step = progress.next(target, { kind, waitMs }, now, () => chance);
           if (step.kind === "stop") {
             expect(step.reason).not.toBe("pointless");
             break;
@@ -77,7 +79,7 @@ describe("a request's progress", () => {
           expect(step.deadlineMs).toBeLessThanOrEqual(totalMs);
           expect(step.delayMs).toBeLessThanOrEqual(RETRY_POLICY.pauseMsMax);
           now += step.delayMs;
-          target = step.target;
+          choice = step.targets;
         }
         expect(sent).toBeLessThanOrEqual(attempts);
         expect(progress.sent).toBe(sent);
@@ -86,44 +88,81 @@ describe("a request's progress", () => {
     );
   });
 
-  test("tries every target before it tries one again", () => {
-    const plan = targets(new HealthBook(), ["main/a", "spare/a", "third/a"]);
-    const progress = new Progress(plan, policyOf(5), 60_000);
-    const tried = [1, 2, 3].map(() => {
-      const step = progress.next({ kind: "transient", waitMs: null }, 0, () => 0.5);
-      return step.kind === "attempt" ? step.target.upstream : step.reason;
+  const backAndForth = (names: readonly string[], setback: Setback, times: number) => {
+    const plan = targets(new HealthBook(), names);
+    const progress = new Progress(plan, policyOf(times + 1), 600_000);
+    let target = plan[0];
+    return Array.from({ length: times }, () => {
+      if (target === undefined) throw new Error("no target");
+      progress.started(target);
+      const step = progress.next(target, setback, 0, () => 0.999);
+      if (step.kind === "stop") throw new Error(step.reason);
+      [target] = step.targets;
+      return { upstream: target?.upstream, delayMs: step.delayMs };
     });
-    expect(tried).toEqual(["spare/a", "third/a", "main/a"]);
+  };
+
+  test("tries every target before it tries one again", () => {
+    const tried = backAndForth(["main/a", "spare/a", "third/a"], { kind: "transient", waitMs: null }, 3);
+    expect(tried.map(({ upstream }) => upstream)).toEqual(["spare/a", "third/a", "main/a"]);
   });
 
   test("pauses for a random part of a time that doubles", () => {
-    const [attempt] = targets(new HealthBook(), ["main/a"]);
-    if (attempt === undefined) throw new Error("no target");
-    const progress = new Progress([attempt], policyOf(8), 600_000);
-    const pauses = [1, 2, 3, 4, 5, 6].map(() => {
-      const step = progress.next({ kind: "rate_limited", waitMs: null }, 0, () => 0.999);
-      return step.kind === "attempt" ? step.delayMs : 0;
-    });
-    expect(pauses).toEqual([250, 500, 1000, 1999, 3997, 3997].map((ms) => expect.closeTo(ms, -1)));
+    const pauses = backAndForth(["main/a"], { kind: "rate_limited", waitMs: null }, 6).map(
+      ({ delayMs }) => delayMs,
+    );
+    expect(pauses).toEqual([250, 500, 999, 1998, 3996, 3996]);
   });
 
-  test("hedges on another target with room, once for each attempt that is left, and pays for it", () => {
+  test("pays for another model of a provider that it has burdened, and gets it back if another takes the request", () => {
+    const plan = targets(new HealthBook(), ["main/a", "main/b", "spare/a"]);
+    const [first, second, third] = plan;
+    if (first === undefined || second === undefined || third === undefined) throw new Error("no targets");
+    const budget = first.health.retryBudget;
+    const failOnce = () => {
+      const progress = new Progress(plan, policyOf(3), 60_000);
+      progress.started(first);
+      expect(progress.next(first, { kind: "transient", waitMs: null }, 0, () => 0)).toMatchObject({
+        targets: [{ upstream: "main/b" }, { upstream: "spare/a" }],
+      });
+      expect(budget.left()).toBe(8);
+      return progress;
+    };
+    failOnce().started(third);
+    expect(budget.left()).toBe(10);
+    failOnce().started(second);
+    expect(budget.left()).toBe(8);
+    while (budget.withdraw());
+    const broke = new Progress(plan, policyOf(3), 60_000);
+    broke.started(first);
+    expect(broke.next(first, { kind: "transient", waitMs: null }, 0, () => 0)).toMatchObject({
+      targets: [{ upstream: "spare/a" }],
+    });
+  });
+
+  test("hedges on another target, once for each attempt that is left, and pays for it", () => {
     const plan = targets(new HealthBook(), ["main/a", "spare/a", "third/a"]);
-    plan[1]?.target.health.provider.trip(0, 1000);
+    const [first, second, third] = plan;
+    if (first === undefined || second === undefined || third === undefined) throw new Error("no targets");
+    second.health.provider.trip(0, 1000);
     const progress = new Progress(plan, policyOf(2), 60_000);
-    expect(progress.hedge(0)?.upstream).toBe("third/a");
+    progress.started(first);
+    expect(progress.hedge(0)).toBe(third);
+    progress.started(third);
     expect(progress.hedge(0)).toBeNull();
-    expect(plan[2]?.target.health.retryBudget.left()).toBe(8);
-    expect(progress.next({ kind: "transient", waitMs: null }, 0, () => 0)).toMatchObject({
+    expect(third.health.retryBudget.left()).toBe(8);
+    expect(progress.next(first, { kind: "transient", waitMs: null }, 0, () => 0)).toMatchObject({
       reason: "attempts_used",
     });
   });
 
-  test("does not hedge where there is no room or no budget", () => {
-    const [first, second] = targets(new HealthBook(), ["main/a", "spare/a"]);
+  test("does not hedge where the budget is used", () => {
+    const plan = targets(new HealthBook(), ["main/a", "spare/a"]);
+    const [first, second] = plan;
     if (first === undefined || second === undefined) throw new Error("no targets");
-    expect(new Progress([first, { ...second, waitMs: 5 }], policyOf(3), 60_000).hedge(0)).toBeNull();
-    while (second.target.health.retryBudget.withdraw());
-    expect(new Progress([first, second], policyOf(3), 60_000).hedge(0)).toBeNull();
+    while (second.health.retryBudget.withdraw());
+    const progress = new Progress(plan, policyOf(3), 60_000);
+    progress.started(first);
+    expect(progress.hedge(0)).toBeNull();
   });
 });

@@ -144,32 +144,41 @@ export class Interpreter {
     deadlineMs: number,
   ): string[] {
     const log: string[] = [];
-    let target = attempts[0]?.target;
+    const progress = new Progress(
+      attempts.map(({ target }) => target),
+      policy,
+      deadlineMs,
+    );
+    let targets = attempts.map(({ target }) => target);
     let prefix = "";
-    const progress = new Progress(attempts, policy, deadlineMs);
-    while (target !== undefined) {
+    for (;;) {
+      const target = targets.find((one) => this.#hasRoom(one, answers, log));
+      if (target === undefined) return [...log, "no room"];
       const answer = answers.get(target.upstream)?.shift() ?? "ok";
       log.push(`${prefix}${target.upstream} ${answer}`);
+      progress.started(target);
       const setback = this.#try(target, answer);
-      if (setback === null) break;
-      const step = progress.next(setback, this.#now, this.#random);
-      if (step.kind === "stop") {
-        log.push(`stop: ${step.reason}`);
-        break;
-      }
-      const early = step.deadlineMs < deadlineMs ? ` (by ${showMs(step.deadlineMs - this.#now)})` : "";
-      prefix = `${step.delayMs > 0 ? `after ${showMs(step.delayMs)} ` : ""}${step.mayWait ? "" : "no waiting: "}${early === "" ? "" : `${early.trim()} `}`;
+      if (setback === null) return log;
+      const step = progress.next(target, setback, this.#now, this.#random);
+      if (step.kind === "stop") return [...log, `stop: ${step.reason}`];
+      const early = step.deadlineMs < deadlineMs ? `by ${showMs(step.deadlineMs - this.#now)} ` : "";
+      prefix = `${step.delayMs > 0 ? `after ${showMs(step.delayMs)} ` : ""}${early}`;
       this.#now += step.delayMs;
-      target = step.target;
+      targets = [...step.targets];
     }
-    return log;
   }
 
-  /** One attempt: `ok`, `no_room`, or a failure with a wait and the time that it took, as in `timeout/2s took=30s`. */
+  #hasRoom(target: Target<Name>, answers: ReadonlyMap<Name, string[]>, log: string[]): boolean {
+    if (answers.get(target.upstream)?.[0] !== "no_room") return true;
+    answers.get(target.upstream)?.shift();
+    log.push(`${target.upstream} no_room`);
+    return false;
+  }
+
+  /** One attempt: `ok`, or a failure with a wait and the time that it took, as in `rate_limited/2s took=30s`. */
   #try(target: Target<Name>, answer: string): Setback | null {
-    if (answer === "no_room") return { kind: "no_room" };
     const pass = admit(target.health, this.#now);
-    if (pass === null) return { kind: "blocked" };
+    if (pass === null) throw new Error(`a circuit is in the way of ${target.upstream}`);
     const [kindAndWait = "", took] = answer.split(" took=");
     if (took !== undefined) this.#now += readMs(took);
     const [kindName = "", wait] = kindAndWait.split("/");
