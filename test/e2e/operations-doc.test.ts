@@ -1,0 +1,25 @@
+// The metrics that docs/OPERATIONS.md lists are those that a gateway shows.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { RequestMetrics } from "../../src/observe/request-metrics.ts";
+import { startGateway } from "./harness.ts";
+
+test("docs/OPERATIONS.md lists every metric, and none besides", async () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/OPERATIONS.md"), "utf8");
+  const listed = [...page.matchAll(/^\| `(sluice_\w+)` \| [\w, ]*\|/gm)].map(([, name = ""]) => name);
+  const gateway = await startGateway({ providers: { simulator: {} } });
+  await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "simulator/sim-chat", messages: [{ role: "user", content: "hello" }] }),
+  });
+  const shown = [...(await gateway.metrics()).matchAll(/^# TYPE (sluice_\w+)/gm)].map(
+    ([, name = ""]) => name,
+  );
+  // Those of requests are left out while they have nothing to show, such as waiting.
+  const ofRequests = new RequestMetrics().families().map(({ name }) => name);
+  expect(new Set(listed)).toEqual(new Set([...shown, ...ofRequests]));
+  expect(listed).toHaveLength(new Set(listed).size);
+  expect(await gateway.stop()).toBe(0);
+});
