@@ -5,8 +5,11 @@ import { answerCompletion, completionJson, completionPayloads } from "./completi
 import { answerEmbeddings } from "./embeddings.ts";
 import { chatJson, chatPayloads } from "./chat-wire.ts";
 import { frame } from "./faults.ts";
+import { answerModeration } from "./moderations.ts";
+import { answerResponse, responseEvents } from "./responses.ts";
 import { parseChat } from "./chat-request.ts";
 import type { JsonObject } from "./json.ts";
+import type { ResponseMemory } from "./responses.ts";
 import type { WireContext } from "./chat-wire.ts";
 
 export interface Answer {
@@ -21,6 +24,7 @@ export interface AnswerContext extends WireContext {
   /** How many tokens of prose to answer with; null: the request decides. */
   readonly tokens: number | null;
   readonly alwaysFloats: boolean;
+  readonly memory: ResponseMemory;
 }
 
 export type Route = (body: JsonObject, context: AnswerContext) => Answer;
@@ -30,6 +34,8 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/v1/chat/completions", chat],
   ["/v1/completions", completion],
   ["/v1/embeddings", embeddings],
+  ["/v1/responses", responses],
+  ["/v1/moderations", moderations],
 ]);
 
 function chat(body: JsonObject, context: AnswerContext): Answer {
@@ -59,6 +65,21 @@ function completion(body: JsonObject, context: AnswerContext): Answer {
 
 function embeddings(body: JsonObject, context: AnswerContext): Answer {
   const { json, tokens } = answerEmbeddings(body, context.alwaysFloats);
+  return { promptTokens: tokens, completionTokens: 0, isStream: false, chunks: [json] };
+}
+
+function responses(body: JsonObject, context: AnswerContext): Answer {
+  const made = answerResponse(body, context.memory, context);
+  return {
+    promptTokens: made.answer.usage.promptTokens,
+    completionTokens: made.answer.usage.completionTokens,
+    isStream: made.isStream,
+    chunks: made.isStream ? responseEvents(made) : [JSON.stringify(made.response)],
+  };
+}
+
+function moderations(body: JsonObject): Answer {
+  const { json, tokens } = answerModeration(body);
   return { promptTokens: tokens, completionTokens: 0, isStream: false, chunks: [json] };
 }
 

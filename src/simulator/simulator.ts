@@ -10,6 +10,7 @@ import { ROUTES, modelJson, modelsJson } from "./answers.ts";
 import { faultEntry, omissionsOf, parseFault, spoiled } from "./faults.ts";
 import { parseBody, stringAt } from "./json.ts";
 import { QuotaKeeper } from "./quota.ts";
+import { ResponseMemory } from "./responses.ts";
 import { play } from "./plan.ts";
 import { headerNumber, readBody, refusalPlan, sendError, sendJson } from "./exchange.ts";
 import type { Answer, Route } from "./answers.ts";
@@ -108,6 +109,7 @@ class SimulatorCore {
   private readonly random: Random;
   private quota: SimulatorQuota;
   private keeper: QuotaKeeper;
+  private readonly memory = new ResponseMemory();
   private injected: Fault[] = [];
   private requestCount = 0;
   private ended = 0;
@@ -164,15 +166,27 @@ class SimulatorCore {
       return;
     }
     this.authenticate(request);
-    if (request.method === "GET" && path.startsWith("/v1/models")) {
-      const id = decodeURIComponent(path.slice("/v1/models/".length));
-      sendJson(response, 200, id === "" ? modelsJson() : modelJson(id));
+    const stored = this.stored(`${request.method} ${path}`);
+    if (stored !== null) {
+      sendJson(response, 200, stored);
       return;
     }
     const answer = request.method === "POST" ? ROUTES.get(path) : undefined;
     if (answer === undefined)
       throw new GatewayError("not_found", `There is no route ${request.method} ${path}.`);
     this.serve(request, response, parseBody(body), answer);
+  }
+
+  /** Answers that no model is asked for: models, and responses made before. null: it is no such route. */
+  private stored(route: string): string | null {
+    const [, method, kind, text = ""] =
+      /^(GET|DELETE) \/v1\/(models|responses)(?:\/(.+))?$/.exec(route) ?? [];
+    const id = decodeURIComponent(text);
+    if (method === "GET" && kind === "models") return id === "" ? modelsJson() : modelJson(id);
+    if (kind !== "responses" || id === "") return null;
+    if (method === "GET") return JSON.stringify(this.memory.get(id));
+    this.memory.remove(id);
+    return JSON.stringify({ id, object: "response", deleted: true });
   }
 
   private authenticate(request: IncomingMessage): void {
@@ -199,13 +213,15 @@ class SimulatorCore {
   }
 
   private serve(request: IncomingMessage, response: ServerResponse, body: JsonObject, route: Route): void {
-    const model = stringAt(body, "model");
+    // Some routes do without a model; the others look for it themselves.
+    const model = typeof body["model"] === "string" ? body["model"] : "";
     const fault = this.faultFor(request, model);
     const answer = route(body, {
       created: Math.floor(this.clock.wallMs() / 1000),
       omitted: omissionsOf(fault),
       tokens: headerNumber(request, "x-simulator-tokens"),
       alwaysFloats: fault?.name === "floats",
+      memory: this.memory,
     });
     const now = this.clock.elapsedMs();
     const isRefusal = fault !== null && faultEntry(fault.name).isRefusal === true;
