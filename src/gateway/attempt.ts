@@ -92,7 +92,7 @@ export class Attempt implements Receiver, RelayHost {
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
-    this.#relay = this.#relayFor(status, headers["content-type"] ?? "");
+    this.#relay = this.#relayFor(status, headers);
   }
 
   onData(chunk: Buffer): void {
@@ -157,16 +157,18 @@ export class Attempt implements Receiver, RelayHost {
     };
   }
 
-  #relayFor(status: number, type: string): Relay {
-    const { provider } = this.#target;
+  #relayFor(status: number, headers: IncomingHttpHeaders): Relay {
+    const { provider, errorHints } = this.#target;
     const { isStream, includeUsage } = this.#exchange.request.members;
-    if (status >= 300) return new ErrorRelay(this, { provider, status, headers: this.#headers });
+    const context = { provider, errorHints, status, headers, wallMs: this.#parts.clock.wallMs() };
+    const type = headers["content-type"] ?? "";
     const isStreamed = type.startsWith(STREAM_TYPE);
-    if (isStream && isStreamed) return new StreamRelay(this, { provider, includeUsage });
-    if (isStream || isStreamed || type.startsWith("text/html")) {
-      return new ErrorRelay(this, { provider, status, headers: this.#headers });
+    if (status >= 300 || isStream !== isStreamed || type.startsWith("text/html")) {
+      return new ErrorRelay(this, context);
     }
-    return new WholeRelay(this, { provider, convert: null });
+    return isStream
+      ? new StreamRelay(this, { context, includeUsage })
+      : new WholeRelay(this, { context, convert: null });
   }
 
   #answerHeaders(bytes: number | null): string[] {

@@ -1,29 +1,19 @@
 // Takes an answer that is no answer: a failed status, or a success of the wrong kind. Its body is read up to a bound and
 // turned into the error that it means; nothing of it is passed on as it is.
-import type { IncomingHttpHeaders } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { errorInAnswer } from "./answer-error.ts";
+import { errorInAnswer, errorOf, ERROR_BYTES_MAX, type AnswerContext } from "./answer-error.ts";
 import type { Relay, RelayHost } from "./relay.ts";
-
-/** What is read of an error's body; the rest says nothing more. */
-const ERROR_BYTES_MAX = 64 * 1024;
-
-export interface FailedAnswer {
-  readonly provider: string;
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-}
 
 export class ErrorRelay implements Relay {
   readonly #host: RelayHost;
-  readonly #answer: FailedAnswer;
+  readonly #context: AnswerContext;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isOver = false;
 
-  constructor(host: RelayHost, answer: FailedAnswer) {
+  constructor(host: RelayHost, context: AnswerContext) {
     this.#host = host;
-    this.#answer = answer;
+    this.#context = context;
   }
 
   data(chunk: Buffer): void {
@@ -37,7 +27,8 @@ export class ErrorRelay implements Relay {
     if (this.#isOver) return;
     this.#isOver = true;
     const body = Buffer.concat(this.#chunks).subarray(0, ERROR_BYTES_MAX);
-    this.#host.fail(errorOf(this.#answer, body));
+    const isFailed = this.#context.status >= 300;
+    this.#host.fail(isFailed ? errorOf(this.#context, body) : this.#wrongKind(body));
   }
 
   usage(): null {
@@ -47,18 +38,14 @@ export class ErrorRelay implements Relay {
   outputTokens(): number {
     return 0;
   }
-}
 
-function errorOf({ provider, status, headers }: FailedAnswer, body: Buffer): GatewayError {
-  const told = errorInAnswer(body, provider);
-  if (status >= 300)
-    return told ?? new GatewayError("provider_error", `Provider \`${provider}\` answered ${status}.`);
-  const type = (headers["content-type"] ?? "no type").replaceAll(/[^\x20-\x7e]/g, "").slice(0, 100);
-  return (
-    told ??
-    new GatewayError(
-      "provider_bad_response",
-      `Provider \`${provider}\` answered with content of the wrong type (${type}).`,
-    )
-  );
+  /** A success with content that was not asked for: an error in disguise, or a page of somebody else's. */
+  #wrongKind(body: Buffer): GatewayError {
+    const told = errorInAnswer(this.#context, body);
+    if (told !== null) return told;
+    const { provider, headers } = this.#context;
+    const type = (headers["content-type"] ?? "none").replaceAll(/[^\x20-\x7e]/g, "").slice(0, 100);
+    const message = `Provider \`${provider}\` answered with content of the wrong type (${type}).`;
+    return new GatewayError("provider_bad_response", message);
+  }
 }

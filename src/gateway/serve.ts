@@ -103,10 +103,17 @@ async function attempt(
   } finally {
     exchange.onStop = null;
     const endedMs = parts.clock.elapsedMs();
+    if (end !== null) heedProvider(end, target.provider, endedMs, parts.limiter);
     if (pass !== null) report(target.health, pass, verdictOf(end), endedMs);
     if (end === null || !end.isSent) parts.limiter.giveBack(reservation, endedMs);
     else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), endedMs);
   }
+}
+
+/** A provider that asks to be left alone is: by all requests, not only this one. */
+function heedProvider(end: AttemptEnd, provider: string, now: number, limiter: Limiter): void {
+  if (end.error?.code !== "provider_rate_limited" || end.error.retryAfterMs === undefined) return;
+  limiter.pause(provider, now + end.error.retryAfterMs);
 }
 
 /** What an attempt that was sent is settled with: what was reported, else what the bytes tell. */

@@ -9,7 +9,7 @@ import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
-import { errorInAnswer } from "./answer-error.ts";
+import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
 
 /** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
@@ -22,7 +22,7 @@ const ERROR_FRAME = /(^|\n)data:\s*\{\s*"error"\s*:\s*[{"]/;
 export interface StreamOptions {
   /** Whether the client asked for the final usage chunk. */
   readonly includeUsage: boolean;
-  readonly provider: string;
+  readonly context: AnswerContext;
 }
 
 export class StreamRelay implements Relay {
@@ -123,7 +123,7 @@ export class StreamRelay implements Relay {
   #begin(frames: Buffer): boolean {
     const data = firstData(frames);
     if (data === null) return false;
-    const error = errorInAnswer(data, this.#options.provider);
+    const error = errorInAnswer(this.#options.context, data);
     if (error !== null) {
       this.#isOver = true;
       this.#host.fail(error);
@@ -173,7 +173,7 @@ export class StreamRelay implements Relay {
     this.#isOver = true;
     this.#held = null;
     this.#heldBytes = 0;
-    this.#host.fail(new GatewayError(code, `Provider \`${this.#options.provider}\` ${what}.`));
+    this.#host.fail(new GatewayError(code, `Provider \`${this.#options.context.provider}\` ${what}.`));
   }
 
   #isFinished(): boolean {

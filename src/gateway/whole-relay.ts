@@ -2,7 +2,7 @@
 // be tried elsewhere and goes out in one write; beyond the bound it is passed on as it comes.
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
-import { errorInAnswer } from "./answer-error.ts";
+import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { lastUsage } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { parseUsage } from "./usage.ts";
@@ -18,7 +18,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 export interface WholeOptions {
-  readonly provider: string;
+  readonly context: AnswerContext;
   /** Changes the body before it goes to the client; the answer is then held whole. */
   readonly convert: ((body: Buffer) => Buffer) | null;
 }
@@ -86,7 +86,7 @@ export class WholeRelay implements Relay {
 
   #finish(body: Buffer): void {
     const error = isObject(body)
-      ? errorInAnswer(body, this.#options.provider)
+      ? errorInAnswer(this.#options.context, body)
       : this.#badResponse("answered with something that is not a JSON object");
     if (error !== null) {
       this.#isOver = true;
@@ -109,7 +109,10 @@ export class WholeRelay implements Relay {
   }
 
   #badResponse(what: string): GatewayError {
-    return new GatewayError("provider_bad_response", `Provider \`${this.#options.provider}\` ${what}.`);
+    return new GatewayError(
+      "provider_bad_response",
+      `Provider \`${this.#options.context.provider}\` ${what}.`,
+    );
   }
 
   #fail(what: string): void {
