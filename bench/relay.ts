@@ -33,6 +33,7 @@ const server = createServer((request, response) => {
     );
   });
 });
+process.once("SIGTERM", () => process.exit());
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();

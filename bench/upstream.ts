@@ -69,6 +69,7 @@ const server = createServer((request, response) => {
     else response.writeHead(200, ANSWER_HEAD).end(ANSWER);
   });
 });
+process.once("SIGTERM", () => process.exit());
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
   const address = server.address();

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The program: reads the command line and runs the command. Everything it does is in cli/.
+import "./cli/engine.ts";
 import { parseCommandLine, type Invocation } from "./cli/args.ts";
 import { runCheck, type Output } from "./cli/check.ts";
 import { runDrain } from "./cli/drain-command.ts";

@@ -1,0 +1,87 @@
+// The processes of a benchmark: started, asked for their port, their CPU time and memory read from the kernel, stopped.
+import { spawn, type ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Load, LoadResult } from "./load.ts";
+
+const DEADLINE_MS = 60_000;
+
+/** A process that serves. */
+export class Served {
+  readonly port: number;
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  /** Starts `node ARGS` and waits for a line of its output that holds its port (`pattern`'s first group). */
+  static async start(
+    args: readonly string[],
+    pattern: RegExp = /^(\d+)$/,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Served> {
+    const child = spawn(process.execPath, args, {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    });
+    const line = await firstMatch(child, pattern);
+    return new Served(child, Number(line));
+  }
+
+  /** CPU time that all threads of the process have used so far, in microseconds. */
+  cpuMicros(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8");
+    // Fields count from behind the name, which may hold spaces: utime and stime are the 12th and 13th there.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+  }
+
+  /** Memory that the process keeps to itself, in bytes. */
+  memoryBytes(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** Ends the process; resolves when it is gone. */
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
+    this.#child.kill("SIGTERM");
+    await gone;
+  }
+}
+
+async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string> {
+  if (child.stdout === null) throw new Error("The process has no output.");
+  const lines = createInterface({ input: child.stdout });
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const timer = setTimeout(() => reject(new Error("The process did not say its port.")), DEADLINE_MS);
+  lines.on("line", (line) => {
+    const match = pattern.exec(line);
+    if (match?.[1] !== undefined) resolve(match[1]);
+  });
+  child.once("exit", (code) => reject(new Error(`The process ended with ${code} before it listened.`)));
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs the driver once. */
+export async function drive(load: Load): Promise<LoadResult> {
+  const child = spawn(process.execPath, [`${import.meta.dirname}/driver.ts`, JSON.stringify(load)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`The driver ended with ${String(code)}.`);
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
