@@ -46,6 +46,7 @@ export const ERRORS = {
   stream_interrupted: { status: 502, type: "server_error", retry: "no" },
   // Ourselves.
   internal_error: { status: 500, type: "server_error", retry: "no" },
+  overloaded: { status: 503, type: "server_error", retry: "later" },
   storage_unavailable: { status: 503, type: "server_error", retry: "later" },
   no_provider: { status: 503, type: "server_error", retry: "no" },
   shutting_down: { status: 503, type: "server_error", retry: "later" },

@@ -2,6 +2,7 @@
 // head; those that don't are watched by one sweep for all connections rather than by a timer each.
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
+import { LARGE_BYTES_MIN, overloaded, type BodyBudget } from "./body-budget.ts";
 import { tooLarge } from "./content.ts";
 
 /** Called exactly once, unless the client goes away before the body is whole: then never. */
@@ -18,11 +19,13 @@ export interface BodyLimits {
 
 export class BodyReader {
   readonly #limits: BodyLimits;
+  readonly #budget: BodyBudget;
   /** Bodies of which a part is missing. */
   readonly #waiting = new Set<PartialBody>();
 
-  constructor(limits: BodyLimits) {
+  constructor(limits: BodyLimits, budget: BodyBudget) {
     this.#limits = limits;
+    this.#budget = budget;
   }
 
   /** How many bodies are being waited for, for metrics. */
@@ -32,7 +35,7 @@ export class BodyReader {
 
   /** Reads the body; `nowMs` is the time of its head's arrival by the clock that `sweep` is given. */
   read(request: IncomingMessage, nowMs: number, done: BodyRead): void {
-    const body = new PartialBody(this.#limits, nowMs, (error, bytes) => {
+    const body = new PartialBody({ limits: this.#limits, budget: this.#budget }, nowMs, (error, bytes) => {
       this.#waiting.delete(body);
       done(error, bytes);
     });
@@ -41,11 +44,10 @@ export class BodyReader {
     request.on("end", () => body.finish());
     request.on("close", () => {
       this.#waiting.delete(body);
+      body.drop();
     });
-    request.on("error", () => {
-      // The client broke off; `close` follows and there is nobody to answer.
-      this.#waiting.delete(body);
-    });
+    // The client broke off: `close` follows, and there is nobody to answer.
+    request.on("error", () => body.drop());
   }
 
   /** Gives up bodies that have been silent for too long. Call it about once a second. */
@@ -57,7 +59,10 @@ export class BodyReader {
 /** One body while it comes in. */
 class PartialBody {
   readonly #limits: BodyLimits;
+  readonly #budget: BodyBudget;
   readonly #done: BodyRead;
+  /** What the budget has counted of it. */
+  #countedBytes = 0;
   #chunks: Buffer[] = [];
   #length = 0;
   #isDone = false;
@@ -65,8 +70,13 @@ class PartialBody {
   #heardMs: number;
   #lengthAtSweep = 0;
 
-  constructor(limits: BodyLimits, nowMs: number, done: BodyRead) {
-    this.#limits = limits;
+  constructor(
+    bounds: { readonly limits: BodyLimits; readonly budget: BodyBudget },
+    nowMs: number,
+    done: BodyRead,
+  ) {
+    this.#limits = bounds.limits;
+    this.#budget = bounds.budget;
     this.#heardMs = nowMs;
     this.#done = done;
   }
@@ -75,7 +85,22 @@ class PartialBody {
     if (this.#isDone) return;
     this.#length += chunk.length;
     if (this.#length > this.#limits.bodyBytesMax) this.#end(tooLarge(this.#limits.bodyBytesMax), NOTHING);
+    else if (this.#length >= LARGE_BYTES_MIN && !this.#count()) this.#end(overloaded(), NOTHING);
     else this.#chunks.push(chunk);
+  }
+
+  #count(): boolean {
+    if (!this.#budget.take(this.#length - this.#countedBytes)) return false;
+    this.#countedBytes = this.#length;
+    return true;
+  }
+
+  /** Lets go of what has come in; the body will not be whole. */
+  drop(): void {
+    this.#isDone = true;
+    this.#chunks = [];
+    this.#budget.give(this.#countedBytes);
+    this.#countedBytes = 0;
   }
 
   finish(): void {
@@ -100,8 +125,7 @@ class PartialBody {
 
   #end(error: GatewayError | null, body: Buffer): void {
     if (this.#isDone) return;
-    this.#isDone = true;
-    this.#chunks = [];
+    this.drop();
     this.#done(error, body);
   }
 }

@@ -12,6 +12,7 @@ import type { ClientKey } from "../gateway/runtime.ts";
 import type { Observer } from "../observe/events.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
 import { ClientDownstream } from "./downstream.ts";
 import { hiddenError, type ErrorShape } from "./error-answer.ts";
@@ -38,6 +39,7 @@ export interface JsonRoutesOptions {
   readonly observer: Observer;
   readonly authenticator: Authenticator;
   readonly bodyReader: BodyReader;
+  readonly bodyBudget: BodyBudget;
   readonly bodyBytesMax: number;
 }
 
@@ -113,6 +115,7 @@ export class JsonRoutes {
     const { id, request, response, receivedMs, to } = arrival;
     if (response.destroyed) return;
     try {
+      this.#options.bodyBudget.hold(body, response);
       const members = scanRequest(body, to.required);
       const { headers } = request;
       const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs };

@@ -14,6 +14,7 @@ import type { Observer, Sample } from "../observe/events.ts";
 import { createApp } from "./app.ts";
 import { Authenticator } from "./authenticate.ts";
 import { BodyReader, type BodyLimits } from "./body.ts";
+import { BodyBudget } from "./body-budget.ts";
 import { answerClientError, pendingAnswer, rawAnswer } from "./client-error.ts";
 import { hiddenError } from "./error-answer.ts";
 import { JsonRoutes } from "./json-routes.ts";
@@ -22,6 +23,8 @@ import type { PlainRoute } from "./plain-route.ts";
 import { sendError } from "./respond.ts";
 
 export interface HttpLimits extends BodyLimits {
+  /** All large bodies together, from their first bytes until their answers are over. */
+  readonly bodyBytesTotalMax: number;
   /** Connections beyond this many are closed at once. */
   readonly connectionsMax: number;
   readonly headBytesMax: number;
@@ -37,6 +40,7 @@ export interface HttpLimits extends BodyLimits {
 
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   bodyBytesMax: 64 * 1024 * 1024,
+  bodyBytesTotalMax: 1024 * 1024 * 1024,
   bodyStallMs: 30_000,
   connectionsMax: 20_000,
   headBytesMax: 32 * 1024,
@@ -78,6 +82,7 @@ export function createHttpServer(options: HttpOptions): HttpServer {
 class NodeHttpServer implements HttpServer {
   readonly #options: HttpOptions;
   readonly #server: Server;
+  readonly #bodyBudget: BodyBudget;
   readonly #bodyReader: BodyReader;
   readonly #jsonRoutes: JsonRoutes;
   readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
@@ -91,11 +96,20 @@ class NodeHttpServer implements HttpServer {
     const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
     const authenticator = new Authenticator();
     this.#options = options;
-    this.#bodyReader = new BodyReader(limits);
+    this.#bodyBudget = new BodyBudget(limits.bodyBytesTotalMax);
+    this.#bodyReader = new BodyReader(limits, this.#bodyBudget);
     const { bodyBytesMax } = limits;
     const bodyReader = this.#bodyReader;
-    this.#jsonRoutes = new JsonRoutes({ gateway, clock, observer, authenticator, bodyReader, bodyBytesMax });
-    const commandReader = new BodyReader({ ...limits, bodyBytesMax: COMMAND_BYTES_MAX });
+    this.#jsonRoutes = new JsonRoutes({
+      gateway,
+      clock,
+      observer,
+      authenticator,
+      bodyReader,
+      bodyBudget: this.#bodyBudget,
+      bodyBytesMax,
+    });
+    const commandReader = new BodyReader({ ...limits, bodyBytesMax: COMMAND_BYTES_MAX }, this.#bodyBudget);
     const isBusyPath = (path: string): boolean => this.#jsonRoutes.has(path);
     const { log } = observer;
     this.#app = createApp({
@@ -231,6 +245,12 @@ class NodeHttpServer implements HttpServer {
       name: "sluice_http_bodies_waiting",
       help: "Requests whose body has not arrived whole.",
       value: this.#bodyReader.waitingCount,
+    };
+    yield {
+      ...gauge,
+      name: "sluice_http_large_bodies_bytes",
+      help: "Bytes of large request bodies in memory.",
+      value: this.#bodyBudget.heldBytes,
     };
     yield {
       name: "sluice_http_connections_dropped_total",

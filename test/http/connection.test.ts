@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Downstream } from "../../src/gateway/downstream.ts";
 import { errorOf } from "./envelope.ts";
@@ -161,6 +162,50 @@ describe("a body that is too large", () => {
     const server = await startServer({ limits });
     const client = server.client().send(`${CHAT_HEAD}expect: 100-continue\r\ncontent-length: 200000\r\n\r\n`);
     expect((await client.answer()).status).toBe(413);
+  });
+});
+
+describe("large bodies together", () => {
+  const held = (server: Fixture) =>
+    server.samples().find(({ name }) => name === "sluice_http_large_bodies_bytes")?.value;
+  const large = { ...CHAT, padding: "x".repeat(300_000) };
+
+  test("are bounded until their answers are over", async () => {
+    const pending: Downstream[] = [];
+    const server = await startServer({
+      limits: { bodyBytesTotalMax: 700_000 },
+      serve: (_, downstream) => void pending.push(downstream),
+    });
+    const first = [server.client().send(jsonRequest(large)), server.client().send(jsonRequest(large))];
+    while (pending.length < 2) await nextTurn();
+    expect(held(server)).toBeGreaterThan(600_000);
+    const refused = await server.client().send(jsonRequest(large)).answer();
+    expect(refused).toMatchObject({ status: 503, headers: { "retry-after": "2" } });
+    expect(errorOf(refused)).toMatchObject({ code: "overloaded" });
+    const small = server.client().send(jsonRequest(CHAT));
+    while (pending.length < 3) await nextTurn();
+    for (const downstream of pending) downstream.response.end("{}");
+    for (const client of [...first, small]) expect((await client.answer()).status).toBe(200);
+    while (held(server) !== 0) await nextTurn();
+  });
+
+  test("count while they come in, decoded, and no longer when the client has gone", async () => {
+    const server = await startServer({ limits: { bodyBytesTotalMax: 1_000_000, bodyBytesMax: 2_000_000 } });
+    const begun = server.client().send(`${CHAT_HEAD}content-length: 1000000\r\n\r\n${"x".repeat(800_000)}`);
+    while (held(server) !== 800_000) await nextTurn();
+    const bomb = gzipSync(JSON.stringify(large));
+    const refused = await server
+      .client()
+      .send(jsonRequest(bomb, { "content-encoding": "gzip" }))
+      .answer();
+    expect(refused.status).toBe(503);
+    begun.close();
+    while (held(server) !== 0) await nextTurn();
+    const served = await server
+      .client()
+      .send(jsonRequest(bomb, { "content-encoding": "gzip" }))
+      .answer();
+    expect(served.status).toBe(200);
   });
 });
 
