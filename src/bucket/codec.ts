@@ -78,6 +78,13 @@ export class Writer {
     this.#length += 8;
   }
 
+  /** In single precision, for hints. */
+  single(value: number): void {
+    this.#reserve(4);
+    this.#view.setFloat32(this.#length, value, true);
+    this.#length += 4;
+  }
+
   boolean(value: boolean): void {
     this.integer(value ? 1 : 0);
   }
@@ -160,6 +167,13 @@ export class Reader {
   /** A finite double. */
   number(): number {
     const value = this.#view.getFloat64(this.#take(8), true);
+    if (!Number.isFinite(value)) throw new Malformed("a number is not finite");
+    return value;
+  }
+
+  /** A finite number in single precision. */
+  single(): number {
+    const value = this.#view.getFloat32(this.#take(4), true);
     if (!Number.isFinite(value)) throw new Malformed("a number is not finite");
     return value;
   }

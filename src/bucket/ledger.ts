@@ -37,6 +37,8 @@ export class Entry {
   boot = 0;
   version = 0;
   row: Row;
+  /** When it came in, by the clock of the replica that keeps this ledger, in elapsed milliseconds. */
+  heardMs = 0;
   newer: Entry | null = null;
   older: Entry | null = null;
 
@@ -54,6 +56,8 @@ export class Member implements Standing {
   version = 0;
   profile: Profile = NEW_PROFILE;
   profileStamp: Stamp = NEVER;
+  /** When something new was last heard of it, in elapsed milliseconds. */
+  heardMs = -Infinity;
   newest: Entry | null = null;
 
   constructor(id: string) {
@@ -111,8 +115,11 @@ export interface Section {
   readonly profile: { readonly stamp: Stamp; readonly profile: Profile } | null;
 }
 
-/** `dominated`: nothing in it was new. `gap`: it begins above what is known here, and was passed over. */
-export type MergeResult = "merged" | "dominated" | "gap";
+/**
+ * `dominated`: nothing in it was new. `gap`: it begins above what is known here, and was passed over. `set back`: its
+ * author forgot gives that are known here, and it was passed over.
+ */
+export type MergeResult = "merged" | "dominated" | "gap" | "set back";
 
 /** Told of each row that a merge takes, before it replaces the old one. */
 export type RowListener = (bucket: BucketRows, author: string, before: Row | undefined, after: Row) => void;
@@ -122,6 +129,17 @@ export class Ledger {
   readonly members = new Map<string, Member>();
   readonly buckets = new Map<string, BucketRows>();
   succession: Succession = new Map();
+
+  /** Forgets everything that was said. */
+  clear(): void {
+    this.lineage = null;
+    this.members.clear();
+    for (const bucket of this.buckets.values()) {
+      bucket.entries.clear();
+      bucket.balances.clear();
+    }
+    this.succession = new Map();
+  }
 
   member(id: string): Member {
     let member = this.members.get(id);
@@ -155,7 +173,7 @@ export class Ledger {
   }
 
   /** Puts an author's row in its place and at the head of the author's list. The stamp must be the author's latest. */
-  place(author: Member, bucket: BucketRows, stamp: Stamp, row: Row): void {
+  place(author: Member, bucket: BucketRows, stamp: Stamp, row: Row): Entry {
     let entry = bucket.entries.get(author.id);
     if (entry === undefined) {
       entry = new Entry(author, bucket, row);
@@ -169,6 +187,7 @@ export class Ledger {
     entry.boot = stamp.boot;
     entry.version = stamp.version;
     link(entry);
+    return entry;
   }
 
   setProfile(author: Member, stamp: Stamp, profile: Profile): void {
@@ -206,23 +225,38 @@ export class Ledger {
   }
 
   /** Takes what is new in a section. */
-  merge(section: Section, onRow: RowListener): MergeResult {
+  merge(section: Section, nowMs: number, onRow: RowListener): MergeResult {
     const author = this.member(section.author);
     if (compareStamps(section.to, author) <= 0) return "dominated";
     if (compareStamps(section.from, author) > 0) return "gap";
+    if (this.#isSetBack(section)) return "set back";
     for (const { stamp, bucket: key, row } of section.entries) {
       const bucket = this.bucket(key);
       const entry = bucket.entries.get(author.id);
       if (entry !== undefined && compareStamps(stamp, entry) <= 0) continue;
       onRow(bucket, author.id, entry?.row, row);
-      this.place(author, bucket, stamp, row);
+      this.place(author, bucket, stamp, row).heardMs = nowMs;
     }
+    author.heardMs = nowMs;
     if (section.profile !== null && compareStamps(section.profile.stamp, author.profileStamp) > 0) {
       this.setProfile(author, section.profile.stamp, section.profile.profile);
     }
     author.boot = section.to.boot;
     author.version = section.to.version;
     return "merged";
+  }
+
+  /** Whether a row gives less than its author gave before: its disk went back in time, and it must hear of that first. */
+  #isSetBack(section: Section): boolean {
+    return section.entries.some(({ bucket: key, row }) => {
+      const known = this.buckets.get(key)?.entries.get(section.author)?.row;
+      if (known === undefined) return false;
+      for (const [receiver, edge] of known.given) {
+        if (this.succession.has(receiver)) continue;
+        if (difference(row.given.get(receiver)?.parts ?? 0, edge.parts) < 0) return true;
+      }
+      return false;
+    });
   }
 }
 

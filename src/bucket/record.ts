@@ -26,6 +26,8 @@ export interface Instant {
 export interface IdentityRecord {
   readonly id: string;
   readonly boot: number;
+  /** What it had said in that boot. */
+  readonly version: number;
   /** The boot since which this replica's disk has not gone back in time. */
   readonly soundSince: number;
   readonly lineage: Lineage | null;
@@ -64,6 +66,7 @@ export function encodeIdentity(record: IdentityRecord): Uint8Array {
   const writer = new Writer(KIND_IDENTITY, VERSION);
   writer.id(record.id);
   writer.integer(record.boot);
+  writer.integer(record.version);
   writer.integer(record.soundSince);
   writeLineage(writer, record.lineage);
   writer.number(record.timelineMs);
@@ -78,6 +81,7 @@ export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
   const record = {
     id: reader.id(),
     boot: reader.integer(),
+    version: reader.integer(),
     soundSince: reader.integer(),
     lineage: readLineage(reader),
     timelineMs: reader.number(),
@@ -121,7 +125,7 @@ export function encodeHolding(record: HoldingRecord): Uint8Array {
   writer.integer(record.aheadParts);
   writer.number(record.aheadUnits);
   writer.integer(record.aheadPeriod + 1);
-  writeRow(writer, record.row);
+  writeRow(writer, record.row, (id) => writer.id(id));
   return writer.finish();
 }
 
@@ -134,7 +138,7 @@ export function decodeHolding(bytes: Uint8Array): HoldingRecord {
     aheadParts: reader.integer(),
     aheadUnits: reader.number(),
     aheadPeriod: reader.integer() - 1,
-    row: readRow(reader),
+    row: readRow(reader, () => reader.id()),
   };
   reader.end();
   return record;
@@ -145,7 +149,7 @@ export function encodeRow(record: RowRecord): Uint8Array {
   writer.text(record.key);
   writer.id(record.author);
   writeStamp(writer, record.stamp);
-  writeRow(writer, record.row);
+  writeRow(writer, record.row, (id) => writer.id(id));
   return writer.finish();
 }
 
@@ -155,7 +159,7 @@ export function decodeRow(bytes: Uint8Array): RowRecord {
     key: reader.text(KEY_BYTES_MAX),
     author: reader.id(),
     stamp: readStamp(reader),
-    row: readRow(reader),
+    row: readRow(reader, () => reader.id()),
   };
   reader.end();
   return record;
@@ -166,7 +170,7 @@ export function encodeMember(record: MemberRecord): Uint8Array {
   writer.id(record.id);
   writeStamp(writer, record.known);
   writeStamp(writer, record.profileStamp);
-  writeProfile(writer, record.profile);
+  writeProfile(writer, record.profile, (id) => writer.id(id));
   return writer.finish();
 }
 
@@ -176,41 +180,45 @@ export function decodeMember(bytes: Uint8Array): MemberRecord {
     id: reader.id(),
     known: readStamp(reader),
     profileStamp: readStamp(reader),
-    profile: readProfile(reader),
+    profile: readProfile(reader, () => reader.id()),
   };
   reader.end();
   return record;
 }
 
-export function writeProfile(writer: Writer, profile: Profile): void {
+/** How ids are written: in full in the store, as numbers of a table in a message. */
+export type WriteId = (id: string) => void;
+export type ReadId = () => string;
+
+export function writeProfile(writer: Writer, profile: Profile, writeId: WriteId): void {
   writer.text(profile.name);
   writer.boolean(profile.heir !== "");
-  if (profile.heir !== "") writer.id(profile.heir);
+  if (profile.heir !== "") writeId(profile.heir);
   writer.integer(profile.claims.size);
-  for (const victim of profile.claims) writer.id(victim);
+  for (const victim of profile.claims) writeId(victim);
   writer.integer(profile.carriedOut.size);
   for (const [replica, count] of profile.carriedOut) {
-    writer.id(replica);
+    writeId(replica);
     writer.integer(count);
   }
 }
 
-export function readProfile(reader: Reader): Profile {
+export function readProfile(reader: Reader, readId: ReadId): Profile {
   const name = reader.text(NAME_BYTES_MAX);
-  const heir = reader.boolean() ? reader.id() : "";
+  const heir = reader.boolean() ? readId() : "";
   const claims = new Set<string>();
-  for (let left = reader.count(16); left > 0; left--) claims.add(reader.id());
+  for (let left = reader.count(1); left > 0; left--) claims.add(readId());
   const carriedOut = new Map<string, number>();
-  for (let left = reader.count(17); left > 0; left--) carriedOut.set(reader.id(), reader.integer());
+  for (let left = reader.count(2); left > 0; left--) carriedOut.set(readId(), reader.integer());
   return { name, heir, claims, carriedOut };
 }
 
-export function writeRow(writer: Writer, row: Row): void {
+export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {
   writer.number(row.spent);
   writer.number(row.returned);
   writer.integer(row.given.size);
   for (const [receiver, edge] of row.given) {
-    writer.id(receiver);
+    writeId(receiver);
     writer.integer(edge.parts);
     writer.integer(edge.partsBefore);
     writer.integer(edge.units);
@@ -220,12 +228,12 @@ export function writeRow(writer: Writer, row: Row): void {
   writeGauge(writer, row.gauge);
 }
 
-export function readRow(reader: Reader): Row {
-  const spent = amount(reader);
-  const returned = amount(reader);
+export function readRow(reader: Reader, readId: ReadId): Row {
+  const spent = positive(reader.number());
+  const returned = positive(reader.number());
   const given = new Map<string, Edge>();
-  for (let left = reader.count(21); left > 0; left--) {
-    given.set(reader.id(), {
+  for (let left = reader.count(6); left > 0; left--) {
+    given.set(readId(), {
       parts: runningTotal(reader),
       partsBefore: runningTotal(reader),
       units: runningTotal(reader),
@@ -236,27 +244,26 @@ export function readRow(reader: Reader): Row {
   return { spent, returned, given, gauge: readGauge(reader) };
 }
 
-/** Gauges are hints, so single precision would do; doubles keep the format plain. */
+/** Gauges are hints: single precision will do. */
 function writeGauge(writer: Writer, gauge: Gauge): void {
-  writer.number(gauge.level);
-  writer.number(gauge.demand);
-  writer.number(gauge.cost);
-  writer.number(gauge.waiting);
-  writer.number(gauge.waitingMs);
+  writer.single(gauge.level);
+  writer.single(gauge.demand);
+  writer.single(gauge.cost);
+  writer.single(gauge.waiting);
+  writer.single(gauge.waitingMs);
 }
 
 function readGauge(reader: Reader): Gauge {
   return {
-    level: reader.number(),
-    demand: amount(reader),
-    cost: amount(reader),
-    waiting: amount(reader),
-    waitingMs: amount(reader),
+    level: reader.single(),
+    demand: positive(reader.single()),
+    cost: positive(reader.single()),
+    waiting: positive(reader.single()),
+    waitingMs: positive(reader.single()),
   };
 }
 
-function amount(reader: Reader): number {
-  const value = reader.number();
+function positive(value: number): number {
   if (value < 0) throw new Malformed("an amount is negative");
   return value;
 }

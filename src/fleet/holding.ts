@@ -12,6 +12,8 @@ import type { Bucket } from "./quota.ts";
 export interface Waiting {
   readonly cost: number;
   readonly sinceMs: number;
+  /** Units that the whole line waits for, where it is known. */
+  readonly queued?: number | undefined;
 }
 
 /** A bucket that this replica's configuration names: it has a limit and so a level. */
@@ -35,6 +37,8 @@ export class Holding {
   /** What this replica has given, gives that are not durable yet included. Replaced, never changed in place. */
   given: ReadonlyMap<string, Edge> = new Map();
   waiting: Waiting | null = null;
+  /** Nobody waits yet, but somebody soon will. */
+  isEarly = false;
   /** Whether a take failed only because the block was too small, so that the next durable record is news. */
   isAwaitingBlock = false;
 
@@ -44,6 +48,8 @@ export class Holding {
   isStaged = false;
   /** Its own row has gives that the flush under way writes. */
   isFlushing = false;
+  /** Whom the gives are for that no flush has made durable yet. */
+  readonly givenTo = new Set<string>();
   /** Authors whose rows here must be written. */
   readonly dirtyRows = new Set<string>();
 

@@ -2,6 +2,7 @@
 // record, this replica's row and the rows heard from others (they belong together: the level includes what those rows
 // gave), the profiles of members, and who this replica is at which time. One flush is under way at a time.
 import { Malformed } from "../bucket/codec.ts";
+import type { Profile } from "../bucket/ledger.ts";
 import {
   decodeHolding,
   decodeIdentity,
@@ -54,6 +55,7 @@ export class Journal {
   /** The replica's time line less the process's clock, in milliseconds. */
   readonly #offsetMs: number;
   #flushing: readonly Holding[] | null = null;
+  #flushingProfile: Profile | null = null;
 
   constructor(state: ReplicaState, offsetMs: number) {
     this.#state = state;
@@ -76,7 +78,9 @@ export class Journal {
     const state = this.#state;
     state.nowMs = Math.max(state.nowMs, nowMs);
     const batch: [string, Uint8Array | null][] = [];
-    const holdings = state.dirty.splice(0, FLUSH_BUCKETS_MAX);
+    const count = state.isStartingOver ? state.dirty.length : FLUSH_BUCKETS_MAX;
+    state.isStartingOver = false;
+    const holdings = state.dirty.splice(0, count);
     for (const holding of holdings) this.#collectHolding(holding, batch);
     if (state.dirty.length === 0) this.#collectMembers(batch);
     batch.push([IDENTITY_KEY, encodeIdentity(this.#identity(instant))]);
@@ -136,12 +140,14 @@ export class Journal {
 
   #collectMembers(batch: [string, Uint8Array | null][]): void {
     const { ledger, dirtyMembers } = this.#state;
+    this.#flushingProfile = this.#state.pendingProfile;
     for (const id of dirtyMembers) {
       const member = ledger.members.get(id);
+      const profile = (member === this.#state.me ? this.#flushingProfile : null) ?? member?.profile;
       const bytes =
-        member === undefined
+        member === undefined || profile === undefined
           ? null
-          : encodeMember({ id, known: member, profileStamp: member.profileStamp, profile: member.profile });
+          : encodeMember({ id, known: member, profileStamp: member.profileStamp, profile });
       batch.push([MEMBER_PREFIX + id, bytes]);
     }
     dirtyMembers.clear();
@@ -149,7 +155,13 @@ export class Journal {
 
   #identity(instant: Instant): IdentityRecord {
     const { identity, ledger, nowMs } = this.#state;
-    return { ...identity, lineage: ledger.lineage, timelineMs: nowMs + this.#offsetMs, instant };
+    return {
+      ...identity,
+      version: this.#state.me.version,
+      lineage: ledger.lineage,
+      timelineMs: nowMs + this.#offsetMs,
+      instant,
+    };
   }
 
   /** The batch is durable: what was hidden may be seen, what was reserved may be taken. */
@@ -172,6 +184,18 @@ export class Journal {
       if (isDurable) this.#show(holding);
       else this.#putBack(holding);
     }
+    this.#endProfile(isDurable);
+  }
+
+  #endProfile(isDurable: boolean): void {
+    const state = this.#state;
+    const profile = this.#flushingProfile;
+    this.#flushingProfile = null;
+    if (!isDurable) for (const id of state.ledger.members.keys()) state.dirtyMembers.add(id);
+    else if (profile !== null) {
+      if (state.pendingProfile === profile) state.pendingProfile = null;
+      state.publishProfile(profile);
+    }
   }
 
   #show(holding: Holding): void {
@@ -179,6 +203,10 @@ export class Journal {
     if (holding.isFlushing) {
       holding.isFlushing = false;
       state.publish(holding);
+      if (!holding.isStaged) {
+        for (const receiver of holding.givenTo) state.toTell.add(receiver);
+        holding.givenTo.clear();
+      }
     }
     if (!holding.isAwaitingBlock || holding.local === null) return;
     holding.isAwaitingBlock = false;

@@ -39,8 +39,15 @@ export interface Quota {
    * and may leave debt. For a bucket of running requests call it with `actual` 0 at the end.
    */
   settle(bucket: Bucket, taken: number, actual: number, now: number): void;
-  /** Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units. */
-  wait(bucket: Bucket, oldest: { readonly cost: number; readonly sinceMs: number } | null, now: number): void;
+  /**
+   * Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units.
+   * `queued`, the units that the whole line waits for, lets the share follow demand that can't be admitted yet.
+   */
+  wait(
+    bucket: Bucket,
+    oldest: { readonly cost: number; readonly sinceMs: number; readonly queued?: number | undefined } | null,
+    now: number,
+  ): void;
   room(bucket: Bucket, now: number): Room;
   /**
    * Milliseconds until this replica's own refill (to the next calendar boundary where it refills by the calendar)

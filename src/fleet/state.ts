@@ -1,10 +1,10 @@
 // What a replica knows, in one place; the files beside this one are what it does with it. Everything that changes goes
 // through here, so that what must be written and what must be told is never forgotten.
-import { Ledger, type Member, type Profile } from "../bucket/ledger.ts";
+import { Ledger, type Lineage, type Member, type Profile } from "../bucket/ledger.ts";
 import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
-import { type Gauge, NO_GAUGE, NO_ROW, type Row } from "../bucket/row.ts";
+import { type Gauge, NEVER, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
 import { Holding, OpenBucket } from "./holding.ts";
 
 /** Who this replica is. */
@@ -33,6 +33,37 @@ export class ReplicaState {
   isBurnt = false;
   nowMs: number;
   wallMs: number;
+  /** Buckets for which somebody is in line. */
+  readonly waitedFor = new Set<Holding>();
+  /** Siblings that forgot what they gave: they are told all that is known of them. */
+  readonly setBack = new Set<string>();
+  /** Whether takes are admitted at all: not before the siblings were asked what they remember, nor after leaving. */
+  isAdmitting = true;
+  /** The siblings are being asked what they remember of this replica; it tells nothing of its own before. */
+  isRecovering = false;
+  /** What this replica had said when its disk was last written. */
+  storedStamp: Stamp = NEVER;
+  /** A profile that becomes this replica's when the flush that holds it is durable. */
+  pendingProfile: Profile | null = null;
+  /** Siblings that were given something that they can see now. */
+  readonly toTell = new Set<string>();
+  /** The boot of another process that runs under this replica's id, once it is known. */
+  supersededByBoot = 0;
+  /** Rows and members were dropped: the next flush must hold all of it at once. */
+  isStartingOver = false;
+  /** Totals for people. */
+  readonly counts = {
+    gives: 0,
+    merges: 0,
+    credits: 0,
+    refused: 0,
+    sent: 0,
+    received: 0,
+    sentBytes: 0,
+    receivedBytes: 0,
+  };
+  /** Grows with everything that siblings should hear of soon. */
+  news = 0;
   /** Asks the shell for a flush. */
   wake: () => void = () => {};
   /** Tells that a bucket may have room. */
@@ -81,8 +112,7 @@ export class ReplicaState {
   #fill(local: OpenBucket, share: number): void {
     local.resize(local.limit, share, this.nowMs);
     this.setPeriod(local);
-    const isUntouched = local.holding.rows.entries.size === 0 && !this.isBurnt;
-    if (isUntouched && local.limit.refill.kind !== "held") local.level = local.capacity;
+    if (this.isUntouched(local.holding) && local.limit.refill.kind !== "held") local.level = local.capacity;
   }
 
   #unpark(local: OpenBucket, record: HoldingRecord, share: number): void {
@@ -130,6 +160,66 @@ export class ReplicaState {
     this.room(local);
   }
 
+  /** Becomes a member of a fleet, with share zero. */
+  join(lineage: Lineage): void {
+    this.ledger.lineage = lineage;
+    this.isIdentityDirty = true;
+    for (const holding of this.holdings.values()) this.reshare(holding);
+    this.wake();
+  }
+
+  /** This replica's fleet gives way to an older one: it goes on there from share zero and level zero. */
+  startOver(lineage: Lineage): void {
+    const { ledger } = this;
+    for (const holding of this.holdings.values()) {
+      for (const author of holding.rows.entries.keys()) holding.dirtyRows.add(author);
+      holding.given = new Map();
+      holding.isStaged = false;
+    }
+    for (const id of ledger.members.keys()) this.dirtyMembers.add(id);
+    ledger.clear();
+    this.me = ledger.member(this.identity.id);
+    this.#newBoot();
+    this.waitedFor.clear();
+    this.setBack.clear();
+    this.isStartingOver = true;
+    this.burn();
+    this.join(lineage);
+    for (const holding of this.holdings.values()) this.publish(holding);
+  }
+
+  #newBoot(): void {
+    this.identity = { ...this.identity, boot: this.identity.boot + 1 };
+    this.me.boot = this.identity.boot;
+    this.me.version = 0;
+  }
+
+  /** What the disk says of levels is worth nothing: they start at zero, and earlier gives are not credited again. */
+  burn(): void {
+    this.identity = { ...this.identity, soundSince: this.identity.boot };
+    this.isIdentityDirty = true;
+    this.isBurnt = true;
+    for (const holding of this.holdings.values()) {
+      const { local, parked } = holding;
+      if (local !== null) {
+        if (local.limit.refill.kind !== "held") local.level = Math.min(0, local.level);
+      } else if (parked !== null) {
+        holding.parked = {
+          ...parked,
+          level: { level: Math.min(0, parked.level.level), atMs: this.nowMs, block: 0 },
+        };
+      }
+      this.markDirty(holding);
+    }
+    this.wake();
+  }
+
+  /** Another process runs under this id, from a copy of this disk, and was started later: this one stops. */
+  supersededBy(boot: number): void {
+    this.supersededByBoot = boot;
+    this.isAdmitting = false;
+  }
+
   /** Applies what this replica's share has become. */
   reshare(holding: Holding): void {
     const local = holding.local;
@@ -161,25 +251,43 @@ export class ReplicaState {
       spent: local.spent,
       returned: local.returned,
       given: holding.given,
-      gauge: this.#gaugeOf(holding, local),
+      gauge: this.gaugeOf(holding),
     };
   }
 
-  #gaugeOf(holding: Holding, local: OpenBucket): Gauge {
+  /** What this replica shows of its part at the moment. */
+  gaugeOf(holding: Holding): Gauge {
+    const local = holding.local;
+    if (local === null) return NO_GAUGE;
     const waiting = holding.waiting;
     return {
-      level: local.level,
-      demand: holding.demand,
-      cost: holding.cost,
-      waiting: waiting?.cost ?? 0,
-      waitingMs: waiting === null ? 0 : Math.max(0, this.nowMs - waiting.sinceMs),
+      level: Math.fround(local.level),
+      demand: Math.fround(holding.demand),
+      cost: Math.fround(holding.cost),
+      waiting: Math.fround(waiting?.cost ?? (holding.isEarly ? holding.cost : 0)),
+      waitingMs: waiting === null ? 0 : Math.fround(Math.max(0, this.nowMs - waiting.sinceMs)),
     };
   }
 
   /** Says this replica's row of a bucket under a new version. */
   publish(holding: Holding): void {
     this.me.version += 1;
+    this.news += 1;
     this.ledger.place(this.me, holding.rows, this.me, this.rowOf(holding));
+  }
+
+  /** Whether a bucket is full because nobody has taken from it, and this replica's because it has the founder's role. */
+  isUntouched(holding: Holding): boolean {
+    const founder = this.ledger.lineage?.founder ?? "";
+    const isFounders = (this.ledger.succession.get(founder) ?? founder) === this.me.id;
+    return isFounders && !this.isBurnt && !hasSpending(holding);
+  }
+
+  /** Says something about this replica that must be durable before anyone hears it. */
+  proposeProfile(profile: Profile): void {
+    this.pendingProfile = profile;
+    this.dirtyMembers.add(this.me.id);
+    this.wake();
   }
 
   /** Says something new about this replica itself. */
@@ -188,5 +296,15 @@ export class ReplicaState {
     const stamp = { boot: this.me.boot, version: this.me.version };
     this.ledger.setProfile(this.me, stamp, profile);
     this.dirtyMembers.add(this.me.id);
+    this.news += 1;
+    for (const holding of this.holdings.values()) this.reshare(holding);
   }
+}
+
+/** Whether any row speaks of units taken or given: a bucket that is only asked for is still full. */
+function hasSpending(holding: Holding): boolean {
+  for (const entry of holding.rows.entries.values()) {
+    if (entry.row.spent > 0 || entry.row.given.size > 0) return true;
+  }
+  return false;
 }

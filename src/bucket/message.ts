@@ -1,0 +1,167 @@
+// The one message that replicas exchange: who I am, what I know (my vector), and what you lack of it. The answer is a
+// message of the same kind. Ids and bucket keys are written once, in tables, and referred to by number:
+//
+//     sender  boot  serial  lineage  flags │ ids … │ keys … │ vector … │ section (author, from, to, entries, profile) …
+//
+// A reader bounds everything before it allocates and refuses what no honest replica sends: stamps outside their
+// section, entries out of order, two entries of one bucket, running totals out of range.
+import { Malformed, Reader, Writer } from "./codec.ts";
+import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
+import {
+  KEY_BYTES_MAX,
+  readLineage,
+  readProfile,
+  readRow,
+  readStamp,
+  writeLineage,
+  writeProfile,
+  writeRow,
+  writeStamp,
+} from "./record.ts";
+import { compareStamps, type Stamp } from "./row.ts";
+
+const KIND_MESSAGE = 0x4d + 0x80;
+const VERSION = 1;
+
+export interface Message {
+  readonly sender: string;
+  readonly boot: number;
+  /** Counts the sender's messages of this boot, so that a repeated one is noticed. */
+  readonly serial: number;
+  /** `null`: the sender belongs to no fleet yet, and knows nothing. */
+  readonly lineage: Lineage | null;
+  readonly wantsAnswer: boolean;
+  readonly vector: Vector;
+  readonly sections: readonly Section[];
+}
+
+/** Gives each value a number at its first use. */
+class Table {
+  readonly values: string[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  number(value: string): number {
+    let number = this.#numbers.get(value);
+    if (number === undefined) {
+      number = this.values.length;
+      this.values.push(value);
+      this.#numbers.set(value, number);
+    }
+    return number;
+  }
+}
+
+/** Every id and key of a message, in the order of use. */
+function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table } {
+  const ids = new Table();
+  const keys = new Table();
+  for (const id of message.vector.keys()) ids.number(id);
+  for (const { author, entries, profile } of message.sections) {
+    ids.number(author);
+    for (const { bucket, row } of entries) {
+      keys.number(bucket);
+      for (const receiver of row.given.keys()) ids.number(receiver);
+    }
+    if (profile === null) continue;
+    if (profile.profile.heir !== "") ids.number(profile.profile.heir);
+    for (const id of profile.profile.claims) ids.number(id);
+    for (const id of profile.profile.carriedOut.keys()) ids.number(id);
+  }
+  return { ids, keys };
+}
+
+export function encodeMessage(message: Message): Uint8Array {
+  const writer = new Writer(KIND_MESSAGE, VERSION);
+  const { ids, keys } = tablesOf(message);
+  const writeId = (id: string): void => writer.integer(ids.number(id));
+  writer.id(message.sender);
+  writer.integer(message.boot);
+  writer.integer(message.serial);
+  writeLineage(writer, message.lineage);
+  writer.boolean(message.wantsAnswer);
+  writer.integer(ids.values.length);
+  for (const id of ids.values) writer.id(id);
+  writer.integer(keys.values.length);
+  for (const key of keys.values) writer.text(key);
+  writer.integer(message.vector.size);
+  for (const [id, stamp] of message.vector) {
+    writeId(id);
+    writeStamp(writer, stamp);
+  }
+  writer.integer(message.sections.length);
+  for (const section of message.sections) writeSection(writer, section, writeId, keys);
+  return writer.finish();
+}
+
+function writeSection(writer: Writer, section: Section, writeId: (id: string) => void, keys: Table): void {
+  writeId(section.author);
+  writeStamp(writer, section.from);
+  writeStamp(writer, section.to);
+  writer.integer(section.entries.length);
+  let { boot } = section.from;
+  for (const { stamp, bucket, row } of section.entries) {
+    // Boots are long and rarely change within a section: zero stands for the one before.
+    writer.integer(stamp.boot === boot ? 0 : stamp.boot);
+    boot = stamp.boot;
+    writer.integer(stamp.version);
+    writer.integer(keys.number(bucket));
+    writeRow(writer, row, writeId);
+  }
+  writer.boolean(section.profile !== null);
+  if (section.profile === null) return;
+  writeStamp(writer, section.profile.stamp);
+  writeProfile(writer, section.profile.profile, writeId);
+}
+
+/** Parses a message; throws `Malformed`. */
+export function decodeMessage(bytes: Uint8Array): Message {
+  const reader = new Reader(bytes, KIND_MESSAGE, VERSION);
+  const sender = reader.id();
+  const boot = reader.integer();
+  const serial = reader.integer();
+  const lineage = readLineage(reader);
+  const wantsAnswer = reader.boolean();
+  const ids = readTable(reader, 16, () => reader.id());
+  const keys = readTable(reader, 1, () => reader.text(KEY_BYTES_MAX));
+  const readId = (): string => at(ids, reader.integer());
+  const vector = new Map<string, Stamp>();
+  for (let left = reader.count(3); left > 0; left--) vector.set(readId(), readStamp(reader));
+  const sections: Section[] = [];
+  for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
+  reader.end();
+  return { sender, boot, serial, lineage, wantsAnswer, vector, sections };
+}
+
+function readTable(reader: Reader, sizeMin: number, read: () => string): string[] {
+  return Array.from({ length: reader.count(sizeMin) }, read);
+}
+
+function at(table: readonly string[], number: number): string {
+  const value = table[number];
+  if (value === undefined) throw new Malformed("a reference is outside its table");
+  return value;
+}
+
+function readSection(reader: Reader, readId: () => string, keys: readonly string[]): Section {
+  const author = readId();
+  const from = readStamp(reader);
+  const to = readStamp(reader);
+  const entries: SectionEntry[] = [];
+  let last = from;
+  for (let left = reader.count(20); left > 0; left--) {
+    const boot = reader.integer();
+    const stamp = { boot: boot === 0 ? last.boot : boot, version: reader.integer() };
+    if (compareStamps(stamp, last) <= 0 || compareStamps(stamp, to) > 0) {
+      throw new Malformed("an entry lies outside its section or out of order");
+    }
+    last = stamp;
+    const bucket = at(keys, reader.integer());
+    const row = readRow(reader, readId);
+    if (row.given.has(author)) throw new Malformed("a replica gives to itself");
+    entries.push({ stamp, bucket, row });
+  }
+  const profile = reader.boolean()
+    ? { stamp: readStamp(reader), profile: readProfile(reader, readId) }
+    : null;
+  return { author, from, to, entries, profile };
+}

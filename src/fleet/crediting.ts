@@ -1,0 +1,92 @@
+// Receiving: when a row that gives to this replica is merged, its parts count at once (the ledger sees to that) and its
+// units are added to the level, once, in memory. They may be taken before they are durable: whatever is taken is
+// covered by the block of the durable record, and after a crash the same row is merged again.
+//
+// For calendar buckets units belong to a period. Units of the period that we are in are added. Parts that were given
+// in an earlier period had not been refilled for ours by anybody, so they are full. And when the giver's calendar is
+// ahead of ours, parts and units are set apart until our own boundary comes.
+import { difference, MILLI, WHOLE } from "../bucket/parts.ts";
+import { type Edge, NO_EDGE, type Row } from "../bucket/row.ts";
+import type { Holding, OpenBucket } from "./holding.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** What a merged row newly gives to this replica. */
+export interface Credit {
+  readonly holding: Holding;
+  readonly parts: number;
+  /** Milli-units. */
+  readonly units: number;
+  /** As in `Edge`. */
+  readonly period: number;
+}
+
+/** What is new for this replica in a row; `null` when nothing is. */
+export function creditOf(
+  state: ReplicaState,
+  holding: Holding,
+  before: Row | undefined,
+  after: Row,
+): Credit | null {
+  const edge = after.given.get(state.me.id);
+  if (edge === undefined) return null;
+  const known = before?.given.get(state.me.id) ?? NO_EDGE;
+  const parts = difference(edge.parts, known.parts);
+  if (parts <= 0) return null;
+  return { holding, parts, units: newUnits(state, known, edge), period: edge.period };
+}
+
+/** Units that were given before our disk went back in time may have been credited already: they are not counted. */
+function newUnits(state: ReplicaState, known: Edge, edge: Edge): number {
+  const { soundSince, boot } = state.identity;
+  if (edge.boot < soundSince || edge.boot > boot) return 0;
+  const isSame =
+    known.boot === edge.boot && known.period === edge.period && known.partsBefore === edge.partsBefore;
+  return isSame ? Math.max(0, difference(edge.units, known.units)) : edge.units;
+}
+
+/** Books a credit. The ledger must hold the row already. */
+export function book(state: ReplicaState, { holding, parts, units, period }: Credit): void {
+  const { local } = holding;
+  state.counts.credits += 1;
+  state.markDirty(holding);
+  if (local === null) {
+    park(state, holding, units);
+    return;
+  }
+  local.refill(state.nowMs);
+  if (local.limit.refill.kind === "calendar" && period !== 0 && period - 1 > local.period) {
+    setApart(local, parts, units / MILLI, period - 1);
+    state.reshare(holding);
+    return;
+  }
+  state.reshare(holding);
+  if (local.limit.refill.kind !== "held") {
+    const most = (parts / WHOLE) * local.limit.capacity;
+    const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
+    local.level = Math.min(local.capacity, local.level + (isFresh ? most : Math.min(most, units / MILLI)));
+  }
+  state.room(local);
+}
+
+function setApart(local: OpenBucket, parts: number, units: number, period: number): void {
+  const most = (parts / WHOLE) * local.limit.capacity;
+  local.aheadUnits = Math.min(most, units) + (local.aheadPeriod === period ? local.aheadUnits : 0);
+  local.aheadParts += parts;
+  local.aheadPeriod = Math.max(local.aheadPeriod, period);
+}
+
+/** Units of a bucket that is not open are added to its record, which keeps what they are. */
+function park(state: ReplicaState, holding: Holding, units: number): void {
+  const record = holding.parked;
+  const level = record?.level ?? { level: 0, atMs: state.nowMs, block: 0 };
+  holding.parked = {
+    key: holding.rows.key,
+    period: -1,
+    aheadParts: 0,
+    aheadUnits: 0,
+    aheadPeriod: -1,
+    ...record,
+    level: { ...level, level: level.level + units / MILLI },
+    row: state.rowOf(holding),
+  };
+}

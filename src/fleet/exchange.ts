@@ -1,0 +1,187 @@
+// Messages out and in: what to tell a peer, and which messages are taken at all.
+import { Malformed } from "../bucket/codec.ts";
+import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
+import type { Entry, Vector } from "../bucket/ledger.ts";
+import { NEVER, type Stamp } from "../bucket/row.ts";
+import { type Link, Links, type Occasion } from "./links.ts";
+import { mergeMessage, type MergeReport } from "./merging.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** Entries in one message; more follow in the next. */
+const ENTRIES_MAX = 2000;
+/** A message above this size is refused unread. */
+export const MESSAGE_BYTES_MAX = 4 << 20;
+/** How far behind the latest a message of one sender may come in. */
+const SERIALS_BEHIND_MAX = 256;
+
+export interface Outgoing {
+  readonly link: string;
+  readonly bytes: Uint8Array;
+}
+
+export type Received =
+  | {
+      readonly kind: "taken";
+      readonly from: string;
+      readonly wantsAnswer: boolean;
+      /** Units were given that the answer can show only after a flush. */
+      readonly mustFlush: boolean;
+      readonly report: MergeReport;
+    }
+  /** Nothing was changed by it. */
+  | { readonly kind: "refused"; readonly reason: RefusalReason; readonly detail: string };
+
+export type RefusalReason = "malformed" | "oversized" | "repeated" | "own";
+
+interface Serials {
+  boot: number;
+  highest: number;
+  readonly seen: Set<number>;
+}
+
+export class Exchange {
+  readonly #state: ReplicaState;
+  readonly links: Links;
+  readonly #serials = new Map<string, Serials>();
+  #serial = 0;
+
+  constructor(state: ReplicaState, links: Links) {
+    this.#state = state;
+    this.links = links;
+  }
+
+  /** The messages to send now. */
+  due(occasion: Occasion): Outgoing[] {
+    const { toTell } = this.#state;
+    for (const receiver of toTell) {
+      const link = this.links.to(receiver);
+      if (link !== undefined) link.isUrgent = true;
+    }
+    toTell.clear();
+    return this.links.due(occasion).map((link) => ({ link: link.name, bytes: this.request(link) }));
+  }
+
+  request(link: Link): Uint8Array {
+    return this.#encode(this.links.vectors.get(link.peer) ?? null, true, link);
+  }
+
+  /** The answer to a message that was taken: what its sender lacks. */
+  answer(to: string): Uint8Array {
+    this.#state.toTell.delete(to);
+    return this.#encode(this.links.vectors.get(to) ?? new Map(), false, this.links.to(to));
+  }
+
+  /** `known: null`: it is not known what the peer knows, so this only asks. */
+  #encode(known: Vector | null, wantsAnswer: boolean, link: Link | undefined): Uint8Array {
+    const state = this.#state;
+    const { ledger, me } = state;
+    const isTelling = known !== null && ledger.lineage !== null && !state.isRecovering;
+    const sections = isTelling
+      ? ledger.delta(this.#base(known), ENTRIES_MAX, (entry) => this.#isHidden(entry))
+      : [];
+    if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
+    const vector = ledger.vector();
+    if (state.isRecovering) vector.set(me.id, state.storedStamp);
+    this.#serial += 1;
+    const bytes = encodeMessage({
+      sender: me.id,
+      boot: me.boot,
+      serial: this.#serial,
+      lineage: ledger.lineage,
+      wantsAnswer,
+      vector,
+      sections,
+    });
+    state.counts.sent += 1;
+    state.counts.sentBytes += bytes.length;
+    return bytes;
+  }
+
+  /** A sibling that forgot what it gave is told everything that is known of it. */
+  #base(known: Vector): Vector {
+    if (this.#state.setBack.size === 0) return known;
+    const base = new Map<string, Stamp>(known);
+    for (const id of this.#state.setBack) base.set(id, NEVER);
+    return base;
+  }
+
+  #isHidden(entry: Entry): boolean {
+    if (entry.author !== this.#state.me) return false;
+    return this.#state.holdings.get(entry.bucket.key)?.isHidden ?? false;
+  }
+
+  /** Takes a message that came in on a link (an answer) or from anywhere (`null`). */
+  receive(bytes: Uint8Array, link: Link | null): Received {
+    const { counts } = this.#state;
+    counts.received += 1;
+    counts.receivedBytes += bytes.length;
+    const parsed = this.#parse(bytes);
+    if (parsed.kind === "refused") {
+      counts.refused += 1;
+      if (link !== null) this.links.failed(link);
+      return parsed;
+    }
+    return this.#take(parsed.message, link);
+  }
+
+  #parse(
+    bytes: Uint8Array,
+  ): { readonly kind: "message"; readonly message: Message } | (Received & { kind: "refused" }) {
+    if (bytes.length > MESSAGE_BYTES_MAX) {
+      return { kind: "refused", reason: "oversized", detail: `${bytes.length} bytes` };
+    }
+    try {
+      return { kind: "message", message: decodeMessage(bytes) };
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      return { kind: "refused", reason: "malformed", detail: error.message };
+    }
+  }
+
+  #take(message: Message, link: Link | null): Received {
+    const state = this.#state;
+    const refusal = this.#refusalOf(message, link);
+    if (refusal !== null) {
+      state.counts.refused += 1;
+      return refusal;
+    }
+    if (link !== null) this.links.answered(link, message.sender);
+    this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
+    const creditsBefore = state.counts.credits;
+    const report = mergeMessage(state, message);
+    state.counts.merges += 1;
+    if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
+    if (state.counts.credits > creditsBefore) this.links.hurry();
+    if (link !== null && message.sections.some((section) => section.profile === null)) link.hasMore = true;
+    const { sender: from, wantsAnswer } = message;
+    return { kind: "taken", from, wantsAnswer, mustFlush: report.hasGiven, report };
+  }
+
+  #refusalOf(message: Message, link: Link | null): (Received & { kind: "refused" }) | null {
+    const { me } = this.#state;
+    if (message.sender === me.id) {
+      if (message.boot > me.boot) this.#state.supersededBy(message.boot);
+      else if (message.boot === me.boot && link !== null) link.isSelf = true;
+      return { kind: "refused", reason: "own", detail: "the message is from this replica itself" };
+    }
+    if (!this.#isRepeated(message)) return null;
+    return { kind: "refused", reason: "repeated", detail: "the message was seen before" };
+  }
+
+  #isRepeated({ sender, boot, serial }: Message): boolean {
+    let serials = this.#serials.get(sender);
+    if (serials === undefined || boot > serials.boot) {
+      serials = { boot, highest: serial, seen: new Set() };
+      this.#serials.set(sender, serials);
+    }
+    if (boot < serials.boot || serial <= serials.highest - SERIALS_BEHIND_MAX) return true;
+    if (serials.seen.has(serial)) return true;
+    serials.seen.add(serial);
+    serials.highest = Math.max(serials.highest, serial);
+    if (serials.seen.size > 2 * SERIALS_BEHIND_MAX) {
+      for (const old of serials.seen)
+        if (old <= serials.highest - SERIALS_BEHIND_MAX) serials.seen.delete(old);
+    }
+    return false;
+  }
+}

@@ -1,0 +1,66 @@
+// What a replica shows of its buckets: how fast units are taken, what a request costs, who waits. Moving averages are
+// brought up to date at every tick, for the buckets that are in use only.
+import type { Holding, OpenBucket } from "./holding.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** The time constant of the averages. */
+const AVERAGE_MS = 1000;
+/** A replica that will run out within this time asks before a request has to wait. */
+const EARLY_MS = 1000;
+/** Demand below this part of the capacity per second is none. */
+const NO_DEMAND = 1e-3;
+
+/** Brings the gauges of all buckets in use up to date and says what has changed. `elapsedMs`: since the last tick. */
+export function updateGauges(state: ReplicaState, elapsedMs: number): void {
+  if (elapsedMs <= 0) return;
+  const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
+  state.active = state.active.filter((holding) => {
+    const { local } = holding;
+    if (local === null) return false;
+    local.refill(state.nowMs);
+    average(holding, local, elapsedMs, weight);
+    const isIdle =
+      holding.waiting === null &&
+      holding.demand < local.limit.capacity * NO_DEMAND &&
+      local.level >= local.capacity - 1e-6;
+    if (isIdle) holding.demand = 0;
+    holding.isEarly = !isIdle && isRunningOut(holding, local);
+    show(state, holding);
+    holding.isActive = !isIdle;
+    return !isIdle;
+  });
+}
+
+function average(holding: Holding, local: OpenBucket, elapsedMs: number, weight: number): void {
+  const spent = local.spent - holding.seenSpent;
+  const takes = local.takes - holding.seenTakes;
+  holding.seenSpent = local.spent;
+  holding.seenTakes = local.takes;
+  const queued = holding.waiting?.queued ?? holding.waiting?.cost ?? 0;
+  const rate = (spent * 1000) / elapsedMs + queued;
+  holding.demand += (rate - holding.demand) * weight;
+  if (takes > 0) holding.cost += (spent / takes - holding.cost) * (holding.cost === 0 ? 1 : weight);
+  else if (holding.cost === 0) holding.cost = holding.waiting?.cost ?? 0;
+}
+
+function isRunningOut(holding: Holding, local: OpenBucket): boolean {
+  if (holding.waiting !== null || local.limit.refill.kind === "held") return false;
+  return local.level + (local.ratePerMs - holding.demand / 1000) * EARLY_MS < 0;
+}
+
+/** Publishes this replica's row if it says something new. */
+export function show(state: ReplicaState, holding: Holding): void {
+  // Totals beyond the block are not covered by the disk yet; after a crash they would look like a disk gone back.
+  if (holding.isHidden || (holding.local !== null && holding.local.allowance < 0)) return;
+  const shown = holding.rows.entries.get(state.me.id)?.row;
+  if (shown !== undefined && shown.given === holding.given) {
+    const gauge = state.gaugeOf(holding);
+    const isSame =
+      shown.spent === holding.local?.spent &&
+      shown.gauge.level === gauge.level &&
+      shown.gauge.demand === gauge.demand &&
+      shown.gauge.waiting === gauge.waiting;
+    if (isSame) return;
+  }
+  state.publish(holding);
+}

@@ -1,0 +1,147 @@
+// Giving: what this replica holds beyond its entitlement goes to those in line. A give raises `given` and lowers the
+// level in memory; it is shown to nobody before the flush that holds both is durable.
+import { entitlementsOf, isInLine, lineOf, type Party } from "../bucket/entitlement.ts";
+import type { Member } from "../bucket/ledger.ts";
+import { advance, MILLI, MODULUS, WHOLE } from "../bucket/parts.ts";
+import { type Edge, NO_EDGE } from "../bucket/row.ts";
+import type { Holding, OpenBucket } from "./holding.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** A member from which nothing was heard for this long is left out of giving. */
+export const UNREACHABLE_AFTER_MS = 3000;
+/** Moves smaller than this part of the whole are not worth it, unless a request hangs on them. */
+const SMALL_PARTS = WHOLE / 50;
+/** Units of a bucket that nobody has touched: as many as the parts can hold. The receiver knows the capacity. */
+const FULL_UNITS = MODULUS / 4;
+
+export function isReachable(state: ReplicaState, member: Member): boolean {
+  if (member === state.me) return true;
+  return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < UNREACHABLE_AFTER_MS;
+}
+
+/** Everyone that can be reached, as they show themselves for one bucket. */
+export function partiesOf(state: ReplicaState, holding: Holding): Party[] {
+  const parties: Party[] = [];
+  for (const member of state.ledger.members.values()) {
+    if (!isReachable(state, member)) continue;
+    const share = state.ledger.share(holding.rows, member.id);
+    const entry = holding.rows.entries.get(member.id);
+    if (member === state.me) parties.push({ id: member.id, share, ...state.gaugeOf(holding) });
+    else if (entry !== undefined) {
+      const { gauge } = entry.row;
+      const waitingMs = gauge.waitingMs + state.nowMs - entry.heardMs;
+      parties.push({ id: member.id, share, ...gauge, waitingMs });
+    } else if (share !== 0) {
+      parties.push({ id: member.id, share, waiting: 0, waitingMs: 0, demand: 0, cost: 0 });
+    }
+  }
+  return parties;
+}
+
+/** Gives what is due of one bucket. Returns whether anything was given. */
+export function giveFrom(state: ReplicaState, holding: Holding): boolean {
+  const share = state.ledger.share(holding.rows, state.me.id);
+  if (share <= 0) return false;
+  const parties = partiesOf(state, holding);
+  if (!parties.some((party) => party.id !== state.me.id && isInLine(party))) return false;
+  const local = holding.local;
+  if (local === null) return giveAll(state, holding, parties, share);
+  local.refill(state.nowMs);
+  const entitled = entitlementsOf(parties, local.limit.capacity);
+  if (entitled === null) return false;
+  let excess = Math.min(share - (entitled.get(state.me.id) ?? 0), givableParts(local, share));
+  let hasGiven = false;
+  let isAhead = false;
+  for (const party of lineOf(parties)) {
+    if (party.id === state.me.id) {
+      isAhead = true;
+      continue;
+    }
+    const wanted = (entitled.get(party.id) ?? 0) - party.share;
+    const parts = Math.floor(Math.min(excess, wanted));
+    if (parts <= 0 || (parts < SMALL_PARTS && holdsRequest(party, local.limit.capacity))) continue;
+    const kept = isAhead ? (holding.waiting?.cost ?? 0) : 0;
+    give(state, holding, { to: party.id, parts, units: unitsFor(local, party, parts, kept) });
+    excess -= parts;
+    hasGiven = true;
+  }
+  return hasGiven;
+}
+
+function holdsRequest(party: Party, capacity: number): boolean {
+  return party.share >= 0 && (party.share / WHOLE) * capacity >= party.waiting;
+}
+
+/** Parts that may move at all: those whose units are in use by running requests stay, and so do those in debt. */
+function givableParts(local: OpenBucket, share: number): number {
+  if (local.limit.refill.kind === "held") {
+    return Math.max(0, Math.floor(((local.level - 1e-6) / local.limit.capacity) * WHOLE));
+  }
+  return local.level < -1e-6 ? 0 : share - local.aheadParts;
+}
+
+/** As many units as the receiver needs, at least what could not be kept, at most what the parts can hold. */
+function unitsFor(
+  local: OpenBucket,
+  party: Party & { readonly level?: number },
+  parts: number,
+  kept: number,
+): number {
+  const moved = (parts / WHOLE) * local.limit.capacity;
+  const overflow = local.level - (local.capacity - moved);
+  const needed = party.waiting - (party.level ?? 0);
+  const offered = Math.max(overflow, Math.min(local.level - kept, needed));
+  return Math.floor(Math.max(0, Math.min(offered, moved, local.level)) * MILLI);
+}
+
+/** No configuration here names the bucket: all of it goes to the oldest in line. */
+function giveAll(state: ReplicaState, holding: Holding, parties: readonly Party[], share: number): boolean {
+  const oldest = lineOf(parties).find((party) => party.id !== state.me.id);
+  if (oldest === undefined) return false;
+  give(state, holding, { to: oldest.id, parts: share, units: parkedUnits(state, holding) });
+  return true;
+}
+
+/** What a bucket that is not open holds: everything, when nobody has touched it; else what its record surely covers. */
+export function parkedUnits(state: ReplicaState, holding: Holding): number {
+  if (holding.parked === null) {
+    return state.isUntouched(holding) ? FULL_UNITS : 0;
+  }
+  const { level, block } = holding.parked.level;
+  return Math.max(0, Math.floor((level - block) * MILLI));
+}
+
+export interface Give {
+  readonly to: string;
+  readonly parts: number;
+  /** Milli-units. */
+  readonly units: number;
+}
+
+/** Books a give and makes it due for the next flush. */
+export function give(state: ReplicaState, holding: Holding, { to, parts, units }: Give): void {
+  const before = holding.given.get(to) ?? NO_EDGE;
+  const local = holding.local;
+  const boot = state.ledger.member(to).boot;
+  const period = (local === null ? (holding.parked?.period ?? -1) : local.period) + 1;
+  const isFresh = before.boot !== boot || before.period !== period;
+  const edge: Edge = {
+    parts: advance(before.parts, parts),
+    partsBefore: isFresh ? before.parts : before.partsBefore,
+    units: isFresh ? units : advance(before.units, units),
+    boot,
+    period,
+  };
+  if (local !== null && local.limit.refill.kind !== "held") local.level -= units / MILLI;
+  if (local === null && holding.parked !== null) {
+    const { level } = holding.parked;
+    holding.parked = { ...holding.parked, level: { ...level, level: level.level - units / MILLI } };
+  }
+  holding.given = new Map(holding.given).set(to, edge);
+  holding.isStaged = true;
+  holding.givenTo.add(to);
+  state.publish(holding);
+  state.reshare(holding);
+  state.markDirty(holding);
+  state.counts.gives += 1;
+}

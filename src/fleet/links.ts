@@ -1,0 +1,134 @@
+// When to talk to whom. A link is a way to a sibling: an address from the configuration or from DNS. Which replica
+// answers there is learnt from its answer. Each link carries one exchange at a time, and starts one
+//   at once (paced)   while a request here waits for units, or after units were given to the replica behind it,
+//   every 100 ms      while there is news, along a few links picked at random so that a large fleet stays quiet,
+//   every second      as a sign of life, likewise,
+//   every 200 ms      while this replica looks for its fleet, along all of them.
+import type { Vector } from "../bucket/ledger.ts";
+import type { Random } from "../clock.ts";
+
+const ROUND_MS = 100;
+const HEARTBEAT_MS = 1000;
+const SEEK_MS = 200;
+/** Links that a round goes along. */
+const FANOUT = 3;
+/** Pace of exchanges for a waiting request: doubles up to this while they bring nothing. */
+const PACE_MIN_MS = 4;
+const PACE_MAX_MS = 100;
+/** An exchange without an answer is given up. */
+const ANSWER_MS = 2000;
+
+export class Link {
+  readonly name: string;
+  /** The replica behind it; empty until it has answered. */
+  peer = "";
+  /** It leads back to this very replica. */
+  isSelf = false;
+  /** Since when an exchange is under way; Infinity when none is. */
+  sentMs = -Infinity;
+  isBusy = false;
+  hasAnswered = false;
+  newsSent = -1;
+  /** Something for the replica behind it is ready. */
+  isUrgent = false;
+  /** There is more than fitted into the last message. */
+  hasMore = false;
+  paceMs = PACE_MIN_MS;
+  failures = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** What the links need to know of the replica. */
+export interface Occasion {
+  readonly nowMs: number;
+  readonly news: number;
+  readonly isSeeking: boolean;
+  /** A request here waits for units. */
+  readonly isWaiting: boolean;
+}
+
+export class Links {
+  readonly all = new Map<string, Link>();
+  readonly #random: Random;
+  /** What each peer knew when it last spoke. */
+  readonly vectors = new Map<string, Vector>();
+  #roundMs = -Infinity;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Replaces the set of links; those that stay keep their state. */
+  set(names: Iterable<string>): void {
+    const wanted = new Set(names);
+    for (const name of this.all.keys()) if (!wanted.has(name)) this.all.delete(name);
+    for (const name of wanted) if (!this.all.has(name)) this.all.set(name, new Link(name));
+  }
+
+  to(peer: string): Link | undefined {
+    for (const link of this.all.values()) if (link.peer === peer) return link;
+    return undefined;
+  }
+
+  /** The links on which an exchange is to start now; each is marked as busy. */
+  due(occasion: Occasion): Link[] {
+    const links = [...this.all.values()].filter((link) => !link.isSelf);
+    const round = this.#round(links, occasion.nowMs);
+    const due = links.filter((link) => {
+      if (link.isBusy && occasion.nowMs - link.sentMs >= ANSWER_MS) this.failed(link);
+      return !link.isBusy && this.#isDue(link, occasion, round);
+    });
+    for (const link of due) {
+      link.isBusy = true;
+      link.isUrgent = false;
+      link.hasMore = false;
+      link.sentMs = occasion.nowMs;
+      link.newsSent = occasion.news;
+      if (occasion.isWaiting) link.paceMs = Math.min(PACE_MAX_MS, link.paceMs * 2);
+    }
+    return due;
+  }
+
+  #isDue(link: Link, occasion: Occasion, round: ReadonlySet<Link>): boolean {
+    const sinceMs = occasion.nowMs - link.sentMs;
+    if (link.failures > 0 && sinceMs < Math.min(HEARTBEAT_MS, SEEK_MS * link.failures)) return false;
+    if (link.isUrgent || link.hasMore) return true;
+    if (occasion.isSeeking) return sinceMs >= SEEK_MS;
+    if (occasion.isWaiting && sinceMs >= link.paceMs) return true;
+    if (!round.has(link)) return false;
+    return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;
+  }
+
+  /** A few links at random, once per round. */
+  #round(links: readonly Link[], nowMs: number): ReadonlySet<Link> {
+    if (nowMs - this.#roundMs < ROUND_MS) return new Set();
+    this.#roundMs = nowMs;
+    if (links.length <= FANOUT) return new Set(links);
+    const picked = new Set<Link>();
+    for (let tries = 0; picked.size < FANOUT && tries < 4 * FANOUT; tries++) {
+      const link = links[Math.floor(this.#random() * links.length)];
+      if (link !== undefined) picked.add(link);
+    }
+    return picked;
+  }
+
+  answered(link: Link, peer: string): void {
+    link.isBusy = false;
+    link.failures = 0;
+    link.hasAnswered = true;
+    link.peer = peer;
+  }
+
+  failed(link: Link): void {
+    link.isBusy = false;
+    link.failures += 1;
+  }
+
+  /** A new request waits, or units came: ask again without delay. */
+  hurry(): void {
+    for (const link of this.all.values()) link.paceMs = PACE_MIN_MS;
+  }
+}

@@ -1,0 +1,144 @@
+// What happens with a message: which fleet it is of, what of it is new, what it gives to us, what we owe in return.
+import type { Message } from "../bucket/message.ts";
+import type { BucketRows, Section } from "../bucket/ledger.ts";
+import { isOlder } from "../bucket/ledger.ts";
+import { compareStamps, type Row } from "../bucket/row.ts";
+import { book, type Credit, creditOf } from "./crediting.ts";
+import { giveFrom } from "./giving.ts";
+import type { Holding } from "./holding.ts";
+import { heed } from "./recovery.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** What a merge did, for the trace. */
+export interface MergeReport {
+  readonly from: string;
+  /** `dominates`: they knew all that we do, and more. `dominated`: we knew all of it. `concurrent`: both had news. */
+  readonly rule: "equal" | "dominates" | "dominated" | "concurrent" | "other fleet" | "newcomer";
+  /** Buckets of which rows were taken. */
+  readonly taken: readonly Holding[];
+  readonly rows: number;
+  readonly hasGiven: boolean;
+}
+
+/** Merges a message and gives what is due. */
+export function mergeMessage(state: ReplicaState, message: Message): MergeReport {
+  const rule = ruleOf(state, message);
+  if (rule === "newcomer") {
+    introduce(state, message);
+    return { from: message.sender, rule, taken: [], rows: 0, hasGiven: false };
+  }
+  if (rule === "other fleet") return { from: message.sender, rule, taken: [], rows: 0, hasGiven: false };
+  const taken = new Set<Holding>();
+  const credits: Credit[] = [];
+  let rows = 0;
+  const successionBefore = state.ledger.succession;
+  for (const section of message.sections) {
+    if (section.author === state.me.id) heed(state, section);
+    else rows += mergeSection(state, section, taken, credits);
+  }
+  if (state.ledger.succession !== successionBefore)
+    for (const holding of state.holdings.values()) state.reshare(holding);
+  for (const credit of credits) book(state, credit);
+  const isSettled = state.ledger.succession === successionBefore;
+  const hasGiven = giveDue(state, isSettled ? taken : state.holdings.values());
+  return { from: message.sender, rule, taken: [...taken], rows, hasGiven };
+}
+
+function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>, credits: Credit[]): number {
+  let rows = 0;
+  const profileBefore = state.ledger.members.get(section.author)?.profile;
+  const onRow = (bucket: BucketRows, author: string, before: Row | undefined, after: Row): void => {
+    const holding = state.holding(bucket.key);
+    const credit = creditOf(state, holding, before, after);
+    if (credit !== null) credits.push(credit);
+    if (hasMoved(before, after)) {
+      holding.dirtyRows.add(author);
+      state.markDirty(holding);
+    }
+    taken.add(holding);
+    rows += 1;
+  };
+  const result = state.ledger.merge(section, state.nowMs, onRow);
+  if (result === "set back") state.setBack.add(section.author);
+  if (result === "merged") {
+    state.setBack.delete(section.author);
+    if (rows > 0) state.news += 1;
+    if (state.ledger.members.get(section.author)?.profile !== profileBefore)
+      noteProfile(state, section.author);
+  }
+  return rows;
+}
+
+function noteProfile(state: ReplicaState, author: string): void {
+  state.dirtyMembers.add(author);
+  state.news += 1;
+  state.wake();
+}
+
+/** Whether a row gives anything that the one before did not: then it must be kept on disk. */
+function hasMoved(before: Row | undefined, after: Row): boolean {
+  if (before === undefined) return true;
+  if (before.given.size !== after.given.size) return true;
+  for (const [receiver, edge] of after.given) {
+    const known = before.given.get(receiver);
+    if (known === undefined || known.parts !== edge.parts || known.units !== edge.units) return true;
+  }
+  return false;
+}
+
+/** Gives from every bucket that somebody waits for. */
+export function giveDue(state: ReplicaState, alsoFrom: Iterable<Holding> = []): boolean {
+  if (!state.isAdmitting) return false;
+  let hasGiven = false;
+  for (const holding of alsoFrom) if (isWaitedFor(state, holding)) state.waitedFor.add(holding);
+  for (const holding of state.waitedFor) {
+    if (!isWaitedFor(state, holding)) state.waitedFor.delete(holding);
+    else if (giveFrom(state, holding)) hasGiven = true;
+  }
+  return hasGiven;
+}
+
+function isWaitedFor(state: ReplicaState, holding: Holding): boolean {
+  for (const [author, entry] of holding.rows.entries) {
+    if (author === state.me.id) continue;
+    if (entry.row.gauge.waiting > 0 || state.ledger.share(holding.rows, author) < 0) return true;
+  }
+  return false;
+}
+
+function ruleOf(state: ReplicaState, message: Message): MergeReport["rule"] {
+  const { ledger } = state;
+  const { lineage } = message;
+  if (lineage === null) return ledger.lineage === null ? "other fleet" : "newcomer";
+  if (ledger.lineage === null) state.join(lineage);
+  else if (ledger.lineage.stamp !== lineage.stamp || ledger.lineage.founder !== lineage.founder) {
+    if (isOlder(ledger.lineage, lineage)) return "other fleet";
+    state.startOver(lineage);
+  }
+  return compareVectors(state, message);
+}
+
+function compareVectors(state: ReplicaState, message: Message): MergeReport["rule"] {
+  let isAhead = false;
+  let isBehind = false;
+  for (const member of state.ledger.members.values()) {
+    const theirs = message.vector.get(member.id);
+    const order = theirs === undefined ? 1 : compareStamps(member, theirs);
+    if (order > 0) isAhead = true;
+    if (order < 0) isBehind = true;
+  }
+  for (const id of message.vector.keys()) if (!state.ledger.members.has(id)) isBehind = true;
+  if (isAhead) return isBehind ? "concurrent" : "dominated";
+  return isBehind ? "dominates" : "equal";
+}
+
+/** A newcomer becomes a member before it is told anything, so that nobody can overlook what it was told. */
+function introduce(state: ReplicaState, message: Message): void {
+  if (message.sender === state.me.id) return;
+  const member = state.ledger.member(message.sender);
+  if (member.boot !== 0) return;
+  member.boot = message.boot;
+  member.heardMs = state.nowMs;
+  state.dirtyMembers.add(member.id);
+  state.news += 1;
+}
