@@ -1,16 +1,31 @@
 // One replica of the fleet: the buckets it can take from, kept durable and in step with its siblings. It does no I/O
 // and reads no clock: time comes in, and what is to be written or sent goes out as values. The shell (shell.ts) drives
-// it with a store and timers, the simulator in virtual time with a faulty network and disk.
+// it with a store, timers and a transport; the simulator drives it in virtual time over a faulty network and disk.
 //
 // What a shell must do:
-//   wake       The replica calls `onWake` when something should be written. Then, and while `journal.hasWork`:
-//              `collect` a flush, write its batch, call `written` or `failed`. One flush at a time.
-//   tick       Call `tick` about every 100 ms: demand, calendars, who is silent.
+//   links      `setLinks` with a name for each way to a sibling (an address), at the start and whenever they change.
+//   tick       Call `tick` about every 100 ms: demand, calendars, signs of life, who is silent.
+//   wake       The replica calls `onWake` when something should be written or sent. Then:
+//     write      while `journal.hasWork`: `collect` a flush, write its batch, call `written` or `failed`. One at a time.
+//     send       `due` gives messages to send, each with the name of its link. Send it, and hand the answer to
+//                `receive` with the link's name; if there is none (refused, timed out, not ours), call `linkFailed`.
+//                Call it after every tick, wake, `written` and `receive`.
+//   message    Hand a sibling's message to `receive` with link `null`. If `wantsAnswer`: when `mustFlush`, first write
+//              until nothing is left (so that what was given is durable), and then send what `answer` returns.
+//   leave      `leave`, then go on as before until `hasLeft` (or a deadline).
+//   stop       `rest`, write until nothing is left.
+// When `state.supersededByBoot` is not 0, another process runs under this id: nothing is admitted any more; report it.
 import { assert } from "../errors.ts";
 import type { Limit } from "../bucket/limit.ts";
 import type { Instant } from "../bucket/record.ts";
+import type { Random } from "../clock.ts";
+import { Exchange, type Outgoing, type Received } from "./exchange.ts";
+import { updateGauges, show } from "./gauges.ts";
 import { OpenBucket } from "./holding.ts";
 import { elapsedSince, fill, Journal, type Loaded } from "./journal.ts";
+import { type Link, Links } from "./links.ts";
+import { ALONE, Membership, type MembershipOptions } from "./membership.ts";
+import { giveDue } from "./merging.ts";
 import type { Bucket, Quota, Room, Shortage } from "./quota.ts";
 import { type Identity, ReplicaState } from "./state.ts";
 
@@ -21,6 +36,10 @@ export interface ReplicaOptions {
   readonly newId: string;
   readonly nowMs: number;
   readonly instant: Instant;
+  /** Picks the links to talk to; by default always the first. */
+  readonly random?: Random;
+  /** By default it is alone. */
+  readonly membership?: MembershipOptions;
 }
 
 /** Boots are drawn from wall time, so that two processes that run from copies of one disk differ. */
@@ -29,9 +48,14 @@ const BOOTS_PER_MS = 1024;
 export class Replica implements Quota {
   readonly state: ReplicaState;
   readonly journal: Journal;
+  readonly membership: Membership;
+  readonly exchange: Exchange;
+  readonly #links: Links;
   readonly #listeners: ((bucket: Bucket) => void)[] = [];
+  #tickedMs: number;
+  #isGiveDue = false;
 
-  constructor({ loaded, newId, nowMs, instant }: ReplicaOptions) {
+  constructor({ loaded, newId, nowMs, instant, random = () => 0, membership = ALONE }: ReplicaOptions) {
     const stored = loaded?.identity;
     const boot = Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS);
     const identity: Identity = {
@@ -44,7 +68,12 @@ export class Replica implements Quota {
     this.journal = new Journal(this.state, timelineMs - nowMs);
     this.state.ledger.lineage = stored?.lineage ?? null;
     if (loaded !== null) fill(this.state, loaded, timelineMs - nowMs);
+    this.state.storedStamp = { boot: stored?.boot ?? 0, version: stored?.version ?? 0 };
     this.state.room = (bucket) => this.#tellRoom(bucket);
+    this.#tickedMs = nowMs;
+    this.#links = new Links(random);
+    this.exchange = new Exchange(this.state, this.#links);
+    this.membership = new Membership(this.state, this.#links, membership);
   }
 
   get id(): string {
@@ -56,21 +85,12 @@ export class Replica implements Quota {
     this.state.wake = wake;
   }
 
-  /** Founds a fleet of which this replica holds everything. */
-  found(): void {
-    const { state } = this;
-    assert(state.ledger.lineage === null, "a fleet is founded once");
-    state.ledger.lineage = { stamp: state.wallMs, founder: this.id };
-    state.isIdentityDirty = true;
-    for (const holding of state.holdings.values()) state.reshare(holding);
-    state.wake();
-  }
-
   open(limit: Limit): Bucket {
     return this.state.open(limit);
   }
 
   take(buckets: readonly Bucket[], costs: readonly number[], now: number): Shortage | null {
+    if (!this.state.isAdmitting && buckets.length > 0) return { bucket: openBucket(buckets[0]), reason: "level", waitMs: Infinity };
     for (let index = 0; index < buckets.length; index++) {
       const bucket = openBucket(buckets[index]);
       const cost = costs[index] ?? 0;
@@ -114,16 +134,25 @@ export class Replica implements Quota {
     if (!holding.isActive) this.state.markActive(holding);
   }
 
-  wait(
-    bucket: Bucket,
-    oldest: { readonly cost: number; readonly sinceMs: number } | null,
-    now: number,
-  ): void {
+  wait(bucket: Bucket, oldest: Parameters<Quota["wait"]>[1], now: number): void {
     const open = openBucket(bucket);
     const { holding } = open;
-    this.state.nowMs = Math.max(this.state.nowMs, now);
-    holding.waiting = oldest === null ? null : { cost: oldest.cost, sinceMs: oldest.sinceMs };
-    this.state.markActive(holding);
+    const { state } = this;
+    state.nowMs = Math.max(state.nowMs, now);
+    const isNew = oldest !== null && holding.waiting === null;
+    holding.waiting = oldest === null ? null : { ...oldest };
+    if (oldest !== null && open.limit.refill.kind !== "held") {
+      open.blockWanted = Math.max(open.blockWanted, Math.min(oldest.cost, open.limit.capacity));
+      if (open.allowance < oldest.cost) state.markDirty(holding);
+    }
+    state.markActive(holding);
+    if (oldest === null) state.waiting.delete(holding);
+    else state.waiting.add(holding);
+    this.#isGiveDue = true;
+    if (!isNew) return;
+    show(state, holding);
+    this.#links.hurry();
+    state.wake();
   }
 
   room(bucket: Bucket, now: number): Room {
@@ -158,7 +187,59 @@ export class Replica implements Quota {
 
   /** Moves time on: calendars refill, moving averages move. `wallMs` may be stepped at any time. */
   tick(nowMs: number, wallMs: number): void {
-    this.state.setTime(nowMs, wallMs);
+    const { state } = this;
+    state.setTime(nowMs, wallMs);
+    updateGauges(state, nowMs - this.#tickedMs);
+    this.#tickedMs = nowMs;
+    this.membership.tick();
+    giveDue(state);
+  }
+
+  /** The ways to the siblings, by names of the shell's choosing. */
+  setLinks(names: Iterable<string>): void {
+    this.#links.set(names);
+  }
+
+  /** The messages to send now. */
+  due(nowMs: number): Outgoing[] {
+    const { state } = this;
+    state.nowMs = Math.max(state.nowMs, nowMs);
+    if (this.#isGiveDue) giveDue(state);
+    this.#isGiveDue = false;
+    return this.exchange.due({
+      nowMs: state.nowMs,
+      news: state.news,
+      isSeeking: this.membership.isSeeking || this.membership.isLeaving,
+      isWaiting: state.waiting.size > 0,
+    });
+  }
+
+  /** Takes a message: the answer on a link, or (`null`) one that a sibling sent by itself. */
+  receive(bytes: Uint8Array, nowMs: number, link: string | null): Received {
+    this.state.nowMs = Math.max(this.state.nowMs, nowMs);
+    return this.exchange.receive(bytes, link === null ? null : this.#link(link));
+  }
+
+  /** The answer to a message that was taken. */
+  answer(to: string): Uint8Array {
+    return this.exchange.answer(to);
+  }
+
+  linkFailed(name: string): void {
+    const link = this.#link(name);
+    if (link !== null) this.#links.failed(link);
+  }
+
+  #link(name: string): Link | null {
+    return this.#links.all.get(name) ?? null;
+  }
+
+  leave(): void {
+    this.membership.leave();
+  }
+
+  get hasLeft(): boolean {
+    return this.membership.hasLeft;
   }
 
   /** Before a clean stop: what is reserved ahead goes back into the records. Nothing can be taken after this. */

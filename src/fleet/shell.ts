@@ -1,7 +1,16 @@
 // The replica's shell: a store to write to, timers and clocks. It holds no decisions: the replica says what is to be
 // written, and this writes it, one batch at a time, and tells the replica when it is durable.
 import { Malformed } from "../bucket/codec.ts";
-import { type Clock, randomId, systemClock, systemInstant, systemTimers, type Timers } from "../clock.ts";
+import {
+  type Clock,
+  type Random,
+  randomId,
+  systemClock,
+  systemInstant,
+  systemRandom,
+  systemTimers,
+  type Timers,
+} from "../clock.ts";
 import type { Instant } from "../bucket/record.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
@@ -18,6 +27,7 @@ export interface OpenReplicaOptions {
   /** The machine's clocks, for what may refill over a restart. */
   readonly instant?: () => Instant;
   readonly newId?: () => string;
+  readonly random?: Random;
 }
 
 export interface RunningReplica {
@@ -37,9 +47,14 @@ const RETRY_MS = 1000;
 export async function openReplica(options: OpenReplicaOptions): Promise<RunningReplica> {
   const { store, log, clock = systemClock, newId = randomId, instant = systemInstant } = options;
   const { loaded, isDamaged } = await readStore(store, log, clock);
-  const replica = new Replica({ loaded, newId: newId(), nowMs: clock.elapsedMs(), instant: instant() });
+  const replica = new Replica({
+    loaded,
+    newId: newId(),
+    nowMs: clock.elapsedMs(),
+    instant: instant(),
+    random: options.random ?? systemRandom,
+  });
   replica.state.isBurnt = isDamaged;
-  if (replica.state.ledger.lineage === null) replica.found();
   const shell = new Shell(replica, { ...options, clock, instant, timers: options.timers ?? systemTimers });
   await shell.flush();
   return shell;

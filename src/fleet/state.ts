@@ -33,6 +33,8 @@ export class ReplicaState {
   isBurnt = false;
   nowMs: number;
   wallMs: number;
+  /** Buckets in which a request of this replica waits. */
+  readonly waiting = new Set<Holding>();
   /** Buckets for which somebody is in line. */
   readonly waitedFor = new Set<Holding>();
   /** Siblings that forgot what they gave: they are told all that is known of them. */

@@ -21,8 +21,8 @@ export class Solo {
       newId: "0".repeat(31) + "1",
       nowMs: this.nowMs,
       instant: { ...systemInstant(), bootId: "m", monotonicMs: this.nowMs, wallMs: this.wallMs },
+      random: () => 0,
     });
-    if (replica.state.ledger.lineage === null) replica.found();
     return replica;
   }
 

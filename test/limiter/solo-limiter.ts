@@ -69,7 +69,6 @@ export class SoloLimiter {
       nowMs: this.clock.elapsedMs(),
       instant: { bootId: "m", monotonicMs: 0, wallMs: this.clock.wallMs() },
     });
-    this.replica.found();
     this.limiter = new Limiter({
       quota: this.replica,
       clock: this.clock,

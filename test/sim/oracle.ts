@@ -1,0 +1,83 @@
+// The promise, as one exact bucket for the whole fleet: it starts full, refills all the time, and pays for every unit
+// that any replica admits. In every interval of length w at most B + R·w units are admitted exactly as long as it never
+// falls below zero. For running requests it counts those that run; for calendar quotas, the units of each period.
+import type { Limit } from "../../src/bucket/limit.ts";
+
+/** Rounding of milli-units and refills over a run. */
+const SLACK = 1e-4;
+
+export class Oracle {
+  readonly limit: Limit;
+  level: number;
+  admitted = 0;
+  over = 0;
+  #atMs = 0;
+  readonly #periods = new Map<number, number>();
+
+  constructor(limit: Limit) {
+    this.limit = limit;
+    this.level = limit.capacity;
+  }
+
+  #refill(nowMs: number): void {
+    const { refill, capacity } = this.limit;
+    if (refill.kind === "continuous") {
+      this.level = Math.min(capacity, this.level + (nowMs - this.#atMs) * refill.unitsPerMs);
+    }
+    this.#atMs = nowMs;
+  }
+
+  /** Books an admission; `period` is the replica's calendar period. */
+  admit(cost: number, nowMs: number, period: number): void {
+    this.admitted += cost;
+    if (this.limit.refill.kind === "calendar") {
+      const used = (this.#periods.get(period) ?? 0) + cost;
+      this.#periods.set(period, used);
+      this.over = Math.max(this.over, used - this.limit.capacity);
+      return;
+    }
+    this.#refill(nowMs);
+    this.level -= cost;
+    this.over = Math.max(this.over, -this.level);
+  }
+
+  /** Books units that were given back. */
+  giveBack(amount: number, nowMs: number, period: number): void {
+    if (this.limit.refill.kind === "calendar") {
+      this.#periods.set(period, (this.#periods.get(period) ?? 0) - amount);
+      return;
+    }
+    this.#refill(nowMs);
+    this.level = Math.min(this.limit.capacity, this.level + amount);
+  }
+
+  get isBroken(): boolean {
+    return this.over > SLACK;
+  }
+}
+
+/** A request as a scenario makes it. */
+export interface Arrival {
+  readonly atMs: number;
+  readonly cost: number;
+  readonly deadlineMs: number;
+}
+
+/** What one central bucket with one line would have admitted of these arrivals, in units. */
+export function central(arrivals: readonly Arrival[], limit: Limit, untilMs: number): number {
+  const rate = limit.refill.kind === "continuous" ? limit.refill.unitsPerMs : 0;
+  let level = limit.capacity;
+  let atMs = 0;
+  let admitted = 0;
+  for (const { atMs: arrivedMs, cost, deadlineMs } of [...arrivals].sort((a, b) => a.atMs - b.atMs)) {
+    const readyMs = Math.max(atMs, arrivedMs);
+    level = Math.min(limit.capacity, level + (readyMs - atMs) * rate);
+    atMs = readyMs;
+    const admittedMs = level >= cost ? readyMs : readyMs + (cost - level) / rate;
+    if (admittedMs > deadlineMs || admittedMs > untilMs) continue;
+    level = Math.min(limit.capacity, level + (admittedMs - atMs) * rate) - cost;
+    atMs = admittedMs;
+    admitted += cost;
+  }
+  return admitted;
+}
