@@ -2,7 +2,8 @@
 // of giving ends instead of going back and forth.
 //
 // Nothing moves while nobody waits. Otherwise the share held by those that can be reached is divided anew:
-//   1. In the order of age, each one that waits is entitled to what its oldest request needs, while it lasts.
+//   1. In the order of age, each one that waits is entitled to what its oldest request needs, if there is as much: less
+//      would fill up there and overflow before it is of use. Only the oldest gets what there is in any case.
 //   2. The rest is divided by demand among those that can use it. One whose portion could not hold a typical request
 //      of its own would only strand units: it is left out, the smallest demand first, and the rest divided again.
 //   3. What nobody can use goes to the oldest in line.
@@ -61,7 +62,11 @@ export function entitlementsOf(
     entitled.set(id, (entitled.get(id) ?? 0) + parts);
     left -= parts;
   };
-  for (const party of line) add(party.id, Math.min(left, partsFor(party.waiting, capacity)));
+  for (const party of line) {
+    const needed = partsFor(party.waiting, capacity);
+    if (party === oldest) add(party.id, Math.min(left, needed));
+    else if (needed <= left) add(party.id, needed);
+  }
   for (const [party, portion] of portionsOf(parties, entitled, left, capacity)) add(party.id, portion);
   if (left > 0) add(oldest.id, left);
   return entitled;

@@ -3,7 +3,7 @@ import { Malformed } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
 import type { Entry, Vector } from "../bucket/ledger.ts";
 import { NEVER, type Stamp } from "../bucket/row.ts";
-import { type Link, Links, type Occasion } from "./links.ts";
+import type { Link, Links, Occasion } from "./links.ts";
 import { mergeMessage, type MergeReport } from "./merging.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -147,11 +147,9 @@ export class Exchange {
     }
     if (link !== null) this.links.answered(link, message.sender);
     this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
-    const creditsBefore = state.counts.credits;
     const report = mergeMessage(state, message);
     state.counts.merges += 1;
     if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
-    if (state.counts.credits > creditsBefore) this.links.hurry();
     if (link !== null && message.sections.some((section) => section.profile === null)) link.hasMore = true;
     const { sender: from, wantsAnswer } = message;
     return { kind: "taken", from, wantsAnswer, mustFlush: report.hasGiven, report };

@@ -145,3 +145,23 @@ export function give(state: ReplicaState, holding: Holding, { to, parts, units }
   state.markDirty(holding);
   state.counts.gives += 1;
 }
+
+/** How many of the largest holders a waiting replica asks. */
+const ASKED_MAX = 6;
+
+/** The siblings that hold most of what requests here wait for. */
+export function holdersOf(state: ReplicaState, holdings: Iterable<Holding>): ReadonlySet<string> {
+  const asked = new Set<string>();
+  for (const holding of holdings) {
+    if (asked.size >= ASKED_MAX) break;
+    const holders: { readonly id: string; readonly share: number }[] = [];
+    for (const member of state.ledger.members.values()) {
+      if (member === state.me || !isReachable(state, member)) continue;
+      const share = state.ledger.share(holding.rows, member.id);
+      if (share > 0) holders.push({ id: member.id, share });
+    }
+    holders.sort((left, right) => right.share - left.share);
+    for (const { id } of holders.slice(0, ASKED_MAX)) asked.add(id);
+  }
+  return asked;
+}

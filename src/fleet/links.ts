@@ -1,6 +1,7 @@
 // When to talk to whom. A link is a way to a sibling: an address from the configuration or from DNS. Which replica
 // answers there is learnt from its answer. Each link carries one exchange at a time, and starts one
-//   at once (paced)   while a request here waits for units, or after units were given to the replica behind it,
+//   at once           after units were given to the replica behind it,
+//   at once (paced)   when a request begins to wait for units, to those that hold most of them,
 //   every 100 ms      while there is news, along a few links picked at random so that a large fleet stays quiet,
 //   every second      as a sign of life, likewise,
 //   every 200 ms      while this replica looks for its fleet, along all of them.
@@ -15,8 +16,10 @@ const FANOUT = 3;
 /** Pace of exchanges for a waiting request: doubles up to this while they bring nothing. */
 const PACE_MIN_MS = 4;
 const PACE_MAX_MS = 100;
-/** An exchange without an answer is given up. */
-const ANSWER_MS = 2000;
+/** An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same. */
+const ANSWER_MS = 300;
+/** A link that failed so many times in a row is tried less often. */
+const FAILURES_MAX = 3;
 
 export class Link {
   readonly name: string;
@@ -46,8 +49,8 @@ export interface Occasion {
   readonly nowMs: number;
   readonly news: number;
   readonly isSeeking: boolean;
-  /** A request here waits for units. */
-  readonly isWaiting: boolean;
+  /** Whom to ask for units that requests here wait for; empty while none waits. */
+  readonly asked: ReadonlySet<string>;
 }
 
 export class Links {
@@ -87,17 +90,17 @@ export class Links {
       link.hasMore = false;
       link.sentMs = occasion.nowMs;
       link.newsSent = occasion.news;
-      if (occasion.isWaiting) link.paceMs = Math.min(PACE_MAX_MS, link.paceMs * 2);
+      if (occasion.asked.has(link.peer)) link.paceMs = Math.min(PACE_MAX_MS, link.paceMs * 2);
     }
     return due;
   }
 
   #isDue(link: Link, occasion: Occasion, round: ReadonlySet<Link>): boolean {
     const sinceMs = occasion.nowMs - link.sentMs;
-    if (link.failures > 0 && sinceMs < Math.min(HEARTBEAT_MS, SEEK_MS * link.failures)) return false;
+    if (link.failures > FAILURES_MAX && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
     if (occasion.isSeeking) return sinceMs >= SEEK_MS;
-    if (occasion.isWaiting && sinceMs >= link.paceMs) return true;
+    if (link.paceMs < PACE_MAX_MS && sinceMs >= link.paceMs && occasion.asked.has(link.peer)) return true;
     if (!round.has(link)) return false;
     return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;
   }
@@ -127,7 +130,7 @@ export class Links {
     link.failures += 1;
   }
 
-  /** A new request waits, or units came: ask again without delay. */
+  /** A new request waits: ask without delay. */
   hurry(): void {
     for (const link of this.all.values()) link.paceMs = PACE_MIN_MS;
   }

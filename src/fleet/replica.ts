@@ -21,6 +21,7 @@ import type { Instant } from "../bucket/record.ts";
 import type { Random } from "../clock.ts";
 import { Exchange, type Outgoing, type Received } from "./exchange.ts";
 import { updateGauges, show } from "./gauges.ts";
+import { holdersOf } from "./giving.ts";
 import { OpenBucket } from "./holding.ts";
 import { elapsedSince, fill, Journal, type Loaded } from "./journal.ts";
 import { type Link, Links } from "./links.ts";
@@ -90,7 +91,8 @@ export class Replica implements Quota {
   }
 
   take(buckets: readonly Bucket[], costs: readonly number[], now: number): Shortage | null {
-    if (!this.state.isAdmitting && buckets.length > 0) return { bucket: openBucket(buckets[0]), reason: "level", waitMs: Infinity };
+    if (!this.state.isAdmitting && buckets.length > 0)
+      return { bucket: openBucket(buckets[0]), reason: "level", waitMs: Infinity };
     for (let index = 0; index < buckets.length; index++) {
       const bucket = openBucket(buckets[index]);
       const cost = costs[index] ?? 0;
@@ -210,7 +212,7 @@ export class Replica implements Quota {
       nowMs: state.nowMs,
       news: state.news,
       isSeeking: this.membership.isSeeking || this.membership.isLeaving,
-      isWaiting: state.waiting.size > 0,
+      asked: holdersOf(state, state.waiting),
     });
   }
 

@@ -36,7 +36,7 @@ export class World {
     const event = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, run };
     const heap = this.#heap;
     heap.push(event);
-    for (let index = heap.length - 1; index > 0; ) {
+    for (let index = heap.length - 1; index > 0;) {
       const parent = (index - 1) >> 1;
       if (!isBefore(event, heap[parent])) break;
       heap[index] = heap[parent]!;
