@@ -7,6 +7,7 @@
 // A chat-completions client needs no ClientDialect, and a provider of that language (`Dialect.native`) without quirks
 // no ChatDialect: then the bytes pass through.
 import type { GatewayError } from "../../src/errors.ts";
+import type { ErrorHint } from "./classify.ts";
 import type { Json } from "./json.ts";
 import type { Quirks } from "./quirks.ts";
 
@@ -20,6 +21,10 @@ export interface DialectTarget {
   readonly maxOutputTokens?: number;
   /** Settings of the provider's catalog file that only its language understands (API version, region …). */
   readonly options: Readonly<Record<string, string>>;
+  /** The provider's name in the configuration, for messages. */
+  readonly provider?: string;
+  /** What this provider's errors mean, before the general rules. */
+  readonly errorHints?: readonly ErrorHint[];
   /** How the provider deviates from its language. */
   readonly quirks?: Quirks;
   /** Seconds since the epoch, for `created`. */

@@ -1,10 +1,9 @@
 // The register of wire languages: the names that catalog files use → what implements them. The gateway imports this
 // file and nothing beside it, because vendors' names end here.
 import { anthropic } from "./anthropic/dialect.ts";
-import { deploymentPath } from "./azure.ts";
 import type { Dialect } from "./dialect.ts";
 import { gemini } from "./gemini/dialect.ts";
-import { chatCompletions } from "./openai/chat.ts";
+import { openai } from "./openai/dialect.ts";
 
 export type * from "./dialect.ts";
 export type { Quirks } from "./quirks.ts";
@@ -12,22 +11,9 @@ export { FrameNormaliser } from "./openai/relay.ts";
 export { usageFromChat, usageToChat } from "./usage.ts";
 export { sseFrame } from "./sse.ts";
 
-const openai: Dialect = {
-  native: true,
-  chat: chatCompletions(() => "/chat/completions"),
-  path: (route) => route,
-};
-
-const azure: Dialect = {
-  native: true,
-  chat: chatCompletions((target) => deploymentPath("/chat/completions", target)),
-  path: deploymentPath,
-};
-
 /** Providers' languages by the name in `dialect:`. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["openai", openai],
-  ["azure", azure],
   ["anthropic", anthropic],
   ["gemini", gemini],
 ]);

@@ -1,7 +1,7 @@
 // The words that catalog files and the code of the dialects share.
 
 /** The wire languages; a catalog file's `dialect` is one of them. */
-export const DIALECT_NAMES = ["openai", "azure", "anthropic", "gemini", "bedrock"] as const;
+export const DIALECT_NAMES = ["openai", "anthropic", "gemini", "bedrock"] as const;
 
 export type DialectName = (typeof DIALECT_NAMES)[number];
 

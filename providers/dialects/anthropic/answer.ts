@@ -62,8 +62,8 @@ export class MessageUsage {
 /** Throws the failure that the answer reports, or `provider_bad_response` for another shape. */
 export function messageAnswer(answer: unknown, target: DialectTarget): DialectAnswer {
   const error = errorMember(answer);
-  if (error !== undefined) throw providerFailure(error);
-  if (!isObject(answer) || !Array.isArray(answer["content"])) throw unexpectedAnswer(answer);
+  if (error !== undefined) throw providerFailure(error, target);
+  if (!isObject(answer) || !Array.isArray(answer["content"])) throw unexpectedAnswer(answer, target);
   const usage = new MessageUsage();
   usage.report(readObject(answer, "usage"));
   const message = messageOf(readArray(answer, "content").filter(isObject));

@@ -1,4 +1,4 @@
-// Anthropic Messages, at Anthropic itself and at Vertex (`options.platform: vertex`).
+// Anthropic Messages, at Anthropic itself and at Vertex (a base URL that ends in `/publishers/anthropic`).
 import type { Dialect } from "../dialect.ts";
 import { SseParser } from "../sse.ts";
 import { dialectStream } from "../stream.ts";

@@ -72,13 +72,13 @@ export function messagesRequest(request: Json, target: DialectTarget): DialectRe
 }
 
 function apiVersion(target: DialectTarget): ApiVersion {
-  const asked = target.options["api_version"];
+  const asked = target.options["anthropic_version"];
   return VERSIONS.find((version) => version === asked) ?? "2023-06-01";
 }
 
-/** On Vertex the model stands in the path and the version in the body. */
+/** At Vertex the model stands in the path and the version in the body; its base URL ends in the publisher. */
 function isVertex(target: DialectTarget): boolean {
-  return target.options["platform"] === "vertex";
+  return target.baseUrl.includes("/publishers/anthropic");
 }
 
 function address(
@@ -87,11 +87,11 @@ function address(
   stream: boolean,
 ): Pick<DialectRequest, "path" | "headers"> {
   const headers: Record<string, string> = { "content-type": "application/json" };
-  const beta = target.options["beta"];
+  const beta = target.options["anthropic_beta"];
   if (beta !== undefined) headers["anthropic-beta"] = beta;
   if (!isVertex(target)) return { path: "/messages", headers: { ...headers, "anthropic-version": version } };
   const method = stream ? "streamRawPredict" : "rawPredict";
-  return { path: `/publishers/anthropic/models/${encodeURIComponent(target.model)}:${method}`, headers };
+  return { path: `/models/${encodeURIComponent(target.model)}:${method}`, headers };
 }
 
 function withModel(body: Json, target: DialectTarget): Json {

@@ -25,6 +25,7 @@ type OpenBlock =
   | { readonly kind: "other"; readonly block: Json; input: string };
 
 export class MessageStream implements StreamState {
+  readonly #target: DialectTarget;
   readonly #writer: ChunkWriter;
   readonly #usage = new MessageUsage();
   readonly #blocks = new Map<number, OpenBlock>();
@@ -33,6 +34,7 @@ export class MessageStream implements StreamState {
   #isStopped = false;
 
   constructor(target: DialectTarget, includeUsage: boolean) {
+    this.#target = target;
     this.#writer = new ChunkWriter(target, includeUsage);
   }
 
@@ -66,7 +68,7 @@ export class MessageStream implements StreamState {
         this.#stop();
         break;
       case "error":
-        throw providerFailure(readObject(event, "error") ?? event);
+        throw providerFailure(readObject(event, "error") ?? event, this.#target);
       default:
         // Pings, and events of versions to come.
         break;

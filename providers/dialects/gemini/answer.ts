@@ -128,12 +128,12 @@ export function choiceIndex(candidate: Json, position: number): number {
 /** Throws the failure that the answer reports, or `provider_bad_response` for another shape. */
 export function generateAnswer(answer: unknown, target: DialectTarget): DialectAnswer {
   const error = errorMember(answer);
-  if (error !== undefined) throw providerFailure(error);
-  if (!isObject(answer)) throw unexpectedAnswer(answer);
+  if (error !== undefined) throw providerFailure(error, target);
+  if (!isObject(answer)) throw unexpectedAnswer(answer, target);
   const usage = usageOf(readObject(answer, "usageMetadata"));
   const candidates = readArray(answer, "candidates").filter(isObject);
   const refusal = candidates.length === 0 ? blockedPrompt(answer) : undefined;
-  if (candidates.length === 0 && refusal === undefined) throw unexpectedAnswer(answer);
+  if (candidates.length === 0 && refusal === undefined) throw unexpectedAnswer(answer, target);
   const choices =
     refusal === undefined
       ? candidates.map((candidate, index) => choiceOf(candidate, index, target))

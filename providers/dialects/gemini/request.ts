@@ -1,4 +1,4 @@
-// A chat request as a Gemini generateContent request, for AI Studio and Vertex (`options.platform: vertex`).
+// A chat request as a Gemini generateContent request, for AI Studio and Vertex (a base URL that ends in `/publishers/google`).
 // https://ai.google.dev/api/generate-content
 import type { DialectRequest, DialectTarget } from "../dialect.ts";
 import { readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
@@ -44,7 +44,7 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
   const warnings: string[] = [];
   const model = geminiModel(target.model);
   const native = applyRules(request, GENERATE_RULES, warnings);
-  const isVertex = target.options["platform"] === "vertex";
+  const isVertex = target.baseUrl.includes("/publishers/google");
   const { system, contents } = contentsOf(chatMessages(request), {
     withoutIds: isVertex,
     signatures: wantsSignatures(model),
@@ -69,21 +69,19 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
     ...native,
   };
   return {
-    path: modelPath(target, isVertex, request["stream"] === true),
+    path: modelPath(target, request["stream"] === true),
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
     warnings: [...new Set(warnings)],
   };
 }
 
-function modelPath(target: DialectTarget, isVertex: boolean, stream: boolean): string {
+function modelPath(target: DialectTarget, stream: boolean): string {
   const method = stream ? "streamGenerateContent?alt=sse" : "generateContent";
   const name = target.model.replace(/^models\//, "");
   const resource = name.split("/").map(encodeURIComponent).join("/");
-  // Tuned models and endpoints are resources of their own.
-  const isResource = name.includes("/");
-  const prefix = isVertex ? "/publishers/google/models/" : "/models/";
-  return `${isResource ? "/" : prefix}${resource}:${method}`;
+  // Tuned models are resources of their own.
+  return `${name.includes("/") ? "/" : "/models/"}${resource}:${method}`;
 }
 
 function generation(request: Json, warnings: string[]): Json {

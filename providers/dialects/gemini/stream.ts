@@ -35,10 +35,10 @@ export class GenerateStream implements StreamState {
     if (data === "" || data === "[DONE]") return;
     const answer = parseProviderJson(data);
     const error = errorMember(answer);
-    if (error !== undefined) throw providerFailure(error);
+    if (error !== undefined) throw providerFailure(error, this.#target);
     if (!isObject(answer))
       throw new GatewayError("provider_bad_response", "The provider sent an event that is no object.");
-    if (name === "error") throw providerFailure(answer);
+    if (name === "error") throw providerFailure(answer, this.#target);
     this.#writer.identify(readText(answer, "responseId"), readText(answer, "modelVersion"));
     this.#usage = usageOf(readObject(answer, "usageMetadata")) ?? this.#usage;
     const candidates = readArray(answer, "candidates").filter(isObject);

@@ -10,9 +10,9 @@ import { normaliseToolCalls } from "./tool-calls.ts";
 /** Throws the failure that the answer reports, or `provider_bad_response` when it is no answer at all. */
 export function chatAnswer(answer: unknown, target: DialectTarget): DialectAnswer {
   const error = errorMember(answer);
-  if (error !== undefined) throw providerFailure(error);
+  if (error !== undefined) throw providerFailure(error, target);
   const choices = readArray(answer, "choices").filter(isObject);
-  if (!isObject(answer) || choices.length === 0) throw unexpectedAnswer(answer);
+  if (!isObject(answer) || choices.length === 0) throw unexpectedAnswer(answer, target);
   const usage = usageFromChat(answer["usage"], target.quirks?.addReasoning);
   const reported = readObject(answer, "usage");
   const body = {
@@ -33,7 +33,7 @@ function chatChoice(choice: Json, position: number, target: DialectTarget): Json
   const newId = (call: number): string => `call_${target.id}_${index}_${call}`;
   const calls = normaliseToolCalls(readArray(reported, "tool_calls"), newId);
   const message = normaliseText(reported, target.quirks?.reasoningField);
-  const finish = normaliseFinish(choice["finish_reason"], calls.length);
+  const finish = normaliseFinish(choice["finish_reason"], calls.length, target);
   return {
     ...choice,
     index,

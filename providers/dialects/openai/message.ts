@@ -1,7 +1,7 @@
 // What a message or a delta of a compatible provider needs before clients can read it: content as text, reasoning under
 // the name that clients know, finish reasons from the closed list.
-import { GatewayError } from "../../../src/errors.ts";
-import { providerFailure } from "../failure.ts";
+import { GatewayError, type ErrorCode } from "../../../src/errors.ts";
+import type { DialectTarget } from "../dialect.ts";
 import { isObject, readArray, readString, readText, type Json } from "../json.ts";
 
 /** Providers' words for finish reasons → ours; a word that is in neither column passes as it is. */
@@ -27,15 +27,24 @@ const FINISH_REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Finish reasons that are failures: they must not look like an answer's end. */
-const FAILURES = new Set(["error", "network_error", "insufficient_system_resource", "aborted"]);
+const FAILURES: Readonly<Record<string, ErrorCode>> = {
+  error: "provider_error",
+  network_error: "provider_error",
+  aborted: "provider_error",
+  insufficient_system_resource: "provider_overloaded",
+};
 
 /**
  * A finish reason from the closed list, or null while there is none. A "stop" after tool calls is `tool_calls`.
  * Throws when the provider calls a failure a finish reason.
  */
-export function normaliseFinish(reason: unknown, toolCalls: number): string | null {
+export function normaliseFinish(reason: unknown, toolCalls: number, target: DialectTarget): string | null {
   if (typeof reason !== "string" || reason === "") return null;
-  if (FAILURES.has(reason)) throw providerFailure({ message: `finish reason ${reason}` }, reason);
+  const failure = Object.hasOwn(FAILURES, reason) ? FAILURES[reason] : undefined;
+  if (failure !== undefined) {
+    const provider = target.provider ?? "upstream";
+    throw new GatewayError(failure, `Provider \`${provider}\` ended the answer with ${reason}.`);
+  }
   const known = Object.hasOwn(FINISH_REASONS, reason) ? (FINISH_REASONS[reason] ?? reason) : reason;
   return known === "stop" && toolCalls > 0 ? "tool_calls" : known;
 }

@@ -102,8 +102,8 @@ export class ChatNormaliser implements StreamState {
     if (!isObject(chunk))
       throw new GatewayError("provider_bad_response", "The provider sent an event that is no chunk.");
     const error = errorMember(chunk);
-    if (error !== undefined && !this.#isComplete(chunk)) throw providerFailure(error);
-    if (name === "error" && error === undefined) throw providerFailure(chunk);
+    if (error !== undefined && !this.#isComplete(chunk)) throw providerFailure(error, this.#target);
+    if (name === "error" && error === undefined) throw providerFailure(chunk, this.#target);
     this.#chunk(chunk);
     return chunk;
   }
@@ -211,7 +211,7 @@ export class ChatNormaliser implements StreamState {
     const index = choiceIndex(choice);
     const state = this.#state(index);
     const delta = this.#delta(readObject(choice, "delta") ?? readObject(choice, "message") ?? {}, state);
-    const finish = normaliseFinish(choice["finish_reason"], state.tools.count);
+    const finish = normaliseFinish(choice["finish_reason"], state.tools.count, this.#target);
     const isRepeated = finish !== null && state.isFinished;
     if (isRepeated && Object.keys(delta).length === 0) return [];
     if (finish !== null) state.isFinished = true;

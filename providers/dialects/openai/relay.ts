@@ -39,6 +39,21 @@ export class FrameNormaliser {
     return this.#normaliser.withoutUsage(bytes) ?? this.#mend(bytes);
   }
 
+  /** What to send on for a run of whole frames; the same array when none of them had to change. */
+  frames(bytes: Uint8Array): Uint8Array {
+    let kept: Uint8Array[] | undefined;
+    let start = 0;
+    while (start < bytes.length) {
+      const end = frameEnd(bytes, start);
+      const frame = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
+      const sent = this.frame(frame);
+      if (kept === undefined && sent !== frame) kept = start === 0 ? [] : [bytes.subarray(0, start)];
+      kept?.push(sent);
+      start = end;
+    }
+    return kept === undefined ? bytes : joined(kept);
+  }
+
   /** The upstream bytes have ended: what is left to send, with the end mark. */
   end(): Uint8Array {
     if (this.#failure !== null || this.#wroteDone) return NOTHING;
@@ -86,6 +101,27 @@ export class FrameNormaliser {
     this.#wroteDone = true;
     return text + DONE;
   }
+}
+
+/** Behind the next blank line; the end of the bytes when there is none. Frames that end in CRs stay together. */
+function frameEnd(bytes: Uint8Array, start: number): number {
+  for (let lf = bytes.indexOf(LF, start); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
+    if (bytes[lf + 1] === LF) return lf + 2;
+    if (bytes[lf + 1] === CR && bytes[lf + 2] === LF) return lf + 3;
+  }
+  return bytes.length;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Only a comment or blank lines: nothing that starts a field after the first line. */

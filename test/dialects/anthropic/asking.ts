@@ -9,17 +9,18 @@ export const USER: Json = { role: "user", content: "hi" };
 export const HI: Json = { role: "user", content: [{ type: "text", text: "hi" }] };
 
 export interface Asked {
+  readonly baseUrl?: string;
   readonly model?: string;
   readonly options?: Readonly<Record<string, string>>;
 }
 
 export function encode(
   request: Json,
-  { model = "claude-sonnet-4-5", options = {} }: Asked = {},
+  { model = "claude-sonnet-4-5", options = {}, baseUrl = target().baseUrl }: Asked = {},
 ): { body: Json; warnings: readonly string[]; path: string; headers: Json } {
   const { body, ...rest } = chat.encode(
     { messages: [USER], max_tokens: 4000, ...request },
-    target({ model, options }),
+    target({ model, options, baseUrl }),
   );
   return { body: JSON.parse(String(body)), ...rest };
 }
@@ -39,7 +40,7 @@ export function check(request: Json, expected: Json, asked: Asked = {}): readonl
 export const OLD = { model: "claude-3-5-sonnet-20241022" };
 export const BUDGET = { model: "claude-3-7-sonnet-20250219" };
 export const NEW = { model: "claude-opus-4-8" };
-export const LATEST = { model: "claude-sonnet-5-5", options: { api_version: "2026-10-21" } };
+export const LATEST = { model: "claude-sonnet-5-5", options: { anthropic_version: "2026-10-21" } };
 
 export const TOOL: Json = {
   type: "function",

@@ -108,7 +108,7 @@ describe("members", () => {
       { temperature: 0.5 },
       {},
       "temperature was dropped",
-      { model: "claude-haiku-4-5", options: { api_version: "2026-10-21" } },
+      { model: "claude-haiku-4-5", options: { anthropic_version: "2026-10-21" } },
     ],
     [
       "temperature while thinking",

@@ -88,7 +88,7 @@ describe("tools", () => {
 
 describe("the address", () => {
   test("is /messages with the API version and the configured betas", () => {
-    expect(encode({}, { options: { beta: "a,b" } })).toMatchObject({
+    expect(encode({}, { options: { anthropic_beta: "a,b" } })).toMatchObject({
       path: "/messages",
       headers: { "anthropic-version": "2023-06-01", "anthropic-beta": "a,b" },
     });
@@ -96,15 +96,15 @@ describe("the address", () => {
   });
 
   test("at Vertex has the model in the path and the version in the body", () => {
-    const options = { platform: "vertex" };
+    const baseUrl = "https://x/v1/projects/p/locations/l/publishers/anthropic";
     const { path, headers, body } = encode(
       { stream: true },
-      { model: "claude-sonnet-4-5@20250929", options },
+      { model: "claude-sonnet-4-5@20250929", baseUrl },
     );
-    expect(path).toBe("/publishers/anthropic/models/claude-sonnet-4-5%4020250929:streamRawPredict");
+    expect(path).toBe("/models/claude-sonnet-4-5%4020250929:streamRawPredict");
     expect(headers).toEqual({ "content-type": "application/json" });
     expect(body).toMatchObject({ anthropic_version: "vertex-2023-10-16", stream: true });
     expect(body["model"]).toBeUndefined();
-    expect(encode({}, { model: "claude", options }).path).toMatch(/:rawPredict$/);
+    expect(encode({}, { model: "claude", baseUrl }).path).toMatch(/:rawPredict$/);
   });
 });

@@ -7,16 +7,22 @@ const { chat } = DIALECTS.get("gemini")!;
 const USER: Json = { role: "user", content: "hi" };
 const HI: Json = { role: "user", parts: [{ text: "hi" }] };
 
+const VERTEX = "https://x/v1/projects/p/locations/l/publishers/google";
+
 interface Asked {
+  readonly baseUrl?: string;
   readonly model?: string;
   readonly options?: Readonly<Record<string, string>>;
 }
 
 function encode(
   request: Json,
-  { model = "gemini-2.5-flash", options = {} }: Asked = {},
+  { model = "gemini-2.5-flash", options = {}, baseUrl = target().baseUrl }: Asked = {},
 ): { body: Json; warnings: readonly string[]; path: string } {
-  const { body, ...rest } = chat.encode({ messages: [USER], ...request }, target({ model, options }));
+  const { body, ...rest } = chat.encode(
+    { messages: [USER], ...request },
+    target({ model, options, baseUrl }),
+  );
   return { body: JSON.parse(String(body)), ...rest };
 }
 
@@ -187,7 +193,7 @@ describe("messages", () => {
         model({ functionCall: { name: "f", args: { a: 1 } } }),
         user({ functionResponse: { name: "f", response: { content: "r" } } }),
       ),
-      { options: { platform: "vertex" } },
+      { baseUrl: VERTEX },
     ],
   ])("are carried over: %s", (_, messages, expected, asked) => {
     expect(check({ messages }, expected, asked)).toEqual([]);

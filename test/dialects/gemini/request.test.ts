@@ -7,16 +7,22 @@ const { chat } = DIALECTS.get("gemini")!;
 const USER: Json = { role: "user", content: "hi" };
 const HI: Json = { role: "user", parts: [{ text: "hi" }] };
 
+const VERTEX = "https://x/v1/projects/p/locations/l/publishers/google";
+
 interface Asked {
+  readonly baseUrl?: string;
   readonly model?: string;
   readonly options?: Readonly<Record<string, string>>;
 }
 
 function encode(
   request: Json,
-  { model = "gemini-2.5-flash", options = {} }: Asked = {},
+  { model = "gemini-2.5-flash", options = {}, baseUrl = target().baseUrl }: Asked = {},
 ): { body: Json; warnings: readonly string[]; path: string } {
-  const { body, ...rest } = chat.encode({ messages: [USER], ...request }, target({ model, options }));
+  const { body, ...rest } = chat.encode(
+    { messages: [USER], ...request },
+    target({ model, options, baseUrl }),
+  );
   return { body: JSON.parse(String(body)), ...rest };
 }
 
@@ -228,11 +234,7 @@ test.each<[Json, Asked, string]>([
   [{ stream: true }, {}, "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"],
   [{}, { model: "models/gemini-2.5-pro" }, "/models/gemini-2.5-pro:generateContent"],
   [{}, { model: "tunedModels/a b" }, "/tunedModels/a%20b:generateContent"],
-  [
-    { stream: true },
-    { options: { platform: "vertex" } },
-    "/publishers/google/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
-  ],
+  [{ stream: true }, { baseUrl: VERTEX }, "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"],
 ])("%j to %j goes to %s", (request, asked, path) => {
   expect(encode(request, asked).path).toBe(path);
 });

@@ -63,6 +63,34 @@ describe("a canonical frame", () => {
   });
 });
 
+describe("a run of frames", () => {
+  const canonical = chatSse([chunk({ content: "a" }), chunk({ content: "b" })], false);
+
+  test("comes back as the same bytes when none of them has to change", () => {
+    const normaliser = new FrameNormaliser(target(), false);
+    normaliser.frames(chatSse([ROLE], false));
+    expect(normaliser.frames(canonical)).toBe(canonical);
+  });
+
+  test.each(["\n\n", "\r\n\r\n", "\r\r"])("is mended frame by frame, whatever ends them: %j", (end) => {
+    const frames = [
+      ROLE,
+      chunk({ content: "a" }),
+      chunk({ role: "assistant", content: "b" }),
+      chunk({}, "stop"),
+    ];
+    const bytes = encode(
+      [...frames.map((each) => JSON.stringify(each)), "[DONE]"].map((data) => `data: ${data}${end}`).join(""),
+    );
+    const sent = new TextDecoder().decode(new FrameNormaliser(target(), false).frames(bytes));
+    expect(sent).toBe(
+      new TextDecoder().decode(
+        chatSse([ROLE, chunk({ content: "a" }), chunk({ content: "b" }), chunk({}, "stop")]),
+      ),
+    );
+  });
+});
+
 describe("anything at all", () => {
   const json = fc.jsonValue({ maxDepth: 4 });
   const almost = fc.record(

@@ -115,19 +115,6 @@ test.each([[{ messages: [5] }], [{ messages: [null] }], [{ messages: [[]] }]])("
   expect(() => encoded(request)).toThrow("A message must be an object.");
 });
 
-test.each<[string, Json, string]>([
-  ["openai", {}, "/chat/completions"],
-  ["azure", {}, "/openai/deployments/test-model/chat/completions?api-version=2024-10-21"],
-  [
-    "azure",
-    { deployment: "a/b", api_version: "2025-01-01-preview" },
-    "/openai/deployments/a%2Fb/chat/completions?api-version=2025-01-01-preview",
-  ],
-])("%s with %j goes to %s", (dialect, options, path) => {
-  const texts = Object.fromEntries(Object.entries(options).map(([key, value]) => [key, String(value)]));
-  expect(DIALECTS.get(dialect)?.chat.encode({}, target({ options: texts })).path).toBe(path);
-});
-
 describe("an answer", () => {
   const decode = (answer: unknown): Json => chat.decode(answer, target()).body;
 
