@@ -13,21 +13,20 @@ export type WrittenTime =
 const EPOCH_SECONDS_MIN = 1e9;
 const EPOCH_MS_MIN = 1e12;
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ["ns", 1e-6],
+  ["us", 1e-3],
+  ["µs", 1e-3],
+  ["μs", 1e-3],
+  ["ms", 1],
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000],
+]);
 
-/** Go's durations (`1h2m3.5s`), which protobuf's JSON form (`34.4s`) is a case of; `d` besides. */
-const DURATION = /^(?:\d+(?:\.\d+)?(?:ns|us|µs|μs|ms|s|m|h|d))+$/;
-const DURATION_PART = /(\d+(?:\.\d+)?)(ns|us|µs|μs|ms|s|m|h|d)/g;
+/** A part of Go's durations (`1h2m3.5s`), which protobuf's JSON form (`34.4s`) is a case of; `d` besides. */
+const DURATION_PART = /(\d+(?:\.\d+)?)([nuµμm]?s|[mhd])/y;
 const NUMBER = /^\d+(?:\.\d+)?$/;
 
 /** Longer texts are not times. */
@@ -49,11 +48,16 @@ export function readTime(text: string, wallMs: number): WrittenTime | undefined 
 
 /** `1m3.2s` in milliseconds, or undefined when it is no duration. */
 export function readDuration(text: string): number | undefined {
-  if (!DURATION.test(text)) return undefined;
   let ms = 0;
-  for (const [, amount, unit] of text.matchAll(DURATION_PART))
-    ms += Number(amount) * (UNIT_MS[unit ?? ""] ?? 0);
-  return ms;
+  let at = 0;
+  while (at < text.length) {
+    DURATION_PART.lastIndex = at;
+    const part = DURATION_PART.exec(text);
+    if (part === null) return undefined;
+    ms += Number(part[1]) * (UNIT_MS.get(part[2] ?? "") ?? 0);
+    at = DURATION_PART.lastIndex;
+  }
+  return at === 0 ? undefined : ms;
 }
 
 function fromNumber(value: number, wallMs: number): WrittenTime {

@@ -32,8 +32,13 @@ export function impliedWindow(reset: Reset | null, measured: Measured): number |
   if (reset === null || factor === null) return null;
   const leastMs = ((reset.ms - reset.stepMs) * factor) / TOLERANCE;
   const mostMs = (reset.ms + reset.stepMs) * factor * TOLERANCE;
-  const possible = WINDOWS_MS.filter((windowMs) => leastMs <= windowMs && windowMs <= mostMs);
-  return possible.length === 1 ? (possible[0] ?? null) : null;
+  let found: number | null = null;
+  for (const windowMs of WINDOWS_MS) {
+    if (windowMs < leastMs || windowMs > mostMs) continue;
+    if (found !== null) return null;
+    found = windowMs;
+  }
+  return found;
 }
 
 /** What is known of a limit besides its reset. */

@@ -1,7 +1,7 @@
 // What a provider says about its limits with each answer, in whatever headers: one reader for all of them. Names are
 // understood once and remembered, so that reading costs a lookup per header.
 import { dimensionOf, limitNameOf, windowOf } from "./limits-names.ts";
-import type { LimitName, LimitPart, ReportedDimension } from "./limits-names.ts";
+import type { LimitPart, ReportedDimension } from "./limits-names.ts";
 import { readTime } from "./limits-time.ts";
 import { impliedWindow, resetOf } from "./limits-window.ts";
 import type { ResetUnit } from "./limits-window.ts";
@@ -38,7 +38,17 @@ export type LimitSource = Readonly<Record<string, string | readonly string[] | u
 /** How many header names are remembered; providers invent some per request. */
 const NAMES_MAX = 500;
 
+/** What is known of one limit by its name alone. */
+interface Facts {
+  readonly name: string;
+  readonly dimension: ReportedDimension | null;
+  /** null: the name does not tell. */
+  readonly windowMs: number | null;
+}
+
+/** One limit's texts, as they are collected from the headers. */
 interface Draft {
+  readonly facts: Facts;
   limit: string | null;
   remaining: string | null;
   reset: string | null;
@@ -48,10 +58,16 @@ interface Draft {
   isField: boolean;
 }
 
+interface Header {
+  readonly facts: Facts;
+  readonly part: LimitPart;
+}
+
 /** Reads the headers of one provider. */
 export class LimitReader {
   readonly #known: LimitHeaders;
-  readonly #names = new Map<string, LimitName | null>();
+  readonly #headers = new Map<string, Header | null>();
+  readonly #facts = new Map<string, Facts>();
 
   constructor(known: LimitHeaders) {
     this.#known = known;
@@ -59,48 +75,82 @@ export class LimitReader {
 
   /** The limits that an answer shows; empty for most providers. `wallMs` is the time now, since the Unix epoch. */
   read(headers: LimitSource, status: number, wallMs: number): readonly LimitReport[] {
-    let drafts: Map<string, Draft> | undefined;
-    for (const header in headers) {
-      const name = this.#nameOf(header);
-      if (name === null) continue;
-      const value = headers[header];
+    let drafts: Draft[] | undefined;
+    for (const name in headers) {
+      const header = this.#headerOf(name);
+      if (header === null) continue;
+      const value = headers[name];
       const text = typeof value === "string" ? value : value?.[0];
       if (text === undefined) continue;
-      drafts ??= new Map();
-      if (name.part === "fields") addFields(drafts, text);
-      else draftOf(drafts, name.name)[name.part] = text;
+      drafts ??= [];
+      if (header.part === "fields") this.#addFields(drafts, text);
+      else draftOf(drafts, header.facts)[header.part] = text;
     }
     if (drafts === undefined) return [];
-    return [...drafts].flatMap(([name, draft]) => this.#finish(name, draft, status, wallMs) ?? []);
+    const reports: LimitReport[] = [];
+    for (const draft of drafts) {
+      const report = this.#finish(draft, status, wallMs);
+      if (report !== null) reports.push(report);
+    }
+    return reports;
   }
 
-  #nameOf(header: string): LimitName | null {
-    const remembered = this.#names.get(header);
+  #headerOf(header: string): Header | null {
+    const remembered = this.#headers.get(header);
     if (remembered !== undefined) return remembered;
-    const name = limitNameOf(header.toLowerCase());
-    if (this.#names.size < NAMES_MAX) this.#names.set(header, name);
-    return name;
+    const named = limitNameOf(header.toLowerCase());
+    const understood = named === null ? null : { facts: this.#factsOf(named.name), part: named.part };
+    if (this.#headers.size < NAMES_MAX) this.#headers.set(header, understood);
+    return understood;
   }
 
-  #finish(name: string, draft: Draft, status: number, wallMs: number): LimitReport | null {
-    const known = this.#known.names[name];
+  #factsOf(name: string): Facts {
+    const remembered = this.#facts.get(name);
+    if (remembered !== undefined) return remembered;
+    const known = Object.hasOwn(this.#known.names, name) ? this.#known.names[name] : undefined;
+    const facts = {
+      name,
+      dimension: dimensionOf(known?.dimension ?? name),
+      windowMs: known?.windowMs ?? windowOf(name),
+    };
+    if (this.#facts.size < NAMES_MAX) this.#facts.set(name, facts);
+    return facts;
+  }
+
+  #finish(draft: Draft, status: number, wallMs: number): LimitReport | null {
+    const { name, dimension } = draft.facts;
     const limit = draft.utilization === null ? positive(draft.limit) : 1;
     const remaining = remainingOf(draft, limit);
-    const time = draft.reset === null ? undefined : readTime(draft.reset, wallMs);
-    const namedMs = known?.windowMs ?? secondsOf(draft.window) ?? windowOf(name);
+    const namedMs = secondsOf(draft.window) ?? draft.facts.windowMs;
     const unit = draft.isField ? "s" : this.#known.resetUnit;
+    const time = draft.reset === null ? undefined : readTime(draft.reset, wallMs);
     const reset =
       time === undefined ? null : resetOf(time, { limit, remaining, windowMs: namedMs, unit, status });
     if (limit === null && remaining === null && reset === null) return null;
     return {
       name,
-      dimension: dimensionOf(known?.dimension ?? name),
+      dimension,
       windowMs: namedMs ?? impliedWindow(reset, { limit, remaining }),
       isWindowInferred: namedMs === null,
       limit,
       remaining,
       resetMs: reset?.ms ?? null,
     };
+  }
+
+  /** `"api";r=999;t=295, "day";r=5` and the older `limit=10, remaining=9, reset=30`. */
+  #addFields(drafts: Draft[], text: string): void {
+    let facts = this.#factsOf("requests");
+    for (const item of text.slice(0, 1000).split(/[,;]/)) {
+      const [key = "", value] = item.trim().split("=", 2);
+      const part = FIELDS.get(key);
+      if (value === undefined) facts = this.#factsOf(fieldName(key.replaceAll('"', "")));
+      else if (part !== undefined) {
+        const draft = draftOf(drafts, facts);
+        draft[part] = value;
+        draft.isField = true;
+      }
+    }
   }
 }
 
@@ -113,10 +163,10 @@ export function waitFor(report: LimitReport, units: number): number | null {
   return ((units - remaining) * resetMs) / (limit - remaining);
 }
 
-function draftOf(drafts: Map<string, Draft>, name: string): Draft {
-  const known = drafts.get(name);
-  if (known !== undefined) return known;
+function draftOf(drafts: Draft[], facts: Facts): Draft {
+  for (const draft of drafts) if (draft.facts === facts || draft.facts.name === facts.name) return draft;
   const draft: Draft = {
+    facts,
     limit: null,
     remaining: null,
     reset: null,
@@ -124,7 +174,7 @@ function draftOf(drafts: Map<string, Draft>, name: string): Draft {
     utilization: null,
     isField: false,
   };
-  drafts.set(name, draft);
+  drafts.push(draft);
   return draft;
 }
 
@@ -137,22 +187,6 @@ const FIELDS: ReadonlyMap<string, Exclude<LimitPart, "fields">> = new Map([
   ["reset", "reset"],
   ["w", "window"],
 ]);
-
-/** `"api";r=999;t=295, "day";r=5` and the older `limit=10, remaining=9, reset=30`. */
-function addFields(drafts: Map<string, Draft>, text: string): void {
-  let name = "requests";
-  for (const item of text.slice(0, 1000).split(/[,;]/)) {
-    const [key = "", value] = item.trim().split("=", 2);
-    if (value === undefined) name = fieldName(key.replaceAll('"', ""));
-    else {
-      const part = FIELDS.get(key);
-      if (part === undefined) continue;
-      const draft = draftOf(drafts, name);
-      draft[part] = value;
-      draft.isField = true;
-    }
-  }
-}
 
 /** A policy counts requests unless its name says otherwise. */
 function fieldName(policy: string): string {
@@ -182,7 +216,10 @@ function positive(text: string | null): number | null {
 
 /** The number at the beginning; some append a policy: `60, 60;w=60`. */
 function numberOf(text: string | null): number | null {
-  if (text === null) return null;
-  const match = /^\s*(-?\d+(?:\.\d+)?)(?:\s*[,;].*)?\s*$/.exec(text);
+  if (text === null || text.length > LENGTH_MAX) return null;
+  const match = NUMBER.exec(text);
   return match === null ? null : Number(match[1]);
 }
+
+const LENGTH_MAX = 100;
+const NUMBER = /^\s*(-?\d+(?:\.\d+)?)(?:\s*[,;]|\s*$)/;

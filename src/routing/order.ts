@@ -5,7 +5,7 @@ import { holds } from "./condition.ts";
 import type { RouteRequest } from "./condition.ts";
 import { hashOf, uniformOf } from "./hash.ts";
 import { blockedMs } from "./health.ts";
-import type { Attempt, Branch, GroupNode, RouteNode, Target } from "./target.ts";
+import type { Attempt, Branch, GroupNode, RouteNode, Side, Target } from "./target.ts";
 
 /** How the world looks to one plan. The gateway keeps one object and sets `now` before each use. */
 export interface View<U = unknown> {
@@ -56,25 +56,32 @@ function gather<U>(node: RouteNode<U>, request: RouteRequest, view: View<U>): re
 function gatherGroup<U>(group: GroupNode<U>, request: RouteRequest, view: View<U>): readonly Attempt<U>[] {
   const session = request.session === null ? null : hashOf(request.session);
   const turn = group.strategy === "ordered" ? 0 : Math.floor(view.random() * group.branches.length);
+  const looks: Looks<U> = { request, view, session };
   const candidates: Candidate<U>[] = [];
-  for (const [index, branch] of group.branches.entries()) {
+  let place = turn - 1;
+  for (const branch of group.branches) {
+    place += 1;
     const attempts = gatherBranch(branch, request, view);
-    const [first] = attempts;
+    const first = attempts[0];
     if (first === undefined) continue;
     const tier = tierOf(first, group.patienceMs, request);
     candidates.push({
       attempts,
       tier,
-      score: tier === WAITS ? first.waitMs : scoreOf(group, branch, { first, request, view, session }),
+      score: tier === WAITS ? first.waitMs : scoreOf(group, branch, first, looks),
       // Equal scores take turns, or the first of many idle targets would get everything.
-      place: (index + turn) % group.branches.length,
+      place: place % group.branches.length,
     });
   }
   if (group.strategy === "lowest_latency" && !(group.isSticky && session !== null))
     chooseOfTwo(candidates, view.random);
   candidates.sort(byTierScorePlace);
-  const canary = canaryOf(group, { request, view, session });
-  return [...canary, ...candidates.flatMap((candidate) => candidate.attempts)];
+  const ordered: Attempt<U>[] = [];
+  if (group.canary !== null) ordered.push(...canaryOf(group.canary, looks));
+  for (const { attempts } of candidates) {
+    for (const attempt of attempts) ordered.push(attempt);
+  }
+  return ordered;
 }
 
 function gatherBranch<U>(branch: Branch<U>, request: RouteRequest, view: View<U>): readonly Attempt<U>[] {
@@ -87,8 +94,8 @@ function tierOf(attempt: Attempt, patienceMs: number, request: RouteRequest): Ti
   return attempt.waitMs <= patienceMs ? HAS_ROOM : WAITS;
 }
 
-interface Scoring<U> {
-  readonly first: Attempt<U>;
+/** What one plan looks at. `session`: the hash of the request's session. */
+interface Looks<U> {
   readonly request: RouteRequest;
   readonly view: View<U>;
   readonly session: number | null;
@@ -97,7 +104,8 @@ interface Scoring<U> {
 function scoreOf<U>(
   group: GroupNode<U>,
   branch: Branch<U>,
-  { first, request, view, session }: Scoring<U>,
+  first: Attempt<U>,
+  { request, view, session }: Looks<U>,
 ): number {
   const { weight } = branch;
   // The first to finish of exponential races at these rates wins with probability weight / sum of weights, and the
@@ -147,11 +155,9 @@ function byTierScorePlace<U>(left: Candidate<U>, right: Candidate<U>): number {
 
 /** The canary's attempts when this request, or this session as a whole, is one of its percentage. */
 function canaryOf<U>(
-  group: GroupNode<U>,
-  { request, view, session }: Omit<Scoring<U>, "first">,
+  { branch, percent }: Side<U>,
+  { request, view, session }: Looks<U>,
 ): readonly Attempt<U>[] {
-  if (group.canary === null) return [];
-  const { branch, percent } = group.canary;
   // Another constant than the branches' own hashes, so that the canary does not draw from one branch's sessions alone.
   const draw = session === null ? view.random() : uniformOf(session, ~branch.hash);
   return draw * 100 < percent ? gatherBranch(branch, request, view) : [];
