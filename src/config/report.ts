@@ -19,6 +19,12 @@ export class Report {
     this.errors.push(this.#problem(path, message));
   }
 
+  /** For a name that is at fault rather than what it names. */
+  errorAtKey(path: Path, message: string): void {
+    const { file } = this.#document;
+    this.errors.push({ file, ...this.#document.locateKey(path), key: describePath(path), message });
+  }
+
   warn(path: Path, message: string): void {
     this.warnings.push(this.#problem(path, message));
   }

@@ -30,7 +30,7 @@ export function resolveAliases(
   for (const [name, value] of Object.entries(raw)) {
     const path: Path = ["models", name];
     const fault = nameFault(name, context);
-    if (fault !== undefined) context.report.error(path, fault);
+    if (fault !== undefined) context.report.errorAtKey(path, fault);
     aliases.set(name, resolveAlias(name, value, path, { ...context, names }));
   }
   reportLoops(aliases, context.report);
@@ -143,7 +143,7 @@ function unknownTarget(to: string, { providers, names }: TargetContext): string 
   const slash = to.indexOf("/");
   if (slash > 0) {
     const meant = didYouMean(to.slice(0, slash), providers.keys());
-    return `there is no provider called ${to.slice(0, slash)}${meant}`;
+    return `there is no provider of this name${meant}`;
   }
   const owner = [...providers.values()].find((provider) => provider.models.has(to));
   if (owner !== undefined) return `a target names its provider too; did you mean "${owner.name}/${to}"?`;
@@ -162,7 +162,7 @@ function reportLoops(aliases: ReadonlyMap<string, ModelAlias>, report: Report): 
   const visit = (name: string): void => {
     const start = trail.indexOf(name);
     if (start >= 0) {
-      report.error(
+      report.errorAtKey(
         ["models", trail[start] ?? name],
         `its targets lead back to itself: ${[...trail.slice(start), name].join(" → ")}`,
       );
@@ -170,7 +170,7 @@ function reportLoops(aliases: ReadonlyMap<string, ModelAlias>, report: Report): 
     }
     if (done.has(name)) return;
     if (trail.length > CHAIN_MAX) {
-      report.error(["models", name], `more than ${CHAIN_MAX} entries lead from one to the next`);
+      report.errorAtKey(["models", name], `more than ${CHAIN_MAX} entries lead from one to the next`);
       return;
     }
     trail.push(name);

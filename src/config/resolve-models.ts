@@ -24,7 +24,7 @@ export function resolveModels(merged: Overlaid, context: ModelsContext): Readonl
   for (const [name, raw] of Object.entries(merged.models)) {
     const path = [...context.path, "models", name];
     if (!MODEL_NAME.test(name)) {
-      context.report.error(path, "a model's name is at most 200 visible ASCII characters");
+      context.report.errorAtKey(path, "a model's name is at most 200 visible ASCII characters");
       continue;
     }
     const isUsers = context.userModels?.[name]?.prices !== undefined;

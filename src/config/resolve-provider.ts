@@ -36,7 +36,10 @@ export function resolveProvider(
   const { report } = context;
   const path: Path = ["providers", name];
   if (!NAME.test(name) || name === "key") {
-    report.error(path, "a provider's name is made of letters, digits, `.`, `_` and `-`, and is not `key`");
+    report.errorAtKey(
+      path,
+      "a provider's name is made of letters, digits, `.`, `_` and `-`, and is not `key`",
+    );
     return undefined;
   }
   const entry = entryOf(name, raw, context);
@@ -92,12 +95,12 @@ function entryOf(
   if (entry !== undefined) return entry;
   if (raw.type !== undefined) {
     const known = didYouMean(raw.type, catalog.ids);
-    report.error(["providers", name, "type"], `there is no ${raw.type}.yaml in providers/catalog${known}`);
+    report.error(["providers", name, "type"], `there is no file of this name in providers/catalog${known}`);
     return null;
   }
   if (raw.dialect !== undefined && raw.base_url !== undefined) return undefined;
   const known = didYouMean(name, catalog.ids);
-  report.error(
+  report.errorAtKey(
     ["providers", name],
     `there is no ${name}.yaml in providers/catalog${known}; set \`type\`, or \`dialect\` and \`base_url\` for a provider of your own`,
   );

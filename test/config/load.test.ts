@@ -132,7 +132,7 @@ retry: { attempts: many }
       "5:13: providers.openai.limts:",
       "6:19: providers.claude.type:",
       "7:47: providers.good.limits[0].requests:",
-      "10:6: models.a:",
+      "10:3: models.a:",
       "12:8: models.c[0]:",
       "13:25: keys[0].key:",
       "14:20: retry.attempts:",
