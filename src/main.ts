@@ -4,6 +4,7 @@ import "./cli/engine.ts";
 import { parseCommandLine, type Invocation } from "./cli/args.ts";
 import { runCheck, type Output } from "./cli/check.ts";
 import { runDrain } from "./cli/drain-command.ts";
+import { probeModels } from "./cli/probe.ts";
 import { runSim } from "./cli/sim.ts";
 import { runStart } from "./cli/start.ts";
 import { runLimits, runStatus } from "./cli/status.ts";
@@ -30,7 +31,10 @@ function run(invocation: Invocation): Promise<number> {
         version: VERSION,
       });
     case "check":
-      return runCheck({ file: invocation.option("config"), cwd, env, hostName: hostname() }, output);
+      return runCheck(
+        { file: invocation.option("config"), cwd, env, hostName: hostname(), probe: probeModels },
+        output,
+      );
     case "sim":
       return runSim(invocation, output, process);
     case "status":

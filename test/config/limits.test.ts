@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LimitSpec } from "../../src/config/config.ts";
 import { describeLimit, toLimit } from "../../src/config/limits.ts";
