@@ -23,7 +23,7 @@ export type ErrorKind =
 
 interface Rule {
   readonly kind: ErrorKind;
-  /** One of these. */
+  /** One of these; an error inside a success has no status, and the condition is no matter there. */
   readonly statuses?: readonly number[];
   /** One of the error's codes matches. */
   readonly code?: RegExp;
@@ -31,12 +31,14 @@ interface Rule {
 }
 
 const REFUSALS = [400, 402, 403, 404, 422, 429];
-const FAULTS = [400, 413, 422, 429, 500];
+const FAULTS = [400, 413, 422, 500];
 
 export const RULES: readonly Rule[] = [
   // Longer than a minute, named by the quota; before anything else, because such messages speak of billing for every quota.
   { kind: "quota_spent", code: /Per(Day|Month)(Per|-|$)/ },
   { kind: "rate_limited", code: /Per(Minute|Second)(Per|-|$)/ },
+  // Before messages about tokens: these say "too many tokens" too.
+  { kind: "rate_limited", code: /^[Tt]hrottl\w*(\.\w+)?$/ },
   {
     kind: "context_length",
     code: /^(context_length_exceeded|context_window_exceeded|model_max_prompt_tokens_exceeded|max_tokens_exceeded|exceed_context_size_error)$/,
@@ -97,8 +99,8 @@ export const RULES: readonly Rule[] = [
   },
   {
     kind: "rate_limited",
-    code: /^(rate_?limit\w*|slow_down|too_many_requests|TooManyRequests\w*|Throttl\w*(\.\w+)?|throttl\w*|RESOURCE_EXHAUSTED|tokens|requests)$/i,
-    statuses: [0, 200, 400, 403, 429, 503],
+    code: /^(rate_?limit\w*|slow_down|too_many_requests|TooManyRequests\w*|RESOURCE_EXHAUSTED|tokens|requests)$/i,
+    statuses: [400, 403, 429, 503],
   },
   // Stored things that are not models; another provider has them even less, and the model is well.
   {
@@ -127,6 +129,12 @@ export const RULES: readonly Rule[] = [
     statuses: [400, 422],
     message:
       /(incorrect|invalid|missing|expired|valid) (api|access)[ -]key|api[ -]key (not|is not|has) (valid|expired|been)|security token .{0,30}(invalid|expired)|reported as leaked/i,
+  },
+  // Only where no status says it: inside a success.
+  {
+    kind: "bad_request",
+    statuses: [],
+    code: /^(invalid_request_error|INVALID_ARGUMENT|[Vv]alidationException|BadRequestError)$/,
   },
 ];
 

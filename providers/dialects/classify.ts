@@ -80,7 +80,7 @@ function ruled(words: ErrorWords, status: number): ErrorKind | undefined {
   const message = words.message.slice(0, 4000);
   return RULES.find(
     (rule) =>
-      (rule.statuses === undefined || rule.statuses.includes(status)) &&
+      (rule.statuses === undefined || rule.statuses.includes(status) || status < 300) &&
       (rule.code === undefined || words.codes.some((code) => rule.code?.test(code) === true)) &&
       (rule.message === undefined || rule.message.test(message)),
   )?.kind;
