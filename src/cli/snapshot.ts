@@ -158,7 +158,8 @@ function pathsOf(provider: Provider, model: string, base: URL): UpstreamTarget["
     id: "",
   };
   const pathOf = (endpoint: "chat" | "completions" | "embeddings", route: string): string => {
-    const path = provider.paths[endpoint] ?? language?.path(route, target) ?? route;
+    const own = provider.paths[endpoint]?.replaceAll("{model}", () => encodeURIComponent(model));
+    const path = own ?? language?.path(route, target) ?? route;
     return `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;
   };
   return {

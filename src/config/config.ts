@@ -257,7 +257,7 @@ export interface ClientKey {
   readonly name: string;
   /** SHA-256 of the key in hexadecimal; the key itself is not kept. */
   readonly keySha256: string;
-  /** Names that this key may ask for, as a client writes them; null: all. */
+  /** Names that this key may ask for, as a client writes them; null: all. With a limit in dollars, only names with known prices. */
   readonly models: ReadonlySet<string> | null;
   readonly priority: Priority;
   readonly limits: readonly LimitSpec[];

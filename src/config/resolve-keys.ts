@@ -59,6 +59,8 @@ function resolveKey(raw: RawClientKey, path: Path, offer: Offer): ClientKey {
     checkModel(model, [...path, "models", index], offer);
   const limits = resolveLimits(raw.limits ?? [], UTC_DAYS, [...path, "limits"], report);
   const asked = raw.models ?? [...offer.aliases.keys()];
+  const hasBudget = limits.some((limit) => limit.dimension === "usd");
+  const models = raw.models ?? (hasBudget ? pricedNames(offer) : undefined);
   for (const [index, limit] of limits.entries()) {
     if (limit.dimension === "usd")
       checkPrices(
@@ -70,10 +72,24 @@ function resolveKey(raw: RawClientKey, path: Path, offer: Offer): ClientKey {
   return {
     name: raw.name,
     keySha256: sha256(raw.key),
-    models: raw.models === undefined ? null : new Set(raw.models),
+    models: models === undefined ? null : new Set(models),
     priority: raw.priority,
     limits,
   };
+}
+
+/** Every name whose price is known wherever it leads: what a key with a budget may ask for when it is not told. */
+function pricedNames(offer: Offer): readonly string[] {
+  const direct = [...offer.providers.values()].flatMap((provider) =>
+    [...provider.models.keys()].flatMap((model) => [model, `${provider.name}/${model}`]),
+  );
+  const isPriced = (name: string): boolean =>
+    targetsOf(name, offer).every((target) => hasPrice(target, offer));
+  return [...new Set([...offer.aliases.keys(), ...direct])].filter(isPriced);
+}
+
+function hasPrice({ provider, model }: ModelTarget, { providers }: Offer): boolean {
+  return (providers.get(provider)?.models.get(model)?.prices ?? null) !== null;
 }
 
 function checkModel(name: string, path: Path, { providers, aliases, report }: Offer): void {
@@ -109,14 +125,11 @@ function targetsOf(name: string, offer: Offer, depth = 0): readonly ModelTarget[
 
 type ModelTarget = Pick<Extract<Target, { kind: "model" }>, "provider" | "model">;
 
-function checkPrices(targets: readonly ModelTarget[], path: Path, { providers, report }: Offer): void {
-  const unpriced = targets.filter(({ provider, model }) => {
-    const prices = providers.get(provider)?.models.get(model)?.prices;
-    return (prices ?? null) === null;
-  });
+function checkPrices(targets: readonly ModelTarget[], path: Path, offer: Offer): void {
+  const unpriced = targets.filter((target) => !hasPrice(target, offer));
   const names = [...new Set(unpriced.map(({ provider, model }) => `${provider}/${model}`))];
   if (names.length > 0) {
-    report.error(
+    offer.report.error(
       path,
       `no price is known of ${names.join(", ")}, so dollars can't be counted; set \`prices\` there, or leave it out of \`models\``,
     );

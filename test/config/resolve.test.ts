@@ -268,6 +268,17 @@ describe("a budget in dollars", () => {
     expect(found).toContain(problem);
   });
 
+  test("keeps a key that may ask for everything to what has a price", async () => {
+    const yaml = `${PROVIDERS}models: { cheap: [ main/gpt-5 ] }
+keys: [ { name: a, key: x, limits: [ { usd: 5/day } ] }, { name: b, key: y } ]`;
+    const { config } = await load(yaml.replace("type: vllm", "type: vllm, models: { llama: , gpt-5: }"));
+    const allowed = config.keys.get("a")?.models ?? new Set();
+    // A bare name may go to any provider that has it, and one of them has no price for it.
+    const names = ["cheap", "main/gpt-5", "gpt-5.1", "gpt-5", "llama", "own/llama", "main/unheard-of"];
+    expect(names.filter((name) => allowed.has(name))).toEqual(["cheap", "main/gpt-5", "gpt-5.1"]);
+    expect(config.keys.get("b")?.models).toBeNull();
+  });
+
   test("of a provider or a model needs prices too", async () => {
     const yaml = `
 providers:
