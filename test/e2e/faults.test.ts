@@ -1,0 +1,194 @@
+// Every fault the simulator knows, streamed and not, through a real gateway: what the client gets, within which time,
+// and that nothing stays taken or running behind it.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FAULTS } from "../../src/simulator/faults.ts";
+import type { FaultName } from "../../src/simulator/faults.ts";
+import { startSimulator } from "../../src/simulator/simulator.ts";
+import type { Simulator } from "../../src/simulator/simulator.ts";
+import { startGateway } from "./harness.ts";
+import type { GatewayProcess } from "./harness.ts";
+
+/**
+ * `whole`: the complete answer. A status and a code: an error instead of an answer. A code alone: a stream that had
+ * begun and ends with this error. `bounded`: anything, but not for long.
+ */
+type Expected =
+  | "whole"
+  | "bounded"
+  | readonly [status: number, code: string]
+  | { readonly brokenWith: RegExp };
+
+const BAD = [502, "provider_bad_response"] as const;
+const LATE = [504, "provider_timeout"] as const;
+const OVERLOADED = [503, "provider_overloaded"] as const;
+const FAILED = [502, "provider_error"] as const;
+const broken = (brokenWith: RegExp) => ({ brokenWith });
+
+/** What a client gets of each, streamed and as a whole. */
+const EXPECTED: Readonly<Record<FaultName, readonly [Expected, Expected]>> = {
+  slow: [LATE, LATE],
+  silent: [LATE, LATE],
+  "headers-only": [LATE, LATE],
+  stall: [broken(/provider_timeout/), LATE],
+  cut: [broken(/provider_unreachable|stream_interrupted/), [502, "provider_unreachable"]],
+  reset: [
+    [502, "provider_unreachable"],
+    [502, "provider_unreachable"],
+  ],
+  "early-end": [broken(/stream_interrupted/), BAD],
+  "half-frame": [broken(/stream_interrupted/), BAD],
+  "error-in-stream": [broken(/stream_interrupted|provider_error/), FAILED],
+  "error-first": [FAILED, FAILED],
+  // A stream's frames are passed on without being read, so one that is not JSON reaches the client.
+  malformed: ["bounded", BAD],
+  "endless-line": [broken(/provider_bad_response/), "bounded"],
+  linger: ["whole", LATE],
+  "no-finish": ["whole", "whole"],
+  "no-done": ["whole", "whole"],
+  "no-usage": ["whole", "whole"],
+  "no-tool-index": ["whole", "whole"],
+  html: [BAD, BAD],
+  "html-502": [FAILED, FAILED],
+  "wrong-type": [BAD, "whole"],
+  "not-an-object": [BAD, BAD],
+  empty: [BAD, BAD],
+  "empty-stream": ["bounded", BAD],
+  // Compressed although it was asked not to.
+  gzip: ["bounded", "bounded"],
+  "gzip-cut": [BAD, BAD],
+  bytes: ["whole", "whole"],
+  crlf: ["whole", "whole"],
+  comments: ["whole", "whole"],
+  floats: ["whole", "whole"],
+  400: [
+    [400, "invalid_request"],
+    [400, "invalid_request"],
+  ],
+  401: [
+    [502, "provider_auth"],
+    [502, "provider_auth"],
+  ],
+  403: [
+    [502, "provider_auth"],
+    [502, "provider_auth"],
+  ],
+  404: [
+    [404, "model_not_found"],
+    [404, "model_not_found"],
+  ],
+  408: [FAILED, FAILED],
+  422: [
+    [422, "invalid_request"],
+    [422, "invalid_request"],
+  ],
+  context: [
+    [400, "context_length_exceeded"],
+    [400, "context_length_exceeded"],
+  ],
+  filter: [
+    [400, "content_filter"],
+    [400, "content_filter"],
+  ],
+  429: [
+    [429, "provider_rate_limited"],
+    [429, "provider_rate_limited"],
+  ],
+  quota: [
+    [429, "provider_quota_spent"],
+    [429, "provider_quota_spent"],
+  ],
+  500: [FAILED, FAILED],
+  502: [FAILED, FAILED],
+  503: [OVERLOADED, OVERLOADED],
+  529: [OVERLOADED, OVERLOADED],
+};
+
+const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
+const NAMES = Object.keys(FAULTS).filter(isFault);
+const FORMS = [
+  ["streamed", true],
+  ["whole", false],
+] as const;
+/** `total` is 2 s: nothing may take much longer. */
+const BOUND_MS = 6000;
+
+let simulator: Simulator;
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  simulator = await startSimulator();
+  // One provider per case: a circuit that one fault opens would answer for the next.
+  const provider = { dialect: "openai", base_url: `${simulator.url}/v1`, limits: [{ concurrent: 1 }] };
+  const names = NAMES.flatMap((name) => FORMS.map(([form]) => `${form}-${name}`));
+  gateway = await startGateway({
+    providers: Object.fromEntries(names.map((name) => [name, provider])),
+    queue: { max_wait: "0s" },
+    retry: { attempts: 1 },
+    timeouts: { first_token: "500ms", idle: "500ms", total: "2s" },
+  });
+});
+
+afterAll(async () => {
+  await gateway.stop();
+  await simulator.close();
+});
+
+async function ask(name: FaultName, form: string, stream: boolean) {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    signal: AbortSignal.timeout(BOUND_MS),
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      model: `${form}-${name}/sim-${name}`,
+      stream,
+      messages: [{ role: "user", content: "hello" }],
+    }),
+  });
+  return { status: response.status, text: (await response.text()).replaceAll("\r\n", "\n") };
+}
+
+function check(
+  { status, text }: { status: number; text: string },
+  expected: Expected,
+  isStream: boolean,
+): void {
+  if (expected === "bounded") return;
+  if (expected === "whole") {
+    expect(status).toBe(200);
+    if (isStream) expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+    else expect(JSON.parse(text)).toMatchObject({ object: "chat.completion" });
+    return;
+  }
+  if ("brokenWith" in expected) {
+    const last = text.trimEnd().split("\n\n").at(-1) ?? "";
+    expect(status).toBe(200);
+    expect(JSON.parse(last.slice("data: ".length))).toMatchObject({
+      error: { code: expect.stringMatching(expected.brokenWith), param: null, message: expect.any(String) },
+    });
+    expect(text).not.toContain("[DONE]");
+    return;
+  }
+  const [wantedStatus, code] = expected;
+  expect([status, JSON.parse(text)]).toMatchObject([
+    wantedStatus,
+    { error: { code, message: expect.any(String) } },
+  ]);
+}
+
+describe("a client meets a provider's fault", () => {
+  const cases = NAMES.flatMap((name) => FORMS.map(([form, isStream], at) => ({ name, form, isStream, at })));
+
+  test.each(cases)("$name, $form", async ({ name, form, isStream, at }) => {
+    check(await ask(name, form, isStream), EXPECTED[name][at] ?? "bounded", isStream);
+  });
+
+  test("and behind all of them nothing is taken and nothing runs", async () => {
+    const text = await gateway.metrics();
+    const levels = [...text.matchAll(/^sluice_bucket_level_units\{.*\} (\S+)$/gm)].map(([, level]) =>
+      Number(level),
+    );
+    expect(levels).toEqual(cases.map(() => 1));
+    expect(text).toContain("\nsluice_requests_running 0\n");
+    expect(await gateway.isHealthy()).toBe(true);
+  });
+});
