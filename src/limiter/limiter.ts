@@ -149,7 +149,7 @@ export class Limiter {
     costs: number[],
     ask: Ask,
     { line, now }: { readonly line: Line; readonly now: number },
-  ): Waiting | Refusal {
+  ): Reservation | Waiting | Refusal {
     const next = forecast(this.#quota, meters, costs, { place: ask, now });
     const longest = next.line ?? line;
     const retryAfterMs = Math.max(1, next.waitMs);
@@ -165,8 +165,7 @@ export class Limiter {
     }
     const wanted = { meters, costs, ask, deadlineMs, sinceMs: now, sequence: this.#arrivals++ };
     const waiter = new Waiter(wanted, this.#room.leave);
-    this.#room.join(waiter, longest, now);
-    return waiter;
+    return this.#room.join(waiter, longest, now);
   }
 
   #end(reservation: Reservation, usage: Usage | null, now: number): void {

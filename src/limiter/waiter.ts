@@ -40,7 +40,8 @@ export class Waiter implements Waiting, Queued, InHeap {
   after: this | null = null;
   readonly #leave: (waiter: Waiter) => void;
   #listener: ((outcome: Outcome) => void) | null = null;
-  #outcome: Outcome | null = null;
+  /** What was decided; null while it waits. */
+  outcome: Outcome | null = null;
 
   constructor(wanted: Wanted, leave: (waiter: Waiter) => void) {
     this.meters = wanted.meters;
@@ -55,8 +56,8 @@ export class Waiter implements Waiting, Queued, InHeap {
   }
 
   decided(listener: (outcome: Outcome) => void): void {
-    if (this.#outcome === null) this.#listener = listener;
-    else listener(this.#outcome);
+    if (this.outcome === null) this.#listener = listener;
+    else listener(this.outcome);
   }
 
   cancel(): void {
@@ -68,7 +69,7 @@ export class Waiter implements Waiting, Queued, InHeap {
   decide(outcome: Outcome): void {
     const listener = this.#listener;
     this.#listener = null;
-    this.#outcome = outcome;
+    this.outcome = outcome;
     listener?.(outcome);
   }
 }

@@ -9,6 +9,7 @@ import { Heap } from "./heap.ts";
 import { Held } from "./held.ts";
 import { Pause, type Line } from "./line.ts";
 import { refusal } from "./refusal.ts";
+import type { Refusal, Reservation, Waiting } from "./reservation.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** When a bucket seems to have room but does not give it (its block is being written), the head tries again after this, in milliseconds, unless told sooner. */
@@ -45,11 +46,14 @@ export class WaitingRoom {
     return this.#deadlines.size;
   }
 
-  join(waiter: Waiter, line: Line, now: number): void {
+  /** A request joins a line. Where fairness puts it first it may be decided at once; else it is handed back. */
+  join(waiter: Waiter, line: Line, now: number): Reservation | Refusal | Waiting {
     line.push(waiter);
     this.#deadlines.put(waiter);
-    this.#watch(line, now);
-    this.#arm(now);
+    if (line.head === waiter) this.#stirred.add(line);
+    else this.#arm(now);
+    this.serveStirred(now);
+    return waiter.outcome ?? waiter;
   }
 
   /** A request leaves by itself. */
