@@ -5,6 +5,7 @@
 //   take T NUMBER UNITS  units were admitted (of bucket NUMBER, at T ms of the machine's monotonic clock)
 //   back T NUMBER UNITS  units are about to be given back
 import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { systemClock, systemTimers } from "../../src/clock.ts";
 import { openReplica } from "../../src/fleet/shell.ts";
@@ -28,6 +29,9 @@ function generator(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+// The compiled code is kept at the end of a process; this one has none.
+flushCompileCache();
 
 const random = generator(Number(seedText));
 const { store } = await openStore({ directory, log: silentLog, wallMs: systemClock.wallMs() });

@@ -10,15 +10,15 @@ export function killNineLimits(): readonly Limit[] {
     {
       key: "p1/tokens",
       dimension: "tokens",
-      capacity: 2000,
-      refill: { kind: "continuous", unitsPerMs: 20 },
+      capacity: 5000,
+      refill: { kind: "continuous", unitsPerMs: 100 },
     },
-    // So slow that what a kill burns is hardly refilled: a unit admitted twice would show.
+    // A kill burns about as much as is refilled until the next: little is there, so a unit admitted twice shows.
     {
       key: "p2/tokens",
       dimension: "tokens",
-      capacity: 100_000,
-      refill: { kind: "continuous", unitsPerMs: 0.01 },
+      capacity: 3000,
+      refill: { kind: "continuous", unitsPerMs: 3 },
     },
     {
       key: "p3/usd",
