@@ -15,6 +15,12 @@ export function resolveFleet(raw: RawFleet, hostName: string, report: Report): F
   });
   const listen = raw.listen ?? null;
   const isAsked = peers.some((peer) => peer.kind !== "nats");
+  if (isAsked && peers.some((peer) => peer.kind === "nats")) {
+    report.error(
+      ["fleet", "peers"],
+      "siblings are reached over NATS or by addresses, not both: keep one kind",
+    );
+  }
   if (isAsked && listen === null) {
     report.error(["fleet"], "`listen` is missing: siblings have to reach this instance too");
   }

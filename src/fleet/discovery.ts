@@ -27,18 +27,24 @@ export const systemResolver: Resolver = {
   services: (name) => resolveSrv(name),
 };
 
+/** A peer whose address can be found: one that is given, or a name to be resolved. */
+export type AddressedPeer =
+  | { readonly kind: "http"; readonly url: string }
+  | { readonly kind: "dns"; readonly host: string; readonly port: number };
+
+type Name = Extract<AddressedPeer, { readonly kind: "dns" }>;
+
 export class Discovery {
   readonly #static: readonly string[];
-  readonly #names: readonly URL[];
+  readonly #names: readonly Name[];
   readonly #resolver: Resolver;
   readonly #known = new Map<string, readonly string[]>();
   readonly #faults = new Map<string, string>();
   #resolving: Promise<void> | null = null;
 
-  /** `peers` as configured: `http://…` and `dns://…`. */
-  constructor(peers: readonly string[], resolver: Resolver = systemResolver) {
-    this.#static = peers.filter((peer) => !peer.startsWith("dns:")).map((peer) => peer.replace(/\/+$/, ""));
-    this.#names = peers.filter((peer) => peer.startsWith("dns:")).map((peer) => new URL(peer));
+  constructor(peers: readonly AddressedPeer[], resolver: Resolver = systemResolver) {
+    this.#static = peers.flatMap((peer) => (peer.kind === "http" ? [peer.url] : []));
+    this.#names = peers.filter((peer) => peer.kind === "dns");
     this.#resolver = resolver;
   }
 
@@ -65,27 +71,27 @@ export class Discovery {
     return this.#resolving;
   }
 
-  async #resolveName(name: URL): Promise<void> {
+  async #resolveName(name: Name): Promise<void> {
     try {
       const found = await within(RESOLVE_TIMEOUT_MS, this.#lookUp(name));
       if (found.length === 0) throw new Error("no addresses");
-      this.#known.set(name.href, found.slice(0, ADDRESSES_MAX));
-      this.#faults.delete(name.href);
+      this.#known.set(name.host, found.slice(0, ADDRESSES_MAX));
+      this.#faults.delete(name.host);
     } catch (error) {
-      this.#faults.set(name.href, error instanceof Error ? error.message : String(error));
+      this.#faults.set(name.host, error instanceof Error ? error.message : String(error));
     }
   }
 
-  async #lookUp(name: URL): Promise<readonly string[]> {
-    if (!name.hostname.startsWith("_")) return this.#hostAddresses(name.hostname, name.port || "8788");
-    const services = await this.#resolver.services(name.hostname);
+  async #lookUp({ host, port }: Name): Promise<readonly string[]> {
+    if (!host.startsWith("_")) return this.#hostAddresses(host, port);
+    const services = await this.#resolver.services(host);
     const found = await Promise.all(
-      services.slice(0, ADDRESSES_MAX).map(({ name: host, port }) => this.#hostAddresses(host, String(port))),
+      services.slice(0, ADDRESSES_MAX).map((service) => this.#hostAddresses(service.name, service.port)),
     );
     return found.flat();
   }
 
-  async #hostAddresses(host: string, port: string): Promise<readonly string[]> {
+  async #hostAddresses(host: string, port: number): Promise<readonly string[]> {
     const addresses = await this.#resolver.addresses(host);
     return addresses
       .map((address) => `http://${address.includes(":") ? `[${address}]` : address}:${port}`)

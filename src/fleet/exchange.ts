@@ -6,11 +6,10 @@ import { NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { mergeMessage, type MergeReport } from "./merging.ts";
 import type { ReplicaState } from "./state.ts";
+import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
 /** Entries in one message; more follow in the next. */
 const ENTRIES_MAX = 2000;
-/** A message above this size is refused unread. */
-export const MESSAGE_BYTES_MAX = 4 << 20;
 /** How far behind the latest a message of one sender may come in. */
 const SERIALS_BEHIND_MAX = 256;
 

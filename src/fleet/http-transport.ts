@@ -15,12 +15,19 @@ export interface HttpTransportOptions extends GateOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** The addresses of the peers as they are known now, as `http://host:port`. */
   readonly peers: () => readonly string[];
+  /** Called when it is closed, or could not listen. */
+  readonly onClose?: () => void;
 }
 
 /** Listens for siblings and sends to them. Rejects when the address can't be listened on. */
 export async function openHttpTransport(options: HttpTransportOptions): Promise<HttpTransport> {
   const transport = new HttpTransport(options);
-  await transport.listen(options.listen);
+  try {
+    await transport.listen(options.listen);
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
   return transport;
 }
 
@@ -28,6 +35,7 @@ export class HttpTransport implements Transport {
   readonly #gate: Gate;
   readonly #server: Server;
   readonly #peers: () => readonly string[];
+  readonly #onClose: () => void;
   /** Addresses that turned out to lead back here. */
   readonly #self = new Set<string>();
   readonly #agent = new Agent({
@@ -40,6 +48,7 @@ export class HttpTransport implements Transport {
   constructor(options: HttpTransportOptions) {
     this.#gate = new Gate(options);
     this.#peers = options.peers;
+    this.#onClose = options.onClose ?? (() => {});
     this.#server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS, headersTimeout: RECEIVE_TIMEOUT_MS, maxHeaderSize: 8192 },
       (request, response) => void this.#serve(request, response),
@@ -85,6 +94,7 @@ export class HttpTransport implements Transport {
   }
 
   async close(): Promise<void> {
+    this.#onClose();
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });

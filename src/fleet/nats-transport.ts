@@ -22,8 +22,10 @@ const GONE_AFTER_MS = 5000;
 const PEERS_MAX = 4096;
 
 export interface NatsTransportOptions extends GateOptions {
-  /** `nats://[user:password@]host:port[/prefix]`, one or more servers of one NATS cluster; the prefix defaults to `sluice`. */
+  /** `nats://[user:password@]host:port`, one or more servers of one NATS cluster. */
   readonly servers: readonly string[];
+  /** What the subjects begin with; fleets that share a NATS each have their own. */
+  readonly prefix: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,7 +34,7 @@ export interface NatsTransportOptions extends GateOptions {
 export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
   const { connect } = await import("@nats-io/transport-node");
   const first = new URL(options.servers[0] ?? "nats://127.0.0.1:4222");
-  const transport = new NatsTransport(options, first.pathname.slice(1) || "sluice");
+  const transport = new NatsTransport(options);
   const connected = connect({
     servers: options.servers.map((server) => new URL(server).host),
     ...(first.username === "" ? {} : { user: decodeURIComponent(first.username) }),
@@ -60,9 +62,9 @@ export class NatsTransport implements Transport {
   #here: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: NatsTransportOptions, prefix: string) {
+  constructor(options: NatsTransportOptions) {
     this.#gate = new Gate(options);
-    this.#prefix = prefix;
+    this.#prefix = options.prefix;
     this.#clock = options.clock;
     this.#log = options.log;
   }

@@ -37,8 +37,8 @@ export class TransportError extends Error {
 /** Answers a sibling's message; rejects with a `TransportError` when it is not one that can be answered. */
 export type Receive = (message: Uint8Array) => Promise<Uint8Array>;
 
-/** The most bytes in one message or answer, 8 MiB: the rows of some 10,000 buckets. */
-export const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+/** The most bytes in one message or answer; what does not fit follows in the next. */
+export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Transport {
   /** The addresses of the siblings as they are known now, without this process's own. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Discovery, type Resolver } from "../../src/fleet/discovery.ts";
+import { type AddressedPeer, Discovery, type Resolver } from "../../src/fleet/discovery.ts";
 
 /** A resolver that answers from a table; what is not in it can't be resolved. */
 function resolver(table: {
@@ -14,28 +14,29 @@ function resolver(table: {
   };
 }
 
+const http = (url: string): AddressedPeer => ({ kind: "http", url });
+const dns = (host: string, port = 1): AddressedPeer => ({ kind: "dns", host, port });
+
 describe("finding siblings", () => {
   test("configured addresses stand as they are, once each", () => {
-    const discovery = new Discovery(["http://gw-1:8788/", "http://gw-1:8788", "http://gw-2:8788"]);
+    const discovery = new Discovery([
+      http("http://gw-1:8788"),
+      http("http://gw-1:8788"),
+      http("http://gw-2:8788"),
+    ]);
     expect(discovery.addresses()).toEqual(["http://gw-1:8788", "http://gw-2:8788"]);
     expect(discovery.isDynamic).toBe(false);
   });
 
   test("a name stands for all of its addresses, of both families", async () => {
     const table = { addresses: { headless: ["10.0.0.2", "10.0.0.1", "fd00::1"] } };
-    const discovery = new Discovery(["dns://headless:9000"], resolver(table));
+    const discovery = new Discovery([dns("headless", 9000)], resolver(table));
     await discovery.resolve();
     expect(discovery.addresses()).toEqual([
       "http://10.0.0.1:9000",
       "http://10.0.0.2:9000",
       "http://[fd00::1]:9000",
     ]);
-  });
-
-  test("a name without a port means the fleet's usual one", async () => {
-    const discovery = new Discovery(["dns://headless"], resolver({ addresses: { headless: ["10.0.0.1"] } }));
-    await discovery.resolve();
-    expect(discovery.addresses()).toEqual(["http://10.0.0.1:8788"]);
   });
 
   test("an SRV record names hosts and ports", async () => {
@@ -46,7 +47,7 @@ describe("finding siblings", () => {
       ],
     };
     const table = { services, addresses: { a: ["10.0.0.1"], b: ["10.0.0.2", "10.0.0.3"] } };
-    const discovery = new Discovery(["dns://_fleet._tcp.sluice"], resolver(table));
+    const discovery = new Discovery([dns("_fleet._tcp.sluice")], resolver(table));
     await discovery.resolve();
     expect(discovery.addresses()).toEqual([
       "http://10.0.0.1:1001",
@@ -57,7 +58,7 @@ describe("finding siblings", () => {
 
   test("a name that fails keeps the addresses known last, says why, and takes the new ones when it is back", async () => {
     const addresses: Record<string, readonly string[]> = { headless: ["10.0.0.1"] };
-    const discovery = new Discovery(["dns://headless:1"], resolver({ addresses }));
+    const discovery = new Discovery([dns("headless")], resolver({ addresses }));
     await discovery.resolve();
     delete addresses["headless"];
     await discovery.resolve();
@@ -84,7 +85,7 @@ describe("finding siblings", () => {
       },
       services: () => Promise.resolve([]),
     };
-    const discovery = new Discovery(["dns://headless:1"], slow);
+    const discovery = new Discovery([dns("headless")], slow);
     const both = Promise.all([discovery.resolve(), discovery.resolve()]);
     answer(["10.0.0.1"]);
     await both;
@@ -94,7 +95,7 @@ describe("finding siblings", () => {
 
   test("a name can't stand for an unbounded number of addresses", async () => {
     const many = Array.from({ length: 5000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
-    const discovery = new Discovery(["dns://headless:1"], resolver({ addresses: { headless: many } }));
+    const discovery = new Discovery([dns("headless")], resolver({ addresses: { headless: many } }));
     await discovery.resolve();
     expect(discovery.addresses()).toHaveLength(256);
   });

@@ -34,16 +34,13 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
   });
   afterAll(() => server.stop());
 
-  function open(
-    session: string,
-    receive: Receive = quiet,
-    url = `${server.url}/t${prefix}`,
-  ): Promise<NatsTransport> {
+  function open(session: string, receive: Receive = quiet, url = server.url): Promise<NatsTransport> {
     return openNatsTransport({
       secret: SECRET,
       session,
       receive,
       servers: [url],
+      prefix: `t${prefix}`,
       clock: systemClock,
       log: silentLog,
     });
@@ -53,7 +50,8 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
     async open(options): Promise<Station> {
       const transport = await openNatsTransport({
         ...options,
-        servers: [`${server.url}/contract`],
+        servers: [server.url],
+        prefix: "contract",
         clock: systemClock,
         log: silentLog,
       });
@@ -116,7 +114,7 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
 
   test("a broker that is not there yet does not keep a replica from starting, and is used once it comes", async () => {
     const port = await freePort();
-    const url = `nats://127.0.0.1:${port}/late`;
+    const url = `nats://127.0.0.1:${port}`;
     const early = await open("early", quiet, url);
     expect(early.peers()).toEqual([]);
     await expect(early.exchange("anybody", Uint8Array.of(1), 100)).rejects.toMatchObject({
@@ -132,7 +130,7 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
 
   test("a broker that restarts is found again", async () => {
     const broker = await startNatsServer();
-    const url = `${broker.url}/again`;
+    const url = broker.url;
     const [left, right] = await Promise.all([open("left", quiet, url), open("right", quiet, url)]);
     await until(() => left.peers().includes("right"));
     await broker.stop();
