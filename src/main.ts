@@ -8,6 +8,7 @@ import { probeModels } from "./cli/probe.ts";
 import { runSim } from "./cli/sim.ts";
 import { runStart } from "./cli/start.ts";
 import { runLimits, runStatus } from "./cli/status.ts";
+import { runTop } from "./cli/top.ts";
 import { hostname } from "node:os";
 
 const VERSION = "0.1.0";
@@ -44,6 +45,14 @@ function run(invocation: Invocation): Promise<number> {
     case "drain":
       return runDrain(invocation, { ...output, cwd, env, hostName: hostname() });
     case "top":
+      return runTop(invocation, {
+        ...output,
+        cwd,
+        env,
+        hostName: hostname(),
+        signals: process,
+        isTerminal: process.stdout.isTTY,
+      });
     case "keys":
     case "evict":
     case "backup":
