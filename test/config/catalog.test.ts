@@ -1,12 +1,18 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCatalog } from "../../src/config/catalog.ts";
-import { loadConfig } from "../../src/config/load.ts";
 import type { CatalogEntry } from "../../src/config/schema.ts";
+import { load } from "./setup.ts";
 
 const FOLDER = join(import.meta.dirname, "../../providers/catalog");
 const catalog = openCatalog();
+
+function entryOf(id: string): CatalogEntry {
+  const entry = catalog.get(id);
+  if (entry === undefined) throw new Error(`no entry ${id}`);
+  return entry;
+}
 
 /** A value for every variable that an entry may want. */
 function fullEnvironment(entry: CatalogEntry): Record<string, string> {
@@ -25,20 +31,26 @@ describe("the catalog", () => {
   });
 
   test.each(catalog.ids)("%s is a provider when its variables are set", async (id) => {
-    const entry = catalog.get(id);
-    if (entry === undefined) throw new Error("no entry");
+    const entry = entryOf(id);
     expect(entry.docs).toMatch(entry.builtin ? /^docs\// : /^https:\/\//);
-    const { config } = await loadConfig({
-      cwd: "/nowhere",
-      env: fullEnvironment(entry),
-      hostName: "host",
-      catalog: { ...catalog, ids: [id] },
-    }).catch(() => ({ config: undefined }));
-    // Shared variables switch nothing on, so the provider is asked for by name below.
-    if (config === undefined) throw new Error("does not load");
-    if (entry.auth.shared !== true && entry.auth.env !== undefined)
-      expect([...config.providers.keys()]).toEqual([id]);
+    const { config, warnings } = await load(`providers: { ${id}: }`, { env: fullEnvironment(entry) });
+    const provider = config.providers.get(id);
+    expect(warnings).toEqual([]);
+    expect(provider).toMatchObject({ name: id, type: id, dialect: entry.dialect });
+    if (entry.builtin !== true) expect(URL.canParse(provider?.baseUrl ?? "")).toBe(true);
+    if (entry.auth.env !== undefined) expect(provider?.apiKey).toBe("x1");
+    expect(JSON.stringify(provider)).not.toMatch(/\{(?!model)[a-z_]+\}/);
   });
+
+  test.each(catalog.ids)(
+    "%s is switched on by its variables, unless they serve other purposes",
+    async (id) => {
+      const entry = entryOf(id);
+      const { config } = await load("", { env: fullEnvironment(entry), catalog: { ...catalog, ids: [id] } });
+      const isOn = entry.builtin === true || (entry.auth.shared !== true && entry.auth.env !== undefined);
+      expect([...config.providers.keys()]).toEqual(isOn ? [id] : []);
+    },
+  );
 
   test.each(catalog.ids)("%s says when its prices were valid, if it has any", (id) => {
     const entry = catalog.get(id);
@@ -52,6 +64,18 @@ describe("the catalog", () => {
       .map(([, name]) => name)
       .filter((name) => name !== "model");
     expect(Object.keys(catalog.get(id)?.options ?? {})).toEqual(expect.arrayContaining(used));
+  });
+
+  test("declares every option that a dialect reads", () => {
+    const folder = join(import.meta.dirname, "../../providers/dialects");
+    const code = readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(join(folder, name), "utf8"))
+      .join("");
+    const read = [...code.matchAll(/options\["(\w+)"\]/g)].map(([, name]) => name);
+    const declared = new Set(catalog.ids.flatMap((id) => Object.keys(catalog.get(id)?.options ?? {})));
+    expect(read.length).toBeGreaterThan(0);
+    expect([...declared]).toEqual(expect.arrayContaining(read));
   });
 
   test("has one entry alone that is switched on by each variable", () => {

@@ -25,7 +25,7 @@ providers:
     counting: { output_weight: 5 }
     errors: [ { status: 418, kind: transient } ]
     quirks: { drop: [ seed ], set: { a: true, b: 1_000, c: [ x, null ], d: { e: "2" } } }
-    options: { api_version: "2026-10-21" }
+    options: { anthropic_version: "2026-10-21" }
     models: { claude-haiku-4-5: { prices: { input: 9, output: 10 } }, mine: }
 `);
     const provider = config.providers.get("eu");
@@ -36,7 +36,7 @@ providers:
       headers: { "x-team": "a" },
       counting: { outputWeight: 5, cachedInputCounts: false },
       quirks: { drop: ["seed"], set: { a: true, b: 1000, c: ["x", null], d: { e: 2 } } },
-      options: { api_version: "2026-10-21" },
+      options: { anthropic_version: "2026-10-21" },
     });
     expect(provider?.errorHints[0]).toEqual({ status: 418, code: null, message: null, kind: "transient" });
     expect(provider?.errorHints.length).toBeGreaterThan(3);
