@@ -18,7 +18,11 @@ export interface ErrorWords {
   readonly status: number | null;
   /** The body as JSON, if it was; the wait may be in it. */
   readonly json: unknown;
+  /** Whether it is a page for people, as what stands before a provider sends it. */
+  readonly isPage: boolean;
 }
+
+const PAGE = /^\s*</;
 
 /** No error worth reading is longer. */
 const BODY_BYTES_MAX = 64 * 1024;
@@ -33,7 +37,8 @@ export function wordsOf(body: unknown, headers: AnswerHeaders): ErrorWords {
   if (named !== undefined) found.addCode(named.split(":", 1)[0]);
   if (typeof parsed === "string") found.addText(parsed);
   else found.visit(parsed, 0);
-  return { ...found.words(), json: typeof parsed === "string" ? undefined : parsed };
+  const isText = typeof parsed === "string";
+  return { ...found.words(), json: isText ? undefined : parsed, isPage: isText && PAGE.test(parsed) };
 }
 
 export function headerOf(headers: AnswerHeaders, name: string): string | undefined {
@@ -101,7 +106,7 @@ class Finder {
   #param: string | null = null;
   #status: number | null = null;
 
-  words(): Omit<ErrorWords, "json"> {
+  words(): Omit<ErrorWords, "json" | "isPage"> {
     return { message: this.#message, codes: this.#codes, param: this.#param, status: this.#status };
   }
 
@@ -127,7 +132,7 @@ class Finder {
 
   addText(text: string): void {
     // A page says in its title what went wrong; the rest of it is decoration.
-    if (/^\s*</.test(text)) this.addMessage(/<title[^>]*>([^<]{1,200})/i.exec(text)?.[1]);
+    if (PAGE.test(text)) this.addMessage(/<title[^>]*>([^<]{1,200})/i.exec(text)?.[1]);
     else this.addMessage(text);
   }
 

@@ -52,7 +52,7 @@ const LONG_QUOTA = /\b(per day|daily|TPD|RPD|per month|monthly)\b/i;
 export function classify(answer: FailedAnswer, hints: readonly ErrorHint[], wallMs: number): Failure {
   const words = wordsOf(answer.body, answer.headers);
   const status = answer.status < 300 ? (words.status ?? answer.status) : answer.status;
-  const kind = hinted(words, status, hints) ?? ruled(words, status) ?? byStatus(status);
+  const kind = hinted(words, status, hints) ?? ruled(words, status) ?? byStatus(status, words.isPage);
   const mayWait = status === 429 || status >= 500 || kind === "rate_limited" || kind === "overloaded";
   const waitMs = mayWait ? waitOf(words, answer.headers, wallMs) : null;
   const isLong =
@@ -86,7 +86,9 @@ function ruled(words: ErrorWords, status: number): ErrorKind | undefined {
   )?.kind;
 }
 
-function byStatus(status: number): ErrorKind {
+/** A page that forbids is a wall before the provider, which found fault with the words or the way; the key may be good. */
+function byStatus(status: number, isPage: boolean): ErrorKind {
+  if (status === 403 && isPage) return "transient";
   const known = BY_STATUS[status] ?? BY_STATUS[Math.floor(status / 100) * 100];
   return known ?? "transient";
 }

@@ -101,6 +101,18 @@ export class LimitLearner {
   }
 }
 
+/**
+ * Which of our limits a report speaks of: its index, or -1. The dimension has to be the same; so has the window, and
+ * where the answer does not show one the amount tells.
+ */
+export function limitMeant(report: LimitReport, ours: readonly ConfiguredLimit[]): number {
+  const { dimension, windowMs, limit } = report;
+  return ours.findIndex(
+    (one) =>
+      one.dimension === dimension && (windowMs === null ? one.amount === limit : one.windowMs === windowMs),
+  );
+}
+
 /** Providers round what they report, and count a little otherwise than we do: this share of the limit is no difference. */
 const ROUNDING = 0.02;
 

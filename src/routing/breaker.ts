@@ -99,11 +99,11 @@ export class Circuit {
     this.#results += 1;
   }
 
-  /** What was started failed in a way that speaks against whatever this circuit guards. */
-  failed(ticket: number, now: number): void {
+  /** What was started failed in a way that speaks against what this circuit guards, as much as `weight` failures in a row do. */
+  failed(ticket: number, now: number, weight = 1): void {
     if (ticket !== this.#period) return;
     if (this.#openUntilMs !== 0) return this.#open(now, this.#openMs * 2);
-    this.#failuresInRow += 1;
+    this.#failuresInRow += weight;
     this.#rollWindow(now);
     this.#results += 1;
     this.#failures += 1;
@@ -112,10 +112,10 @@ export class Circuit {
     }
   }
 
-  /** One failure was proof enough: open for `openMs`, or for as long as the policy says and no shorter than it is open now. */
-  trip(now: number, openMs: number = this.#policy.openMs): void {
+  /** One failure told for how long there will be others: open for `openMs`, and no shorter than it is open now. */
+  trip(now: number, openMs: number): void {
     const untilMs = Math.max(this.#openUntilMs, now + openMs);
-    this.#open(now, openMs);
+    this.#open(now, this.#policy.openMs);
     this.#openUntilMs = untilMs;
   }
 

@@ -10,7 +10,7 @@ import { RetryBudget } from "./retry-budget.ts";
 export interface CircuitReport {
   readonly scope: Scope;
   readonly provider: string;
-  /** The model's or the API key's name; empty for the provider itself and for its only key. */
+  /** The API key's name, or the model's with the key's if it has one (`model#key`); empty for the provider itself and its only key. */
   readonly name: string;
   readonly state: CircuitState;
   /** Milliseconds until it may be tried; 0 now. */
@@ -20,7 +20,6 @@ export interface CircuitReport {
 interface ProviderHealth {
   readonly circuit: Circuit;
   readonly retryBudget: RetryBudget;
-  readonly models: Map<string, Circuit>;
   readonly keys: Map<string, Circuit>;
   /** By model, then by key. */
   readonly targets: Map<string, Map<string, Health>>;
@@ -40,7 +39,7 @@ export class HealthBook {
     const byKey = entry(known.targets, model, () => new Map<string, Health>());
     return entry(byKey, key, () => ({
       provider: known.circuit,
-      model: entry(known.models, model, () => new Circuit(this.#policy)),
+      model: new Circuit(this.#policy),
       key: entry(known.keys, key, () => new Circuit(this.#policy)),
       latency: new PeakLatency(),
       latencies: new LatencyHistogram(),
@@ -51,17 +50,17 @@ export class HealthBook {
 
   /** Forgets one model; running requests keep what they hold. */
   forget(provider: string, model: string): void {
-    const known = this.#providers.get(provider);
-    known?.models.delete(model);
-    known?.targets.delete(model);
+    this.#providers.get(provider)?.targets.delete(model);
   }
 
   /** All circuits, for people and metrics. */
   *circuits(now: number): Iterable<CircuitReport> {
     for (const [provider, known] of this.#providers) {
       yield reportOf(known.circuit, { scope: "provider", provider, name: "" }, now);
-      for (const [name, circuit] of known.models) {
-        yield reportOf(circuit, { scope: "model", provider, name }, now);
+      for (const [model, byKey] of known.targets) {
+        for (const [key, health] of byKey) {
+          yield reportOf(health.model, { scope: "model", provider, name: nameOf(model, key) }, now);
+        }
       }
       for (const [name, circuit] of known.keys) {
         yield reportOf(circuit, { scope: "key", provider, name }, now);
@@ -76,7 +75,10 @@ export class HealthBook {
       case "provider":
         return known?.circuit.suspect();
       case "model":
-        return known?.models.get(name)?.suspect();
+        for (const [model, byKey] of known?.targets ?? []) {
+          for (const [key, health] of byKey) if (nameOf(model, key) === name) health.model.suspect();
+        }
+        return;
       case "key":
         return known?.keys.get(name)?.suspect();
     }
@@ -86,7 +88,6 @@ export class HealthBook {
     return entry(this.#providers, name, () => ({
       circuit: new Circuit(this.#policy),
       retryBudget: new RetryBudget(),
-      models: new Map(),
       keys: new Map(),
       targets: new Map(),
     }));
@@ -99,6 +100,10 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const made = make();
   map.set(key, made);
   return made;
+}
+
+function nameOf(model: string, key: string): string {
+  return key === "" ? model : `${model}#${key}`;
 }
 
 function reportOf(

@@ -33,32 +33,37 @@ export type Verdict =
   /** `waitMs`: how long the provider asked to be left alone, when it said so. */
   | { readonly kind: FailureKind; readonly waitMs?: number };
 
-/** What a circuit guards. */
+/** What a circuit guards; `model` is one model at one provider as one API key sees it. */
 export type Scope = "provider" | "model" | "key";
 
-/** What a failure does: to which circuit, and whether once is enough (`openMs`) or it only counts. */
+/** Which circuit a failure counts against, and as how many failures. */
 interface Blame {
   readonly scope: Scope;
-  readonly tripMs?: number;
+  readonly weight: number;
 }
+
+/** What will hardly mend itself counts so that the second time in a row opens the circuit; once may be the request's doing. */
+const GRAVE = 3;
 
 /** A failure that is not listed speaks for the provider: it answered, and the request was at fault or early. */
 const BLAME: Partial<Readonly<Record<FailureKind, Blame>>> = {
-  quota_spent: { scope: "key", tripMs: 60_000 },
-  auth: { scope: "key", tripMs: 60_000 },
-  not_found: { scope: "model", tripMs: 60_000 },
-  overloaded: { scope: "model" },
-  capacity: { scope: "model" },
-  transient: { scope: "model" },
-  timeout: { scope: "model" },
-  interrupted: { scope: "model" },
-  unreachable: { scope: "provider" },
+  auth: { scope: "key", weight: GRAVE },
+  not_found: { scope: "model", weight: GRAVE },
+  overloaded: { scope: "model", weight: 1 },
+  capacity: { scope: "model", weight: 1 },
+  transient: { scope: "model", weight: 1 },
+  timeout: { scope: "model", weight: 1 },
+  interrupted: { scope: "model", weight: 1 },
+  unreachable: { scope: "provider", weight: 1 },
 };
 
-/** The longest that a provider's own word can keep a circuit open; a spent quota may say days. */
-const TRIP_MS_MAX = 3_600_000;
+/** How long an account without credit is left alone when nobody says when it will have some. */
+const NO_CREDIT_MS = 60_000;
 
-/** One target's health. Circuits are shared: the provider's by all of its targets, the key's by all of its models. */
+/** The longest that a provider's own word keeps a circuit open; a spent quota may say days. */
+const SPENT_MS_MAX = 3_600_000;
+
+/** One target's health. The provider's circuit is shared by all of its targets, the key's by all of its models. */
 export interface Health {
   readonly provider: Circuit;
   readonly model: Circuit;
@@ -107,33 +112,44 @@ export function observeLatency(health: Health, latencyMs: number, now: number): 
 /** Ends an attempt, whatever ended it; exactly once for each `Pass`. */
 export function report(health: Health, pass: Pass, verdict: Verdict, now: number): void {
   health.inFlight -= 1;
-  if (verdict.kind === "abandoned") {
+  if (verdict.kind === "ok") reportAnswer(health, pass, undefined, now);
+  else if (verdict.kind === "abandoned") {
     health.provider.abandoned(pass.provider);
+    health.model.abandoned(pass.model);
+    health.key.abandoned(pass.key);
+  } else if (verdict.kind === "quota_spent") reportSpent(health, pass, verdict.waitMs, now);
+  else reportAnswer(health, pass, BLAME[verdict.kind], now);
+}
+
+/** A quota that comes back at a known time is the model's (a day's requests); money is the account's, and of unknown return. */
+function reportSpent(health: Health, pass: Pass, waitMs: number | undefined, now: number): void {
+  health.provider.succeeded(pass.provider, now);
+  if (waitMs === undefined) {
+    health.model.abandoned(pass.model);
+    health.key.trip(now, NO_CREDIT_MS);
+  } else {
+    health.key.succeeded(pass.key, now);
+    health.model.trip(now, Math.min(waitMs, SPENT_MS_MAX));
+  }
+}
+
+/** Any answer speaks for whatever it does not blame; a host that can't be reached says nothing of its models and keys. */
+function reportAnswer(health: Health, pass: Pass, blame: Blame | undefined, now: number): void {
+  const scope = blame?.scope;
+  const weight = blame?.weight ?? 0;
+  if (scope === "provider") {
+    health.provider.failed(pass.provider, now, weight);
     health.model.abandoned(pass.model);
     health.key.abandoned(pass.key);
     return;
   }
-  const blame = verdict.kind === "ok" ? undefined : BLAME[verdict.kind];
-  const waitMs = verdict.kind === "ok" ? undefined : verdict.waitMs;
-  settle(health.provider, pass.provider, { blame, scope: "provider", waitMs, now });
-  settle(health.model, pass.model, { blame, scope: "model", waitMs, now });
-  settle(health.key, pass.key, { blame, scope: "key", waitMs, now });
-}
-
-interface Result {
-  readonly blame: Blame | undefined;
-  readonly scope: Scope;
-  readonly waitMs: number | undefined;
-  readonly now: number;
-}
-
-function settle(circuit: Circuit, ticket: number, { blame, scope, waitMs, now }: Result): void {
-  if (blame?.scope !== scope) {
-    // An unreachable host says nothing about the model or the key; any answer speaks for whatever it does not blame.
-    if (blame?.scope === "provider") circuit.abandoned(ticket);
-    else circuit.succeeded(ticket, now);
+  health.provider.succeeded(pass.provider, now);
+  if (scope === "key") {
+    health.key.failed(pass.key, now, weight);
+    health.model.abandoned(pass.model);
     return;
   }
-  if (blame.tripMs === undefined) circuit.failed(ticket, now);
-  else circuit.trip(now, Math.min(waitMs ?? blame.tripMs, TRIP_MS_MAX));
+  health.key.succeeded(pass.key, now);
+  if (scope === "model") health.model.failed(pass.model, now, weight);
+  else health.model.succeeded(pass.model, now);
 }

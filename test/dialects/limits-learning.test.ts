@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import * as fc from "fast-check";
 import { limitsInBody } from "../../providers/dialects/limits-body.ts";
-import { LimitLearner, excessOver } from "../../providers/dialects/limits-learning.ts";
+import { LimitLearner, excessOver, limitMeant } from "../../providers/dialects/limits-learning.ts";
 import type { LimitReport } from "../../providers/dialects/limits.ts";
 
 const MINUTE = 60_000;
@@ -160,6 +160,27 @@ describe("a refusal's body", () => {
         for (const { limit } of limitsInBody({ json, message }, null)) expect(limit).toBeGreaterThan(0);
       }),
     );
+  });
+});
+
+describe("a report", () => {
+  const ours = [
+    { dimension: "requests", windowMs: MINUTE, amount: 500 },
+    { dimension: "requests", windowMs: 86_400_000, amount: 10_000 },
+    { dimension: "tokens", windowMs: MINUTE, amount: 500 },
+    { dimension: "concurrent", windowMs: null, amount: 8 },
+  ];
+
+  test.each([
+    ["by dimension and window", { windowMs: MINUTE }, 100, 0],
+    ["by the other window", { windowMs: 86_400_000 }, 500, 1],
+    ["by dimension", { dimension: "tokens" }, 500, 2],
+    ["by its amount when it shows no window", { windowMs: null }, 10_000, 1],
+    ["as none without either", { windowMs: null }, 7, -1],
+    ["as none of another window", { windowMs: 1000 }, 500, -1],
+    ["as none of what we don't count", { dimension: null }, 500, -1],
+  ] as const)("is taken for one of our limits %s", (_, overrides, limit, index) => {
+    expect(limitMeant(report(limit, overrides), ours)).toBe(index);
   });
 });
 

@@ -34,7 +34,7 @@ describe("a target's health", () => {
     expect(small.provider).toBe(big.provider);
     expect(small.key).toBe(big.key);
     expect(small.model).not.toBe(big.model);
-    expect(book.of("main", "big", "two").model).toBe(big.model);
+    expect(book.of("main", "big", "two").model).not.toBe(big.model);
     expect(book.of("main", "big", "two").key).not.toBe(big.key);
   });
 
