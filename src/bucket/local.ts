@@ -26,8 +26,8 @@ const BLOCK_AHEAD_MS = 2000;
 const BLOCK_LASTS_MS = 1000;
 /** A block holds at least this many of the largest requests lately, if the capacity does. */
 const BLOCK_COSTS = 4;
-/** How fast the memory of a large request fades, per record. */
-const COST_DECAY = 0.9;
+/** The memory of a large request fades by half in this time. */
+const COST_HALVES_MS = 10_000;
 
 /** What the disk knows of a level. */
 export interface LevelRecord {
@@ -122,7 +122,8 @@ export class LocalBucket {
   /** Milliseconds until refill alone covers a cost; Infinity when it never will. */
   waitMs(cost: number, nowMs: number): number {
     if (this.level >= cost - ROUNDING) return 0;
-    if (this.ratePerMs > 0) return cost > this.capacity ? Infinity : (cost - this.level) / this.ratePerMs;
+    if (this.ratePerMs > 0)
+      return cost > this.capacity ? Infinity : (cost - ROUNDING / 2 - this.level) / this.ratePerMs;
     if (cost > this.capacity + Math.min(0, this.level)) return Infinity;
     return this.refillsAtMs === Infinity ? Infinity : Math.max(0, this.refillsAtMs - nowMs);
   }
@@ -169,8 +170,10 @@ export class LocalBucket {
     if (this.limit.refill.kind === "held") return { level: 0, atMs: nowMs, block: 0 };
     this.blockNext = this.#blockSize(nowMs);
     this.allowanceNext = this.blockNext;
+    if (this.recordedAtMs > -Infinity) {
+      this.costMax *= 2 ** ((this.recordedAtMs - nowMs) / COST_HALVES_MS);
+    }
     this.recordedAtMs = nowMs;
-    this.costMax *= COST_DECAY;
     return { level: this.level, atMs: nowMs, block: this.blockNext };
   }
 
