@@ -2,7 +2,7 @@
 import { Malformed } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
 import type { Entry, Vector } from "../bucket/ledger.ts";
-import { NEVER, type Stamp } from "../bucket/row.ts";
+import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { mergeMessage, type MergeReport } from "./merging.ts";
 import type { ReplicaState } from "./state.ts";
@@ -43,6 +43,7 @@ export class Exchange {
   readonly links: Links;
   readonly #serials = new Map<string, Serials>();
   #serial = 0;
+  #noticed: Stamp = NEVER;
 
   constructor(state: ReplicaState, links: Links) {
     this.#state = state;
@@ -68,6 +69,17 @@ export class Exchange {
   answer(to: string): Uint8Array {
     this.#state.toTell.delete(to);
     return this.#encode(this.links.vectors.get(to) ?? new Map(), false, this.links.to(to));
+  }
+
+  /** What this replica said since the last notice, for everybody at once; `null` when that is nothing. */
+  notice(): Uint8Array | null {
+    const { ledger, me, isRecovering } = this.#state;
+    const known = ledger.vector();
+    known.set(me.id, this.#noticed);
+    if (ledger.lineage === null || isRecovering || compareStamps(this.#noticed, me) >= 0) return null;
+    const bytes = this.#encode(known, false, undefined);
+    this.#noticed = { boot: me.boot, version: me.version };
+    return bytes;
   }
 
   /** `known: null`: it is not known what the peer knows, so this only asks. */

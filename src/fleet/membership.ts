@@ -90,6 +90,13 @@ export class Membership {
   #found(): void {
     const state = this.#state;
     state.join({ stamp: state.wallMs, founder: state.me.id });
+    for (const holding of state.holdings.values()) {
+      const { local } = holding;
+      if (local === null) continue;
+      if (state.isUntouched(holding) && local.limit.refill.kind !== "held") local.level = local.capacity;
+      state.markDirty(holding);
+      state.room(local);
+    }
   }
 
   #isRecovered(): boolean {

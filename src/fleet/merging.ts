@@ -1,6 +1,6 @@
 // What happens with a message: which fleet it is of, what of it is new, what it gives to us, what we owe in return.
 import type { Message } from "../bucket/message.ts";
-import type { BucketRows, Section } from "../bucket/ledger.ts";
+import type { BucketRows, Section, Vector } from "../bucket/ledger.ts";
 import { isOlder } from "../bucket/ledger.ts";
 import { compareStamps, type Row } from "../bucket/row.ts";
 import { book, type Credit, creditOf } from "./crediting.ts";
@@ -8,6 +8,8 @@ import { giveFrom } from "./giving.ts";
 import type { Holding } from "./holding.ts";
 import { heed } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
+
+const NOTHING: Vector = new Map();
 
 /** What a merge did, for the trace. */
 export interface MergeReport {
@@ -18,16 +20,23 @@ export interface MergeReport {
   readonly taken: readonly Holding[];
   readonly rows: number;
   readonly hasGiven: boolean;
+  /** What both knew before; empty unless merges are traced. */
+  readonly vectorHere: Vector;
+  readonly vectorThere: Vector;
 }
 
 /** Merges a message and gives what is due. */
 export function mergeMessage(state: ReplicaState, message: Message): MergeReport {
+  const report = {
+    from: message.sender,
+    vectorHere: state.isTracing ? state.ledger.vector() : NOTHING,
+    vectorThere: state.isTracing ? message.vector : NOTHING,
+  };
   const rule = ruleOf(state, message);
-  if (rule === "newcomer") {
-    introduce(state, message);
-    return { from: message.sender, rule, taken: [], rows: 0, hasGiven: false };
+  if (rule === "newcomer") introduce(state, message);
+  if (rule === "newcomer" || rule === "other fleet") {
+    return { ...report, rule, taken: [], rows: 0, hasGiven: false };
   }
-  if (rule === "other fleet") return { from: message.sender, rule, taken: [], rows: 0, hasGiven: false };
   const taken = new Set<Holding>();
   const credits: Credit[] = [];
   let rows = 0;
@@ -41,7 +50,7 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   for (const credit of credits) book(state, credit);
   const isSettled = state.ledger.succession === successionBefore;
   const hasGiven = giveDue(state, isSettled ? taken : state.holdings.values());
-  return { from: message.sender, rule, taken: [...taken], rows, hasGiven };
+  return { ...report, rule, taken: [...taken], rows, hasGiven };
 }
 
 function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>, credits: Credit[]): number {

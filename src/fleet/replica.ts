@@ -227,6 +227,11 @@ export class Replica implements Quota {
     return this.exchange.answer(to);
   }
 
+  /** One message for all siblings, where a transport can send it at once; `null` when there is no news. */
+  notice(): Uint8Array | null {
+    return this.exchange.notice();
+  }
+
   linkFailed(name: string): void {
     const link = this.#link(name);
     if (link !== null) this.#links.failed(link);

@@ -15,7 +15,11 @@ import type { Instant } from "../bucket/record.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
 import type { Batch, Store } from "../store/store.ts";
+import { Courier } from "./courier.ts";
 import { load, type Loaded, PREFIX } from "./journal.ts";
+import { ALONE, type MembershipOptions } from "./membership.ts";
+import { traceMerge } from "./trace.ts";
+import type { Receive, Transport } from "./transport.ts";
 import type { Quota } from "./quota.ts";
 import { Replica } from "./replica.ts";
 
@@ -27,6 +31,11 @@ export interface OpenReplicaOptions {
   /** The machine's clocks, for what may refill over a restart. */
   readonly instant?: () => Instant;
   readonly newId?: () => string;
+  /** Opens the way to the siblings; without it the replica is alone. */
+  readonly connect?: (receive: Receive) => Promise<Transport>;
+  readonly membership?: MembershipOptions;
+  /** One log line per merge. */
+  readonly isTracing?: boolean;
   readonly random?: Random;
 }
 
@@ -35,11 +44,15 @@ export interface RunningReplica {
   readonly quota: Quota;
   /** Resolves when everything that was to be written at the call is durable. Rejects with `storage_unavailable`. */
   flush(): Promise<void>;
+  /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`. */
+  leave(timeoutMs: number): Promise<boolean>;
   /** Writes back what was reserved and stops. The store stays open: it belongs to the caller. */
   close(): Promise<void>;
 }
 
 const TICK_MS = 100;
+/** How often to look whether a leave was confirmed. */
+const LEAVE_LOOK_MS = 20;
 /** How long to wait before writing again after the store refused. */
 const RETRY_MS = 1000;
 
@@ -53,10 +66,13 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
     nowMs: clock.elapsedMs(),
     instant: instant(),
     random: options.random ?? systemRandom,
+    membership: options.membership ?? { ...ALONE, hasPeers: options.connect !== undefined },
   });
   replica.state.isBurnt = isDamaged;
+  replica.state.isTracing = options.isTracing ?? false;
   const shell = new Shell(replica, { ...options, clock, instant, timers: options.timers ?? systemTimers });
   await shell.flush();
+  if (options.connect !== undefined) shell.courier.use(await options.connect(shell.courier.receive));
   return shell;
 }
 
@@ -89,7 +105,9 @@ interface ShellOptions extends OpenReplicaOptions {
 
 class Shell implements RunningReplica {
   readonly replica: Replica;
+  readonly courier: Courier;
   readonly #options: ShellOptions;
+  #isSuperseded = false;
   #writing: Promise<void> | null = null;
   #isScheduled = false;
   #isClosed = false;
@@ -99,7 +117,17 @@ class Shell implements RunningReplica {
   constructor(replica: Replica, options: ShellOptions) {
     this.replica = replica;
     this.#options = options;
-    replica.onWake(() => this.#schedule());
+    const { clock, log } = options;
+    this.courier = new Courier(replica, {
+      clock,
+      log,
+      flush: () => this.#flushQuietly(),
+      onMerge: options.isTracing === true ? traceMerge(replica, log) : undefined,
+    });
+    replica.onWake(() => {
+      this.#schedule();
+      this.courier.schedule();
+    });
     this.#tickLater();
   }
 
@@ -111,8 +139,20 @@ class Shell implements RunningReplica {
     this.#stopTick = this.#options.timers.after(TICK_MS, () => {
       const { clock } = this.#options;
       this.replica.tick(clock.elapsedMs(), clock.wallMs());
+      this.courier.publish();
+      this.courier.schedule();
+      this.#lookOut();
       if (!this.#isClosed) this.#tickLater();
     });
+  }
+
+  #lookOut(): void {
+    if (this.replica.state.supersededByBoot === 0 || this.#isSuperseded) return;
+    this.#isSuperseded = true;
+    this.#options.log.error(
+      "another process runs with a copy of this data directory; this one admits nothing any more",
+      { replica: this.replica.id, what_to_do: "give each process a data_dir of its own" },
+    );
   }
 
   /** Takes of the same turn share a flush. */
@@ -159,7 +199,29 @@ class Shell implements RunningReplica {
           : new GatewayError("storage_unavailable", "The buckets could not be written.", { cause });
       }
       journal.written();
+      this.courier.schedule();
     }
+  }
+
+  /** A give that could not be written stays hidden, so an answer may go out all the same. */
+  async #flushQuietly(): Promise<void> {
+    try {
+      await this.flush();
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+    }
+  }
+
+  async leave(timeoutMs: number): Promise<boolean> {
+    const { clock, timers } = this.#options;
+    const untilMs = clock.elapsedMs() + timeoutMs;
+    this.replica.leave();
+    while (!this.replica.hasLeft && clock.elapsedMs() < untilMs) {
+      this.courier.schedule();
+      await new Promise<void>((resolve) => void timers.after(LEAVE_LOOK_MS, resolve));
+      this.replica.tick(clock.elapsedMs(), clock.wallMs());
+    }
+    return this.replica.hasLeft;
   }
 
   async flush(): Promise<void> {
@@ -177,6 +239,7 @@ class Shell implements RunningReplica {
       await this.flush();
     } finally {
       this.#isClosed = true;
+      await this.courier.close();
     }
   }
 }

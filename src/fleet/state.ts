@@ -51,6 +51,8 @@ export class ReplicaState {
   readonly toTell = new Set<string>();
   /** The boot of another process that runs under this replica's id, once it is known. */
   supersededByBoot = 0;
+  /** Merges report what both sides knew before. */
+  isTracing = false;
   /** Rows and members were dropped: the next flush must hold all of it at once. */
   isStartingOver = false;
   /** Totals for people. */

@@ -1,0 +1,107 @@
+// Carries the replica's messages over a transport: sends what is due, hands answers back, and answers siblings once
+// what was given to them is durable.
+import type { Clock } from "../clock.ts";
+import type { Log } from "../observe/events.ts";
+import type { Received } from "./exchange.ts";
+import type { Replica } from "./replica.ts";
+import { type Receive, type Transport, TransportError } from "./transport.ts";
+
+/** How long a sibling may take to answer. */
+const ANSWER_TIMEOUT_MS = 2000;
+
+export interface CourierOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Resolves when what was due at the call is durable. */
+  readonly flush: () => Promise<void>;
+  /** Told of each message that was merged, when merges are traced. */
+  readonly onMerge?: ((received: Received & { kind: "taken" }) => void) | undefined;
+}
+
+export class Courier {
+  readonly #replica: Replica;
+  readonly #options: CourierOptions;
+  #transport: Transport | null = null;
+  #isScheduled = false;
+
+  constructor(replica: Replica, options: CourierOptions) {
+    this.#replica = replica;
+    this.#options = options;
+  }
+
+  /** Begins to send; `receive` may have been called before. */
+  use(transport: Transport): void {
+    this.#transport = transport;
+    this.schedule();
+  }
+
+  /** Sends what is due, after the current turn. */
+  schedule(): void {
+    if (this.#isScheduled || this.#transport === null) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#send();
+    });
+  }
+
+  #send(): void {
+    const transport = this.#transport;
+    if (transport === null) return;
+    const { clock } = this.#options;
+    this.#replica.setLinks(transport.peers());
+    for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
+      void this.#exchange(transport, link, bytes);
+    }
+  }
+
+  async #exchange(transport: Transport, link: string, bytes: Uint8Array): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      const answer = await transport.exchange(link, bytes, ANSWER_TIMEOUT_MS);
+      this.#note(this.#replica.receive(answer, clock.elapsedMs(), link));
+    } catch (error) {
+      this.#replica.linkFailed(link);
+      if (!(error instanceof TransportError)) throw error;
+      log.debug("no exchange with a sibling", { address: link, fault: error.fault, reason: error.message });
+    }
+    this.schedule();
+  }
+
+  /** Answers a sibling. */
+  readonly receive: Receive = async (bytes) => {
+    const { clock, flush } = this.#options;
+    const received = this.#replica.receive(bytes, clock.elapsedMs(), null);
+    this.#note(received);
+    this.schedule();
+    if (received.kind === "refused") {
+      throw new TransportError(received.reason === "own" ? "self" : "malformed", received.detail);
+    }
+    if (!received.wantsAnswer) return new Uint8Array();
+    if (received.mustFlush) await flush();
+    return this.#replica.answer(received.from);
+  };
+
+  #note(received: Received): void {
+    if (received.kind === "taken") this.#options.onMerge?.(received);
+    else
+      this.#options.log.warn("a fleet message was refused", {
+        reason: received.reason,
+        detail: received.detail,
+      });
+  }
+
+  /** Tells everybody at once what is new here, where the transport can. */
+  publish(): void {
+    const transport = this.#transport;
+    if (transport?.publish === undefined) return;
+    const notice = this.#replica.notice();
+    if (notice !== null) transport.publish(notice);
+  }
+
+  async close(): Promise<void> {
+    const transport = this.#transport;
+    this.#transport = null;
+    await transport?.close();
+  }
+}

@@ -1,0 +1,109 @@
+// Replicas as they run, over the real transport on loopback: units come to who waits, and a leaver hands over.
+import { afterEach, expect, test } from "vitest";
+import { randomId } from "../../src/clock.ts";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { HttpTransport } from "../../src/fleet/http-transport.ts";
+import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
+import { type Log, silentLog } from "../../src/observe/events.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+
+const LIMIT: Limit = {
+  key: "p/requests",
+  dimension: "requests",
+  capacity: 100,
+  refill: { kind: "continuous", unitsPerMs: 0.001 },
+};
+
+const running: RunningReplica[] = [];
+const addresses: string[] = [];
+
+afterEach(async () => {
+  for (const replica of running.splice(0)) await replica.close();
+  addresses.length = 0;
+});
+
+async function start(log: Log = silentLog, isTracing = false): Promise<RunningReplica> {
+  const isFirst = running.length === 0;
+  const replica = await openReplica({
+    store: new MemoryStore(),
+    log,
+    isTracing,
+    membership: {
+      name: `r${running.length}`,
+      hasPeers: true,
+      foundAfterMs: isFirst ? 1 : 10_000,
+      bootGraceMs: 1000,
+      reclaimAfterMs: Infinity,
+    },
+    connect: async (receive) => {
+      let own = "";
+      const transport = new HttpTransport({
+        listen: { host: "127.0.0.1", port: 0 },
+        peers: () => addresses.filter((address) => address !== own),
+        secret: "s".repeat(32),
+        session: randomId(),
+        receive,
+      });
+      await transport.listen({ host: "127.0.0.1", port: 0 });
+      own = `http://127.0.0.1:${transport.port}`;
+      addresses.push(own);
+      return transport;
+    },
+  });
+  running.push(replica);
+  return replica;
+}
+
+/** Resolves when the take succeeds; each piece of news is a reason to try. */
+function takeSoon(replica: RunningReplica, cost: number): Promise<void> {
+  const bucket = replica.quota.open(LIMIT);
+  return new Promise((resolve) => {
+    let isDone = false;
+    const attempt = (): void => {
+      const now = performance.now();
+      if (isDone || replica.quota.take([bucket], [cost], now) !== null) return;
+      isDone = true;
+      replica.quota.wait(bucket, null, now);
+      resolve();
+    };
+    replica.quota.onRoom(attempt);
+    attempt();
+    if (!isDone) replica.quota.wait(bucket, { cost, sinceMs: performance.now() }, performance.now());
+  });
+}
+
+test("units come to the replica that waits for them, and the whole stays the whole", async () => {
+  const first = await start();
+  await takeSoon(first, 10);
+  const second = await start();
+  await takeSoon(second, 50);
+  await takeSoon(first, 30);
+  const room = second.quota.room(second.quota.open(LIMIT), performance.now());
+  expect(room.level).toBeLessThanOrEqual(11);
+});
+
+test("a leaver's share is its siblings' when it has left", async () => {
+  const first = await start();
+  await takeSoon(first, 10);
+  const second = await start();
+  await takeSoon(second, 1);
+  expect(await first.leave(5000)).toBe(true);
+  await takeSoon(second, 80);
+});
+
+test("a merge is traced with both vectors, the rule, shares and levels", async () => {
+  const lines: unknown[] = [];
+  const log: Log = { ...silentLog, info: (message, fields) => void lines.push({ message, ...fields }) };
+  const first = await start(log, true);
+  await takeSoon(first, 10);
+  const second = await start();
+  await takeSoon(second, 50);
+  expect(lines).toContainEqual(
+    expect.objectContaining({
+      message: "merge",
+      rule: expect.any(String),
+      vector_here: expect.any(Object),
+      vector_there: expect.any(Object),
+    }),
+  );
+});
