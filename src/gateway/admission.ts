@@ -3,6 +3,7 @@
 import { assert } from "../errors.ts";
 import type { Ask, Refusal, Reservation } from "../limiter/reservation.ts";
 import type { Target } from "../routing/target.ts";
+import { addLimitHeaders } from "./answer-headers.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { ServeParts } from "./serve.ts";
@@ -51,6 +52,10 @@ function standInLine(
 ): Granted | Refusal | Promise<Granted | Refusal> {
   const outcome = parts.limiter.reserve(planned.meters(target), ask, planned.now);
   if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
+  // From here on the request may end in a refusal, which tells what is left.
+  const headers: string[] = [];
+  addLimitHeaders(headers, parts.limiter.facts(planned.meters(target), planned.now));
+  exchange.limitHeaders = headers;
   if (outcome.kind === "refused") return outcome;
   return new Promise((resolve) => {
     exchange.onStop = () => {

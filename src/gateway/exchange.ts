@@ -13,6 +13,8 @@ export class Exchange {
   readonly record: RequestRecord;
   /** Why the request can't go on, whatever comes; null while it can. */
   stopped: GatewayError | null = null;
+  /** `x-ratelimit-*` of the limits that refused the request, for the error answer. */
+  limitHeaders: readonly string[] = [];
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
 

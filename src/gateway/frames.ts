@@ -45,21 +45,29 @@ export function framesEnd(bytes: Buffer, from = 0): number {
   return pair >= from ? pair + 2 : 0;
 }
 
+/** The length of the line break at `at`: CR LF is one. */
+function breakLength(bytes: Buffer, at: number): number {
+  return bytes[at] === CR && bytes[at + 1] === LF ? 2 : 1;
+}
+
 /** The offset behind the frame that the byte at `at` belongs to. */
 function frameEnd(frames: Buffer, at: number): number {
-  for (let line = frames.indexOf(LF, at); line !== -1; line = frames.indexOf(LF, line + 1)) {
-    if (frames[line + 1] === LF) return line + 2;
-    if (frames[line + 1] === CR && frames[line + 2] === LF) return line + 3;
+  for (let i = at; i < frames.length; i++) {
+    if (!isBreak(frames[i])) continue;
+    const next = i + breakLength(frames, i);
+    if (isBreak(frames[next])) return next + breakLength(frames, next);
+    i = next - 1;
   }
   return frames.length;
 }
 
 /** The offset at which the frame that the byte at `at` belongs to begins. */
 function frameStart(frames: Buffer, at: number): number {
-  for (let line = frames.lastIndexOf(LF, at); line > 0; line = frames.lastIndexOf(LF, line - 1)) {
-    const before = frames[line - 1] === CR ? line - 2 : line - 1;
-    if (before >= 0 && isBreak(frames[before])) return line + 1;
-    if (line < 1) break;
+  for (let i = at - 1; i > 0; i--) {
+    if (!isBreak(frames[i])) continue;
+    const end = i + 1;
+    if (frames[i] === LF && frames[i - 1] === CR) i--;
+    if (isBreak(frames[i - 1])) return end;
   }
   return 0;
 }
@@ -93,6 +101,11 @@ export function endsWithDone(frames: Buffer): boolean {
   while (last >= 0 && isBreak(frames[last])) last--;
   if (frames[last] !== CLOSE_BRACKET || last < DONE.length) return false;
   return frames.subarray(last - DONE.length + 1, last + 1).equals(DONE);
+}
+
+/** Frames that end with the end mark, without it. */
+export function withoutDone(frames: Buffer): Buffer {
+  return frames.subarray(0, frameStart(frames, frames.lastIndexOf(DONE)));
 }
 
 function skipSpaces(bytes: Buffer, at: number): number {

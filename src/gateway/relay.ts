@@ -1,12 +1,18 @@
 // What the two relays have in common: one for answers that come as a whole, one for event streams. A relay gets the
 // body's bytes, decides when the answer has really begun, and writes it to the client. It tells its host how it went.
-import type { ServerResponse } from "node:http";
 import type { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 
+/** Where a relay writes: as much of Node's response as it needs. */
+export interface AnswerSink {
+  /** `false`: enough for now, see `RelayHost.pause`. */
+  write(bytes: Buffer): boolean;
+  end(bytes?: Buffer | string): unknown;
+}
+
 /** The attempt that a relay works for. */
 export interface RelayHost {
-  readonly response: ServerResponse;
+  readonly response: AnswerSink;
   /** Sends the head: from here on nothing can be retried. `bytes`: the body's length, `null` when it is not known. */
   begin(bytes: number | null): void;
   /** The client has the whole answer; what else the provider sends is of no interest. */

@@ -1,6 +1,6 @@
 // Whether and when a request that failed is sent again. Only asked while nothing has gone to the client.
 import type { Random, Timers } from "../clock.ts";
-import type { GatewayError } from "../errors.ts";
+import type { ErrorCode, GatewayError } from "../errors.ts";
 import type { Target } from "../routing/target.ts";
 import type { Exchange } from "./exchange.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -11,6 +11,9 @@ type RouteTarget = Target<UpstreamTarget>;
 const BACKOFF_MS = 100;
 const BACKOFF_MS_MAX = 5000;
 
+/** What one provider can't serve another one may, though the client should not repeat it: it lacks the model, or its context is too short. */
+const MAY_FIT_ELSEWHERE = new Set<ErrorCode>(["model_not_found", "context_length_exceeded"]);
+
 /** The targets that are left after a failure at `failed`, in the order to try them; empty: the failure is final. */
 export function targetsAfter(
   error: GatewayError,
@@ -18,6 +21,7 @@ export function targetsAfter(
   targets: readonly RouteTarget[],
 ): readonly RouteTarget[] {
   const others = targets.filter((target) => target !== failed);
+  if (MAY_FIT_ELSEWHERE.has(error.code)) return others;
   switch (error.retry) {
     case "no":
       return [];

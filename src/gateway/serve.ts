@@ -20,7 +20,7 @@ import type { Exchange } from "./exchange.ts";
 import { outcomeOf, verdictOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
 import { pauseBeforeRetry, targetsAfter } from "./retry.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import { headerSafe, type UpstreamTarget } from "./upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./usage.ts";
 
 export interface ServeParts {
@@ -41,9 +41,9 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<void
   if (error !== null) {
     record.outcome = outcomeOf(error);
     record.errorCode = error.code;
-    if (record.firstByteMs === 0) {
+    if (!downstream.response.headersSent) {
       record.status = error.status;
-      downstream.fail(error, []);
+      downstream.fail(error, failureHeaders(exchange));
     }
   }
   record.endedMs = parts.clock.elapsedMs();
@@ -69,6 +69,7 @@ async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError
     await pauseBeforeRetry(exchange, { next: targets[0], failed: granted.target, sent: sent + 1 }, parts);
     if (exchange.stopped !== null) return exchange.stopped;
     planned.now = parts.clock.elapsedMs();
+    if (planned.now - exchange.request.receivedMs >= exchange.runtime.timeouts.totalMs) break;
   }
   return failure === null ? null : finalError(failure, exchange.record.attempts);
 }
@@ -108,6 +109,21 @@ async function attempt(
     if (end === null || !end.isSent) parts.limiter.giveBack(reservation, endedMs);
     else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), endedMs);
   }
+}
+
+/** Who was tried, if anyone, and what is left of the limits that refused the request. */
+function failureHeaders({ record, limitHeaders }: Exchange): readonly string[] {
+  if (record.attempts === 0) return limitHeaders;
+  const { provider, model, attempts } = record;
+  return [
+    "x-sluice-provider",
+    headerSafe(provider),
+    "x-sluice-model",
+    headerSafe(model),
+    "x-sluice-attempts",
+    String(attempts),
+    ...limitHeaders,
+  ];
 }
 
 /** A provider that asks to be left alone is: by all requests, not only this one. */

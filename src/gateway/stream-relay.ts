@@ -7,7 +7,7 @@
 //      ▼ fail: another target       ▼ fail: error event, no "[DONE]"
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
-import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage } from "./frames.ts";
+import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage, withoutDone } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
@@ -60,7 +60,9 @@ export class StreamRelay implements Relay {
     if (this.#isOver) return;
     if (!this.#isBegun) {
       this.#fail("provider_bad_response", "ended the stream before it had begun");
-    } else if (this.#tailMatches(ERROR_FRAME) || !this.#isFinished()) {
+    } else if (this.#tailMatches(ERROR_FRAME)) {
+      this.#endBroken(null);
+    } else if (!this.#isFinished()) {
       this.#fail("stream_interrupted", "ended the stream before the answer was complete");
     } else {
       // Complete, but the end mark is missing: clients wait for it.
@@ -146,8 +148,9 @@ export class StreamRelay implements Relay {
     }
     this.#before = this.#latest;
     this.#latest = frames;
-    if (endsWithDone(frames) && !this.#tailMatches(ERROR_FRAME)) {
-      this.#finish(frames);
+    if (endsWithDone(frames)) {
+      if (this.#tailMatches(ERROR_FRAME)) this.#endBroken(frames);
+      else this.#finish(frames);
     } else if (!this.#host.response.write(frames)) {
       this.#host.pause();
     }
@@ -167,6 +170,13 @@ export class StreamRelay implements Relay {
     if (last === null) this.#host.response.end();
     else this.#host.response.end(last);
     this.#host.done();
+  }
+
+  /** The provider has told the client itself that it failed: nothing is added, and the end mark is left out. */
+  #endBroken(last: Buffer | null): void {
+    if (last === null) this.#host.response.end();
+    else this.#host.response.end(withoutDone(last));
+    this.#fail("stream_interrupted", "reported an error in the middle of its answer");
   }
 
   #fail(code: "provider_bad_response" | "stream_interrupted", what: string): void {

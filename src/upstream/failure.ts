@@ -15,12 +15,16 @@ function codeOf(error: unknown): string {
   return typeof error.code === "string" ? error.code : "";
 }
 
+/** The HTTP parser's errors have codes of its own, or none. */
+function isParserError(error: unknown): boolean {
+  return error instanceof Error && error.name === "HTTPParserError";
+}
+
 /** Turns what undici reports into a `GatewayError`; one that is a GatewayError already is returned as it is. */
 export function toGatewayError(error: unknown, provider: string): GatewayError {
   if (error instanceof GatewayError) return error;
   const code = codeOf(error);
-  // The HTTP parser's own codes all begin like this.
-  if (BAD_RESPONSE_CODES.has(code) || code.startsWith("HPE_")) {
+  if (BAD_RESPONSE_CODES.has(code) || isParserError(error)) {
     return new GatewayError(
       "provider_bad_response",
       `Provider \`${provider}\` answered with something that is not valid HTTP.`,

@@ -1,0 +1,164 @@
+// A gateway as it runs, on a loopback port: real HTTP in front, scripted providers behind, the real limiter and replica
+// between, and time that moves only when the test says so.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { Origins } from "../../src/cli/origins.ts";
+import { compileSnapshot, type Plant } from "../../src/cli/snapshot.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { LiveGateway } from "../../src/gateway/gateway.ts";
+import { createHttpServer } from "../../src/http/server.ts";
+import { Estimates } from "../../src/limiter/estimate.ts";
+import { silentLog, type LogFields, type RequestRecord } from "../../src/observe/events.ts";
+import { HealthBook } from "../../src/routing/health-book.ts";
+import { Watch } from "../../src/upstream/watch.ts";
+import { RawClient, type RawAnswer, jsonRequest } from "../http/raw-client.ts";
+import { SoloLimiter } from "../limiter/solo-limiter.ts";
+import type { ScriptedUpstream } from "./scripted-upstream.ts";
+
+export interface GatewayOptions {
+  /** Providers by name; each gets the model `m` and the alias `any` leads to all of them in order. */
+  readonly providers: Readonly<Record<string, Pick<ScriptedUpstream, "port">>>;
+  /** More of the configuration file. */
+  readonly config?: string;
+  /** More of each provider's entry, as YAML flow members. */
+  readonly provider?: string;
+  readonly limits?: string;
+}
+
+const LIMITS = "[ { requests: 1000/min }, { tokens: 1_000_000/min }, { concurrent: 8 } ]";
+
+export interface Balance {
+  readonly requests: number;
+  readonly tokens: number;
+  readonly concurrent: number;
+}
+
+export class GatewayFixture {
+  readonly port: number;
+  readonly records: readonly RequestRecord[];
+  readonly errors: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
+  readonly gateway: LiveGateway;
+  readonly solo: SoloLimiter;
+  readonly watch: Watch;
+
+  constructor(parts: Pick<GatewayFixture, "port" | "records" | "errors" | "gateway" | "solo" | "watch">) {
+    this.port = parts.port;
+    this.records = parts.records;
+    this.errors = parts.errors;
+    this.gateway = parts.gateway;
+    this.solo = parts.solo;
+    this.watch = parts.watch;
+  }
+
+  client(): RawClient {
+    const client = new RawClient(this.port);
+    onTestFinished(() => client.close());
+    return client;
+  }
+
+  /** Sends one request on a connection of its own and reads the answer. */
+  ask(body: object, path?: string, headers: Readonly<Record<string, string>> = {}): Promise<RawAnswer> {
+    return this.client()
+      .send(jsonRequest({ messages: [], ...body }, headers, path))
+      .answer();
+  }
+
+  /** Moves time on; deadlines that have passed are acted on. */
+  advance(ms: number): void {
+    this.solo.clock.advance(ms);
+    this.watch.check();
+    this.solo.flush();
+  }
+
+  /** Units taken and not given back, over all providers. */
+  used(): Balance {
+    let [requests, tokens, concurrent] = [0, 0, 0];
+    for (const { name, labels, value } of this.solo.limiter.samples()) {
+      const sign =
+        name.endsWith("taken_units_total") || name.endsWith("overrun_units_total")
+          ? 1
+          : name.endsWith("returned_units_total")
+            ? -1
+            : 0;
+      if (labels["dimension"] === "requests") requests += sign * value;
+      if (labels["dimension"] === "tokens") tokens += sign * value;
+      if (labels["dimension"] === "concurrent") concurrent += sign * value;
+    }
+    return { requests, tokens, concurrent };
+  }
+
+  /** Resolves when nothing runs; then nothing may be held, and no fault of ours may have been logged. */
+  async settled(): Promise<Balance> {
+    await this.gateway.idle();
+    const used = this.used();
+    if (this.errors.length > 0) throw new Error(`Logged as errors: ${JSON.stringify(this.errors)}`);
+    if (this.watch.size > 0) throw new Error(`${this.watch.size} calls still run.`);
+    if (used.concurrent !== 0) throw new Error(`${used.concurrent} slots are held.`);
+    return used;
+  }
+}
+
+export async function startGateway(options: GatewayOptions): Promise<GatewayFixture> {
+  const config = await configOf(options);
+  const solo = new SoloLimiter();
+  const plant: Plant = {
+    limiter: solo.limiter,
+    health: new HealthBook(),
+    estimates: new Estimates(),
+    origins: new Origins(),
+    metersOf: new WeakMap(),
+    simulatorUrl: null,
+  };
+  const records: RequestRecord[] = [];
+  const errors: { message: string; fields: LogFields | undefined }[] = [];
+  const observer = {
+    log: {
+      ...silentLog,
+      error: (message: string, fields?: LogFields) => void errors.push({ message, fields }),
+    },
+    requestEnded: (record: RequestRecord) => void records.push(record),
+    addSource: () => undefined,
+  };
+  const watch = new Watch(solo.clock, () => () => undefined);
+  const snapshot = compileSnapshot(config, plant);
+  solo.flush();
+  const gateway = new LiveGateway(snapshot, {
+    clock: solo.clock,
+    random: () => 0,
+    timers: solo.clock,
+    watch,
+    limiter: solo.limiter,
+    observer,
+  });
+  const server = createHttpServer({
+    gateway,
+    observer,
+    clock: solo.clock,
+    openRoutes: [],
+    operatorRoutes: [],
+    adminKeySha256: () => null,
+  });
+  onTestFinished(() => {
+    server.close();
+    plant.origins.closeAll();
+  });
+  const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
+  return new GatewayFixture({ port, records, errors, gateway, solo, watch });
+}
+
+async function configOf(options: GatewayOptions) {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-gateway-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const names = Object.keys(options.providers);
+  const providers = Object.entries(options.providers).map(
+    ([name, { port }]) =>
+      `  ${name}: { dialect: openai, base_url: "http://127.0.0.1:${port}/v1", api_key: sk-${name}, models: { m: {} }, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
+  );
+  const text = `data_dir: ${folder}\nproviders:\n${providers.join("\n")}\nmodels:\n  any: [ ${names.map((name) => `${name}/m`).join(", ")} ]\n${options.config ?? ""}\n`;
+  const file = join(folder, "sluice.yaml");
+  writeFileSync(file, text);
+  const { config } = await loadConfig({ file, cwd: folder, env: {}, hostName: "test" });
+  return config;
+}

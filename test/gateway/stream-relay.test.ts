@@ -1,0 +1,220 @@
+// A stream, cut anywhere, reaches the client as the same bytes: nothing lost, nothing added, usage only if asked for.
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { GatewayError } from "../../src/errors.ts";
+import type { AnswerContext } from "../../src/gateway/answer-error.ts";
+import { StreamRelay } from "../../src/gateway/stream-relay.ts";
+import type { Usage } from "../../src/observe/events.ts";
+import { contentFrame, DONE_FRAME, FINISH_FRAME, USAGE_FRAME } from "./scripted-upstream.ts";
+
+const CONTEXT: AnswerContext = { provider: "p", errorHints: [], status: 200, headers: {}, wallMs: 0 };
+
+interface Played {
+  readonly text: string;
+  readonly isEnded: boolean;
+  readonly isDone: boolean;
+  readonly error: GatewayError | null;
+  readonly usage: Usage | null;
+  readonly outputTokens: number;
+  readonly writes: number;
+}
+
+/** Plays pieces into a relay, then ends the body unless `isOpen`. */
+function play(
+  pieces: readonly (string | Buffer)[],
+  options: { readonly includeUsage?: boolean; readonly isOpen?: boolean } = {},
+): Played {
+  const written: string[] = [];
+  let [isEnded, isDone, begun] = [false, false, 0];
+  let error: GatewayError | null = null;
+  const relay = new StreamRelay(
+    {
+      response: {
+        write(bytes) {
+          if (begun !== 1) throw new Error(`Written after ${begun} beginnings.`);
+          written.push(bytes.toString());
+          return true;
+        },
+        end(bytes) {
+          if (bytes !== undefined) written.push(bytes.toString());
+          isEnded = true;
+        },
+      },
+      begin: () => void begun++,
+      done: () => {
+        isDone = true;
+      },
+      fail: (failure) => {
+        error = failure;
+      },
+      pause: () => undefined,
+    },
+    { context: CONTEXT, includeUsage: options.includeUsage ?? false },
+  );
+  // Each piece is a copy: the relay may change what it is given.
+  for (const piece of pieces) relay.data(Buffer.from(piece));
+  if (options.isOpen !== true) relay.end();
+  return {
+    text: written.join(""),
+    isEnded,
+    isDone,
+    error,
+    usage: relay.usage(),
+    outputTokens: relay.outputTokens(),
+    writes: written.length,
+  };
+}
+
+function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const places = [0, ...cuts.toSorted((left, right) => left - right), bytes.length];
+  return places.slice(1).map((end, index) => bytes.subarray(places[index], end));
+}
+
+const TOOLS =
+  'data: {"id":"1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\\"usage\\":null}"}}]}}]}\n\n';
+const ASKED = [
+  contentFrame("Hél", null),
+  TOOLS,
+  contentFrame('say "usage":null, please', null),
+  FINISH_FRAME,
+  USAGE_FRAME,
+  DONE_FRAME,
+].join("");
+const SHOWN = [
+  contentFrame("Hél"),
+  TOOLS,
+  contentFrame('say "usage":null, please'),
+  FINISH_FRAME.replace(',"usage":null', ""),
+  DONE_FRAME,
+].join("");
+
+describe("a stream cut anywhere", () => {
+  test.each([
+    ["with LF", ASKED, SHOWN],
+    ["with CRLF", ASKED.replaceAll("\n", "\r\n"), SHOWN.replaceAll("\n", "\r\n")],
+    ["with CR", ASKED.replaceAll("\n", "\r"), SHOWN.replaceAll("\n", "\r")],
+    ["with comments between", ASKED.replaceAll("\n\ndata", "\n\n: ping\n\ndata"), null],
+    [
+      "with spaces in its JSON",
+      ASKED.replaceAll('"usage":null', '"usage": null').replaceAll('"choices":[]', '"choices": []'),
+      null,
+    ],
+  ])("%s, at every byte: usage is found and hidden", (_, asked, shown) => {
+    const bytes = Buffer.from(asked);
+    const whole = play([bytes]);
+    if (shown !== null) expect(whole.text).toBe(shown);
+    for (let cut = 0; cut <= bytes.length; cut++) {
+      const played = play(cutAt(bytes, [cut]));
+      expect(played.text).toBe(whole.text);
+      expect(played).toMatchObject({
+        isDone: true,
+        isEnded: true,
+        error: null,
+        usage: { inputTokens: 12, outputTokens: 5 },
+      });
+    }
+    expect(play([...bytes].map((byte) => Buffer.from([byte]))).text).toBe(whole.text);
+    expect(whole.text).not.toMatch(/[^\\]"usage"/);
+  });
+
+  test("with usage asked for: every byte passes", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(Buffer.byteLength(ASKED)), { maxLength: 12 }), (cuts) => {
+        const played = play(cutAt(Buffer.from(ASKED), cuts), { includeUsage: true });
+        expect(played.text).toBe(ASKED);
+        expect(played.usage).toMatchObject({ inputTokens: 12, outputTokens: 5 });
+      }),
+    );
+  });
+
+  test("one write per piece when pieces are whole frames", () => {
+    const frames = ASKED.split(/(?<=\n\n)/);
+    expect(play(frames, { includeUsage: true }).writes).toBe(frames.length);
+  });
+});
+
+describe("how streams end", () => {
+  test("the end mark ends the answer although the body stays open", () => {
+    expect(play([contentFrame("a"), DONE_FRAME], { isOpen: true })).toMatchObject({
+      isDone: true,
+      isEnded: true,
+    });
+  });
+
+  test("a missing end mark is added when the answer is finished", () => {
+    expect(play([contentFrame("a"), FINISH_FRAME]).text.endsWith(DONE_FRAME)).toBe(true);
+    expect(play([contentFrame("a"), FINISH_FRAME, USAGE_FRAME]).text.endsWith(DONE_FRAME)).toBe(true);
+  });
+
+  test("an end mark without its blank line counts", () => {
+    expect(play([contentFrame("a"), "data: [DONE]"])).toMatchObject({ isDone: true, error: null });
+    expect(play([contentFrame("a"), FINISH_FRAME.trimEnd()])).toMatchObject({ isDone: true, error: null });
+  });
+
+  test("what follows the end mark is not sent", () => {
+    expect(play([contentFrame("a"), DONE_FRAME, contentFrame("b")]).text).toBe(
+      contentFrame("a") + DONE_FRAME,
+    );
+  });
+
+  test.each([
+    ["nothing", [], "provider_bad_response"],
+    ["comments", [": ping\n\n"], "provider_bad_response"],
+    ["no finish", [contentFrame("a")], "stream_interrupted"],
+    ["half a frame", [contentFrame("a"), 'data: {"x'], "stream_interrupted"],
+    ["an error at once", ['data: {"error":{"message":"m"}}\n\n'], "provider_error"],
+    ["an error event at once", ['event: error\ndata: {"error":{"message":"m"}}\n\n'], "provider_error"],
+    [
+      "an error in the middle",
+      [contentFrame("a"), 'data: {"error":{"message":"m"}}\n\n', DONE_FRAME],
+      "stream_interrupted",
+    ],
+  ])("%s is a failure", (_, pieces, code) => {
+    const played = play(pieces);
+    expect(played.error?.code).toBe(code);
+    expect(played.isDone).toBe(false);
+    expect(played.text).not.toContain("[DONE]");
+    expect(played.text).not.toContain('{"x');
+  });
+});
+
+describe("usage", () => {
+  test("on the finish chunk is found, and hidden if it was not asked for", () => {
+    const finish =
+      'data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n';
+    const played = play([contentFrame("a"), finish, DONE_FRAME]);
+    expect(played.usage).toMatchObject({ inputTokens: 3, outputTokens: 4 });
+    expect(played.text).toBe(
+      `${contentFrame("a")}data: {"id":"1","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n${DONE_FRAME}`,
+    );
+  });
+
+  test("as the first member, and twice in one frame, is cut cleanly", () => {
+    const frame =
+      'data: {"usage":null,"id":"1","choices":[{"index":0,"delta":{}}],"x":{"usage":{"prompt_tokens":1}}}\n\n';
+    const played = play([frame, DONE_FRAME]);
+    expect(played.text).toBe(`data: {"id":"1","choices":[{"index":0,"delta":{}}],"x":{}}\n\n${DONE_FRAME}`);
+  });
+
+  test("of the last chunk counts when every chunk has one", () => {
+    const frame = (tokens: number): string =>
+      `data: {"id":"1","choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":3,"completion_tokens":${tokens}}}\n\n`;
+    expect(play([frame(1), frame(2), frame(3), DONE_FRAME]).usage).toMatchObject({ outputTokens: 3 });
+  });
+
+  test("that is missing is estimated by frames, or by bytes when frames are large", () => {
+    const small = Array.from({ length: 40 }, () => contentFrame("word "));
+    expect(play([...small, DONE_FRAME]).outputTokens).toBeGreaterThanOrEqual(40);
+    expect(play([small.join(""), DONE_FRAME]).outputTokens).toBeLessThan(120);
+    const large = [contentFrame("x"), contentFrame("y".repeat(4000))];
+    expect(play([...large, DONE_FRAME]).outputTokens).toBeGreaterThan(900);
+  });
+});
+
+test("a frame that comes byte by byte costs linear time", () => {
+  const frame = Buffer.from(contentFrame("x".repeat(300_000)));
+  const pieces = Array.from({ length: Math.ceil(frame.length / 3) }, (_, i) =>
+    frame.subarray(3 * i, 3 * i + 3),
+  );
+  expect(play([...pieces, DONE_FRAME]).text).toBe(frame.toString() + DONE_FRAME);
+});
