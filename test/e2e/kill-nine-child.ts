@@ -106,8 +106,10 @@ function taken(reservation: Reservation, atMs: number, number: number): void {
 const [slots, ...counted] = targets;
 if (slots !== undefined) fillSlots(slots);
 for (;;) {
+  // Bursts larger than what is reserved on disk: they must be held until more is.
   for (const [index, meters] of counted.entries()) {
-    for (let burst = 0; burst < 5; burst++) load(meters, index + 1);
+    const burst = Math.floor(random() ** 2 * 80);
+    for (let each = 0; each < burst; each++) load(meters, index + 1);
   }
   await nextTurn();
 }

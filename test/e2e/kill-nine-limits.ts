@@ -13,17 +13,18 @@ export function killNineLimits(): readonly Limit[] {
       capacity: 5000,
       refill: { kind: "continuous", unitsPerMs: 100 },
     },
-    // A kill burns about as much as is refilled until the next: little is there, so a unit admitted twice shows.
+    // So little that each life drains it: a unit admitted twice shows at once.
     {
       key: "p2/tokens",
       dimension: "tokens",
-      capacity: 3000,
-      refill: { kind: "continuous", unitsPerMs: 3 },
+      capacity: 400,
+      refill: { kind: "continuous", unitsPerMs: 0.5 },
     },
+    // Not refilled during the test.
     {
       key: "p3/usd",
       dimension: "usd",
-      capacity: 50_000,
+      capacity: 5000,
       refill: { kind: "calendar", period: "month", timezone: "UTC" },
     },
   ];
