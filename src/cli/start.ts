@@ -3,7 +3,8 @@
 import { hostname } from "node:os";
 import { systemClock, systemTimers } from "../clock.ts";
 import type { Config } from "../config/config.ts";
-import { loadConfig, type LoadOptions } from "../config/load.ts";
+import { type Loaded, loadConfig, type LoadOptions } from "../config/load.ts";
+import { keysThatNeedRestart } from "../config/restart.ts";
 import { describeProblems } from "../config/problems.ts";
 import { watchConfig } from "../config/watch.ts";
 import { GatewayError } from "../errors.ts";
@@ -73,7 +74,7 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
     load,
     loaded,
     timers: systemTimers,
-    onChange: (changed) => apply(changed.config, running, observer),
+    onChange: (changed) => apply(changed, config, running, observer),
     onInvalid: (error) =>
       observer.log.error("the new configuration is not valid; the old one stays in force", {
         reason: error.message,
@@ -87,10 +88,23 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
   return code;
 }
 
-function apply(config: Config, running: Running, observer: GatewayObserver): void {
+/** Puts a new configuration in force; `started` is the one that the process was started with. */
+function apply(
+  { config, warnings }: Loaded,
+  started: Config,
+  running: Running,
+  observer: GatewayObserver,
+): void {
   try {
     running.apply(config);
     observer.log.info("the new configuration is in force", { providers: [...config.providers.keys()] });
+    const keys = keysThatNeedRestart(started, config);
+    if (keys.length > 0) observer.log.warn("a part of the new configuration waits for a restart", { keys });
+    if (warnings.length > 0) {
+      observer.log.warn("the new configuration may not be what was meant", {
+        reason: describeProblems(warnings),
+      });
+    }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     observer.log.error("the new configuration can't be put in force; the old one stays", { reason });
