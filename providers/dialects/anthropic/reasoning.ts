@@ -24,7 +24,8 @@ export interface ThinkingFacts {
   readonly can: Capabilities;
   readonly maxTokens: number;
   readonly plan: ToolPlan;
-  readonly turns: readonly Json[];
+  /** The conversation ends in answers to tool calls that were made without thinking. */
+  readonly isToolTurnWithoutThinking: boolean;
   readonly warnings: string[];
 }
 
@@ -60,7 +61,7 @@ export function thinkingFor(request: Json, facts: ThinkingFacts): Thinking {
   }
   if (facts.maxTokens <= BUDGET_TOKENS_MIN)
     return drop(`thinking needs max_tokens above ${BUDGET_TOKENS_MIN}`);
-  if (endsInToolTurnWithoutThinking(facts.turns))
+  if (facts.isToolTurnWithoutThinking)
     return drop("the tool calls being answered were made without thinking");
   const wanted = Math.floor(facts.maxTokens * BUDGET_SHARE[effort]);
   const budget = Math.min(Math.max(wanted, BUDGET_TOKENS_MIN), facts.maxTokens - 1);
@@ -68,7 +69,7 @@ export function thinkingFor(request: Json, facts: ThinkingFacts): Thinking {
 }
 
 /** With a budget, the assistant turn whose calls are being answered must begin with its thinking. */
-function endsInToolTurnWithoutThinking(turns: readonly Json[]): boolean {
+export function endsInToolTurnWithoutThinking(turns: readonly Json[]): boolean {
   const last = turns.at(-1);
   const isAnswer = readArray(last, "content").some((block) => readString(block, "type") === "tool_result");
   if (!isAnswer) return false;

@@ -13,7 +13,7 @@ import {
 import { calledNames, chatMessages, toolPlan, type FunctionTool, type ToolPlan } from "../shared/tools.ts";
 import { cacheControl } from "./content.ts";
 import { capabilities, VERSIONS, type ApiVersion, type Capabilities } from "./models.ts";
-import { thinkingFor } from "./reasoning.ts";
+import { endsInToolTurnWithoutThinking, thinkingFor } from "./reasoning.ts";
 import { turnsOf } from "./turns.ts";
 
 /** What the request's members become; docs/PROVIDERS.md shows the same table. */
@@ -47,7 +47,14 @@ export function messagesRequest(request: Json, target: DialectTarget): DialectRe
   const format = responseFormat(request, can, warnings);
   const maxTokens = maxTokensAsked(request) ?? defaultMaxTokens(target, can, warnings);
   const plan = toolPlan(request);
-  const thinking = thinkingFor(request, { native, can, maxTokens, plan, turns: turns.messages, warnings });
+  const thinking = thinkingFor(request, {
+    native,
+    can,
+    maxTokens,
+    plan,
+    isToolTurnWithoutThinking: endsInToolTurnWithoutThinking(turns.messages),
+    warnings,
+  });
   const stops = stopSequences(request).filter((text) => text.trim() !== "");
   const system = [...turns.system, ...format.instructions];
   const body = {
