@@ -36,25 +36,31 @@ export type Verdict =
 /** What a circuit guards; `model` is one model at one provider as one API key sees it. */
 export type Scope = "provider" | "model" | "key";
 
-/** Which circuit a failure counts against, and as how many failures. */
-interface Blame {
-  readonly scope: Scope;
-  readonly weight: number;
-}
+/** What an attempt's end says of one circuit: nothing, that it is well (0), or as much as so many failures in a row. */
+type Say = number | null;
 
 /** What will hardly mend itself counts so that the second time in a row opens the circuit; once may be the request's doing. */
 const GRAVE = 3;
 
-/** A failure that is not listed speaks for the provider: it answered, and the request was at fault or early. */
-const BLAME: Partial<Readonly<Record<FailureKind, Blame>>> = {
-  auth: { scope: "key", weight: GRAVE },
-  not_found: { scope: "model", weight: GRAVE },
-  overloaded: { scope: "model", weight: 1 },
-  capacity: { scope: "model", weight: 1 },
-  transient: { scope: "model", weight: 1 },
-  timeout: { scope: "model", weight: 1 },
-  interrupted: { scope: "model", weight: 1 },
-  unreachable: { scope: "provider", weight: 1 },
+const WELL = { provider: 0, key: 0, model: 0 };
+
+/** What each end says of the provider, the key and the model. Any answer speaks for whatever it does not blame, silence for nothing. */
+const SAYS: Readonly<Record<Exclude<Verdict["kind"], "quota_spent">, Readonly<Record<Scope, Say>>>> = {
+  ok: WELL,
+  // The request was at fault, or early.
+  bad_request: WELL,
+  content_filter: WELL,
+  context_length: WELL,
+  rate_limited: WELL,
+  overloaded: { ...WELL, model: 1 },
+  capacity: { ...WELL, model: 1 },
+  transient: { ...WELL, model: 1 },
+  not_found: { ...WELL, model: GRAVE },
+  auth: { provider: 0, key: GRAVE, model: null },
+  timeout: { provider: null, key: null, model: 1 },
+  interrupted: { provider: null, key: null, model: 1 },
+  unreachable: { provider: 1, key: null, model: null },
+  abandoned: { provider: null, key: null, model: null },
 };
 
 /** How long an account without credit is left alone when nobody says when it will have some. */
@@ -112,13 +118,17 @@ export function observeLatency(health: Health, latencyMs: number, now: number): 
 /** Ends an attempt, whatever ended it; exactly once for each `Pass`. */
 export function report(health: Health, pass: Pass, verdict: Verdict, now: number): void {
   health.inFlight -= 1;
-  if (verdict.kind === "ok") reportAnswer(health, pass, undefined, now);
-  else if (verdict.kind === "abandoned") {
-    health.provider.abandoned(pass.provider);
-    health.model.abandoned(pass.model);
-    health.key.abandoned(pass.key);
-  } else if (verdict.kind === "quota_spent") reportSpent(health, pass, verdict.waitMs, now);
-  else reportAnswer(health, pass, BLAME[verdict.kind], now);
+  if (verdict.kind === "quota_spent") return reportSpent(health, pass, verdict.waitMs, now);
+  const says = SAYS[verdict.kind];
+  tell(health.provider, pass.provider, says.provider, now);
+  tell(health.key, pass.key, says.key, now);
+  tell(health.model, pass.model, says.model, now);
+}
+
+function tell(circuit: Circuit, ticket: number, say: Say, now: number): void {
+  if (say === null) circuit.abandoned(ticket);
+  else if (say === 0) circuit.succeeded(ticket, now);
+  else circuit.failed(ticket, now, say);
 }
 
 /** A quota that comes back at a known time is the model's (a day's requests); money is the account's, and of unknown return. */
@@ -131,25 +141,4 @@ function reportSpent(health: Health, pass: Pass, waitMs: number | undefined, now
     health.key.succeeded(pass.key, now);
     health.model.trip(now, Math.min(waitMs, SPENT_MS_MAX));
   }
-}
-
-/** Any answer speaks for whatever it does not blame; a host that can't be reached says nothing of its models and keys. */
-function reportAnswer(health: Health, pass: Pass, blame: Blame | undefined, now: number): void {
-  const scope = blame?.scope;
-  const weight = blame?.weight ?? 0;
-  if (scope === "provider") {
-    health.provider.failed(pass.provider, now, weight);
-    health.model.abandoned(pass.model);
-    health.key.abandoned(pass.key);
-    return;
-  }
-  health.provider.succeeded(pass.provider, now);
-  if (scope === "key") {
-    health.key.failed(pass.key, now, weight);
-    health.model.abandoned(pass.model);
-    return;
-  }
-  health.key.succeeded(pass.key, now);
-  if (scope === "model") health.model.failed(pass.model, now, weight);
-  else health.model.succeeded(pass.model, now);
 }
