@@ -8,6 +8,8 @@ export interface GaugeSource {
   /** The names of the providers in force. */
   readonly providers: Iterable<string>;
   readonly circuits: Iterable<CircuitReport>;
+  /** Whether the configuration has this model: others are named by clients, who could name thousands, or secrets. */
+  readonly isConfigured: (provider: string, model: string) => boolean;
   /** Milliseconds for which a provider is held back because it asked for that; 0 or less: it is not. */
   readonly pausedMs: (provider: string) => number;
 }
@@ -17,7 +19,13 @@ const CIRCUIT_VALUES = { closed: 0, half_open: 1, open: 2 } as const satisfies R
   number
 >;
 
-export function* gaugeSamples({ running, providers, circuits, pausedMs }: GaugeSource): Iterable<Sample> {
+export function* gaugeSamples({
+  running,
+  providers,
+  circuits,
+  isConfigured,
+  pausedMs,
+}: GaugeSource): Iterable<Sample> {
   yield gauge("sluice_requests_running", "Requests that run now.", {}, running);
   const reports = [...circuits];
   for (const provider of providers) {
@@ -38,6 +46,7 @@ export function* gaugeSamples({ running, providers, circuits, pausedMs }: GaugeS
     );
   }
   for (const { scope, provider, name, state } of reports) {
+    if (scope === "model" && !isConfigured(provider, name)) continue;
     yield gauge(
       "sluice_circuit_state",
       "Circuit breakers of providers, models and API keys: 0 closed, 1 half-open, 2 open.",

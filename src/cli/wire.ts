@@ -213,6 +213,7 @@ class GatewayProcess implements Running {
       running: this.#gateway.runningCount,
       providers: this.#config.providers.keys(),
       circuits: health.circuits(now),
+      isConfigured: (provider, model) => this.#config.providers.get(provider)?.models.has(model) === true,
       pausedMs: (provider) => limiter.pausedUntilMs(provider) - now,
     });
   }

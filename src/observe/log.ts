@@ -72,12 +72,13 @@ export class LineLog implements Log {
     const level = record.outcome === "internal_error" ? "error" : "info";
     if (LOG_LEVELS.indexOf(level) < this.least) return;
     const { writer, isPretty, hasColors, redactor } = this.options;
-    // What the client asked for is its own text, which may be anything; the rest is ours or from the configuration.
-    const asked = record.modelAsked === record.model ? "" : redactor.text(record.modelAsked);
+    // The client names the model, so it may be anything; the rest is ours or from the configuration.
+    const model = redactor.name(record.model);
+    const asked = record.modelAsked === record.model ? "" : redactor.name(record.modelAsked);
     writer.write(
       isPretty
-        ? `${this.clockTime()} ${paint(level, hasColors)} ${prettyRequest(record, asked)}`
-        : `{"time":"${this.time()}","level":"${level}","message":"request"${requestMembers(record, asked)}}`,
+        ? `${this.clockTime()} ${paint(level, hasColors)} ${prettyRequest(record, model, asked)}`
+        : `{"time":"${this.time()}","level":"${level}","message":"request"${requestMembers(record, model, asked)}}`,
     );
   }
 
@@ -96,11 +97,11 @@ export class LineLog implements Log {
   }
 }
 
-function requestMembers(record: RequestRecord, asked: string): string {
+function requestMembers(record: RequestRecord, model: string, asked: string): string {
   const { usage } = record;
   let members =
     `,"id":${quoted(record.id)},"route":${quoted(record.route)},"status":${record.status},"outcome":"${record.outcome}"` +
-    `,"provider":${quoted(record.provider)},"model":${quoted(record.model)},"ms":${rounded(record.endedMs - record.startedMs)}`;
+    `,"provider":${quoted(record.provider)},"model":${quoted(model)},"ms":${rounded(record.endedMs - record.startedMs)}`;
   if (asked !== "") members += `,"model_asked":${quoted(asked)}`;
   if (record.keyName !== "") members += `,"key_name":${quoted(record.keyName)}`;
   if (record.isStream) members += ',"stream":true';
@@ -131,8 +132,8 @@ function rounded(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-function prettyRequest(record: RequestRecord, asked: string): string {
-  const target = record.provider === "" ? asked || record.model : `${record.provider}/${record.model}`;
+function prettyRequest(record: RequestRecord, model: string, asked: string): string {
+  const target = record.provider === "" ? asked || model : `${record.provider}/${model}`;
   const parts = [
     String(record.status),
     record.route,

@@ -45,7 +45,7 @@ export function createObserver(options: ObserverOptions): GatewayObserver {
 class MetricsAndLines implements GatewayObserver {
   readonly log: LineLog;
   private readonly redactor = new Redactor();
-  private readonly requests = new RequestMetrics();
+  private readonly requests = new RequestMetrics((model) => this.redactor.name(model));
   private readonly sources: (() => Iterable<Sample>)[] = [];
   private readonly process = new Registry();
   private readonly writer: LineWriter;

@@ -9,6 +9,7 @@ const ITEMS_MAX = 20;
 const FRAMES_MAX = 8;
 /** Shorter values would cover ordinary words. */
 const SECRET_CHARS_MIN = 6;
+const NAMES_MAX = 1000;
 const COVERED = "[secret]";
 
 /** Members that hold what people wrote, or what opens doors; whole words of the name count. */
@@ -34,10 +35,12 @@ const SECRET_SHAPES: readonly RegExp[] = [
 /** Covers secrets in texts and values. Made once; `secrets` are those known from the configuration. */
 export class Redactor {
   private secrets: readonly string[] = [];
+  private readonly names = new Map<string, string>();
 
   /** Values to cover wherever they occur, such as the providers' keys, as they are and as they look in a URL. */
   setSecrets(secrets: Iterable<string>): void {
     const long = [...secrets].filter((secret) => secret.length >= SECRET_CHARS_MIN);
+    this.names.clear();
     this.secrets = [...new Set(long.flatMap((secret) => [secret, encodeURIComponent(secret)]))];
   }
 
@@ -49,6 +52,16 @@ export class Redactor {
     }
     for (const shape of SECRET_SHAPES) safe = safe.replace(shape, COVERED);
     return safe.length <= TEXT_MAX ? safe : `${safe.slice(0, TEXT_MAX)}… (${safe.length} characters)`;
+  }
+
+  /** The same for names that come again and again, such as models': most calls are one lookup. */
+  name(name: string): string {
+    const known = this.names.get(name);
+    if (known !== undefined) return known;
+    const safe = this.text(name);
+    if (this.names.size >= NAMES_MAX) this.names.clear();
+    this.names.set(name, safe);
+    return safe;
   }
 
   /** A value fit for JSON, whatever it was: cycles, bigints and errors included. */

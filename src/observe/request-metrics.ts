@@ -37,6 +37,12 @@ export class RequestMetrics {
   /** `provider/model`, as the configuration has them. */
   private knownModels: ReadonlySet<string> = new Set();
   private readonly answeredModels = new Set<string>();
+  private readonly toLabel: (model: string) => string;
+
+  /** `toLabel` makes a model's name fit to be shown: clients may call one anything. */
+  constructor(toLabel: (model: string) => string) {
+    this.toLabel = toLabel;
+  }
 
   /** Models that get labels of their own before they have answered, as `provider/model`. */
   setKnownModels(models: ReadonlySet<string>): void {
@@ -95,7 +101,7 @@ export class RequestMetrics {
     const byModel = childOf(byProvider, provider, (): ByModel => new Map());
     return childOf(byModel, model, () => {
       this.seriesCount += 1;
-      return newSeries({ route, provider, model });
+      return newSeries({ route, provider, model: this.toLabel(model) });
     });
   }
 

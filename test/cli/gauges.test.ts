@@ -11,8 +11,16 @@ const report = (state: CircuitReport["state"], changes: Partial<CircuitReport> =
   ...changes,
 });
 
+const isConfigured = (provider: string, model: string) => `${provider}/${model}` === "main/large";
+
 function values(circuits: readonly CircuitReport[], pausedMs = -Infinity) {
-  const samples = gaugeSamples({ running: 3, providers: ["main"], circuits, pausedMs: () => pausedMs });
+  const samples = gaugeSamples({
+    running: 3,
+    providers: ["main"],
+    circuits,
+    isConfigured,
+    pausedMs: () => pausedMs,
+  });
   return Object.fromEntries(
     [...samples].map(({ name, labels, value }) => [`${name} ${Object.values(labels).join("/")}`, value]),
   );
@@ -44,4 +52,9 @@ test("running requests, pauses and circuits are shown as numbers", () => {
     "sluice_circuit_state provider/main/": 2,
     "sluice_circuit_state model/main/large": 1,
   });
+});
+
+test("circuits of models that only clients speak of are not shown", () => {
+  const shown = values([report("open", { scope: "model", name: "invented" })]);
+  expect(Object.keys(shown).join()).not.toContain("invented");
 });
