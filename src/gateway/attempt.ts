@@ -9,12 +9,15 @@ import type { Usage } from "../observe/events.ts";
 import { Call, type Receiver } from "../upstream/call.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { addLimitHeaders, addProviderHeaders } from "./answer-headers.ts";
+import type { AnswerContext } from "./answer-error.ts";
+import { DecodingRelay, decoderOf } from "./decoder.ts";
+import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
 import { ErrorRelay } from "./error-relay.ts";
 import type { Relay, RelayHost } from "./relay.ts";
-import { rewriteRequest } from "./request-rewrite.ts";
-import { StreamRelay } from "./stream-relay.ts";
 import type { RequestFacts } from "./request.ts";
+import { StreamRelay } from "./stream-relay.ts";
+import { upstreamRequest } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { WholeRelay } from "./whole-relay.ts";
 
@@ -65,6 +68,7 @@ export class Attempt implements Receiver, RelayHost {
   #headers: IncomingHttpHeaders = {};
   #isBegun = false;
   #isOver = false;
+  #isPaused = false;
   #resolve: (end: AttemptEnd) => void = () => undefined;
 
   constructor(exchange: Exchange, target: UpstreamTarget, facts: RateLimitFacts, parts: AttemptParts) {
@@ -73,7 +77,7 @@ export class Attempt implements Receiver, RelayHost {
     this.#parts = parts;
     this.#facts = facts;
     this.response = exchange.downstream.response;
-    this.#call = new Call(target.origin, parts.watch, requestTo(target, exchange), this);
+    this.#call = new Call(target.origin, parts.watch, upstreamRequest(target, exchange), this);
   }
 
   /** Sends the request; resolves when the attempt is over, whatever ended it. Never rejects. */
@@ -86,7 +90,7 @@ export class Attempt implements Receiver, RelayHost {
 
   /** The client has left, or the gateway ends what is running. */
   abort(error: GatewayError): void {
-    this.#call.abort(error);
+    this.fail(error);
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
@@ -129,14 +133,22 @@ export class Attempt implements Receiver, RelayHost {
     this.#call.abort(error);
   }
 
-  pause(): void {
+  pause(onResume?: () => void): void {
+    // What was under way when reading stopped still comes, and each piece of it may ask again.
+    if (this.#isPaused) return;
+    this.#isPaused = true;
     this.#call.pause();
-    this.response.once("drain", () => this.#call.resume());
+    this.response.once("drain", () => {
+      this.#isPaused = false;
+      this.#call.resume();
+      onResume?.();
+    });
   }
 
   #conclude(error: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#relay?.close?.();
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {
@@ -159,16 +171,13 @@ export class Attempt implements Receiver, RelayHost {
 
   #relayFor(status: number, headers: IncomingHttpHeaders): Relay {
     const { provider, errorHints } = this.#target;
-    const { isStream, includeUsage } = this.#exchange.request.members;
     const context = { provider, errorHints, status, headers, wallMs: this.#parts.clock.wallMs() };
-    const type = headers["content-type"] ?? "";
-    const isStreamed = type.startsWith(STREAM_TYPE);
-    if (status >= 300 || isStream !== isStreamed || type.startsWith("text/html")) {
-      return new ErrorRelay(this, context);
-    }
-    return isStream
-      ? new StreamRelay(this, { context, includeUsage })
-      : new WholeRelay(this, { context, convert: null });
+    const decoder = decoderOf(headers["content-encoding"]);
+    if (decoder === null) return relayFor(this, this.#exchange.request, context);
+    if (decoder === undefined) return new ErrorRelay(this, context);
+    return new DecodingRelay(this, decoder(), provider, (host) =>
+      relayFor(host, this.#exchange.request, context),
+    );
   }
 
   #answerHeaders(bytes: number | null): string[] {
@@ -184,27 +193,15 @@ export class Attempt implements Receiver, RelayHost {
   }
 }
 
-function requestTo(target: UpstreamTarget, { request, runtime }: Exchange) {
-  const { members, route, body, receivedMs } = request;
-  const addUsage = members.isStream && target.takesStreamOptions;
-  return {
-    path: target.paths[route.kind],
-    headers: withPassed(members.isStream ? target.streamHeaders : target.wholeHeaders, request, target),
-    body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
-    timeouts: members.isStream ? runtime.timeouts : runtime.wholeTimeouts,
-    startedMs: receivedMs,
-  };
-}
-
-/** The target's headers, and those of the client's that it is meant to see: wishes to a simulator. */
-function withPassed(
-  headers: string[],
-  request: RequestFacts,
-  { passedHeaderPrefix }: UpstreamTarget,
-): string[] {
-  if (passedHeaderPrefix === "") return headers;
-  const passed = Object.entries(request.headers).flatMap(([name, value]) =>
-    name.startsWith(passedHeaderPrefix) && typeof value === "string" ? [name, value] : [],
-  );
-  return [...headers, ...passed];
+/** The relay that an answer of this status and type needs, or the one that finds out what went wrong. */
+function relayFor(host: RelayHost, { members, route }: RequestFacts, context: AnswerContext): Relay {
+  const { isStream, includeUsage } = members;
+  const type = context.headers["content-type"] ?? "";
+  const isStreamed = type.startsWith(STREAM_TYPE);
+  if (context.status >= 300 || isStream !== isStreamed || type.startsWith("text/html")) {
+    return new ErrorRelay(host, context);
+  }
+  if (isStream) return new StreamRelay(host, { context, includeUsage });
+  const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
+  return new WholeRelay(host, { context, embeddings });
 }

@@ -44,8 +44,12 @@ export class ErrorRelay implements Relay {
     const told = errorInAnswer(this.#context, body);
     if (told !== null) return told;
     const { provider, headers } = this.#context;
-    const type = (headers["content-type"] ?? "none").replaceAll(/[^\x20-\x7e]/g, "").slice(0, 100);
-    const message = `Provider \`${provider}\` answered with content of the wrong type (${type}).`;
+    const kind = [headers["content-type"] ?? "none", headers["content-encoding"] ?? ""].join(" ");
+    const shown = kind
+      .replaceAll(/[^\x20-\x7e]/g, "")
+      .trim()
+      .slice(0, 100);
+    const message = `Provider \`${provider}\` answered with content of the wrong type (${shown}).`;
     return new GatewayError("provider_bad_response", message);
   }
 }

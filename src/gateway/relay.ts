@@ -19,8 +19,8 @@ export interface RelayHost {
   done(): void;
   /** The answer is no good. Before `begin` another target may be tried, after it the client is told. */
   fail(error: GatewayError): void;
-  /** The client reads too slowly: no more data until it has caught up. */
-  pause(): void;
+  /** The client reads too slowly: no more data until it has caught up, which `onResume` tells. */
+  pause(onResume?: () => void): void;
 }
 
 /** Takes one answer's body to the client. Exactly one of the host's `done` and `fail` is called, by the end at the latest. */
@@ -28,6 +28,8 @@ export interface Relay {
   data(chunk: Buffer): void;
   /** The provider's answer has ended as HTTP knows it; whether it is whole is for the relay to say. */
   end(): void;
+  /** Nobody wants the rest: lets go of what it holds. */
+  close?(): void;
   /** What the provider reported so far. */
   usage(): Usage | null;
   /** About how many tokens were produced so far, judged by the bytes. */

@@ -3,6 +3,7 @@
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
+import { convertEmbeddings, needsConversion, type EmbeddingFormat } from "./embeddings.ts";
 import { lastUsage } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { parseUsage } from "./usage.ts";
@@ -19,8 +20,8 @@ const CLOSE_BRACE = 0x7d;
 
 export interface WholeOptions {
   readonly context: AnswerContext;
-  /** Changes the body before it goes to the client; the answer is then held whole. */
-  readonly convert: ((body: Buffer) => Buffer) | null;
+  /** The form in which the client wants embeddings; null: there are none. An answer in the other form is held whole. */
+  readonly embeddings: EmbeddingFormat | null;
 }
 
 export class WholeRelay implements Relay {
@@ -68,10 +69,10 @@ export class WholeRelay implements Relay {
 
   #collect(chunk: Buffer): void {
     this.#chunks.push(chunk);
-    const { convert } = this.#options;
-    if (this.#bytes <= (convert === null ? COLLECTED_BYTES_MAX : CONVERTED_BYTES_MAX)) return;
-    if (convert !== null) {
-      this.#fail(`answered with more than ${CONVERTED_BYTES_MAX >> 20} MiB`);
+    if (this.#bytes <= COLLECTED_BYTES_MAX) return;
+    if (this.#needsConversion(this.#chunks[0] ?? chunk)) {
+      if (this.#bytes > CONVERTED_BYTES_MAX)
+        this.#fail(`answered with more than ${CONVERTED_BYTES_MAX >> 20} MiB`);
       return;
     }
     this.#isPassing = true;
@@ -88,16 +89,28 @@ export class WholeRelay implements Relay {
     const error = isObject(body)
       ? errorInAnswer(this.#options.context, body)
       : this.#badResponse("answered with something that is not a JSON object");
-    if (error !== null) {
-      this.#isOver = true;
-      this.#host.fail(error);
+    const answer = error ?? this.#converted(body);
+    this.#isOver = true;
+    if (answer instanceof GatewayError) {
+      this.#host.fail(answer);
       return;
     }
-    const answer = this.#options.convert === null ? body : this.#options.convert(body);
-    this.#isOver = true;
     this.#host.begin(answer.length);
     this.#host.response.end(answer);
     this.#host.done();
+  }
+
+  #needsConversion(bytes: Buffer): boolean {
+    const { embeddings } = this.#options;
+    return embeddings !== null && needsConversion(bytes, embeddings);
+  }
+
+  #converted(body: Buffer): Buffer | GatewayError {
+    const { embeddings } = this.#options;
+    if (embeddings === null || !needsConversion(body, embeddings)) return body;
+    return (
+      convertEmbeddings(body, embeddings) ?? this.#badResponse("answered with embeddings that can't be read")
+    );
   }
 
   /** The last bytes collected; usually a whole answer is one chunk. */

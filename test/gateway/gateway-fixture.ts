@@ -103,6 +103,7 @@ export class GatewayFixture {
 export async function startGateway(options: GatewayOptions): Promise<GatewayFixture> {
   const config = await configOf(options);
   const solo = new SoloLimiter();
+  solo.replica.onWake(() => setImmediate(() => solo.flush()));
   const plant: Plant = {
     limiter: solo.limiter,
     health: new HealthBook(),

@@ -1,0 +1,44 @@
+// The request as one target gets it: the client's own bytes with the model's name put in, and headers that are the same
+// for every request but for the few of the client's that are passed on.
+import type { CallRequest } from "../upstream/call.ts";
+import type { Exchange } from "./exchange.ts";
+import { rewriteRequest } from "./request-rewrite.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+/** The client's headers that mean the same to any provider: tracing, and its own word on repetition. */
+const PASSED = ["traceparent", "tracestate", "idempotency-key"];
+
+export function upstreamRequest(target: UpstreamTarget, { request, runtime }: Exchange): CallRequest {
+  const { members, route, body, receivedMs } = request;
+  const addUsage = members.isStream && target.takesStreamOptions;
+  return {
+    path: target.paths[route.kind],
+    headers: withPassed(
+      members.isStream ? target.streamHeaders : target.wholeHeaders,
+      target,
+      request.headers,
+    ),
+    body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
+    timeouts: members.isStream ? runtime.timeouts : runtime.wholeTimeouts,
+    startedMs: receivedMs,
+  };
+}
+
+/** The target's headers and the client's that are passed on; the very same list when there are none. */
+function withPassed(
+  headers: string[],
+  { passedHeaderPrefix }: UpstreamTarget,
+  sent: Exchange["request"]["headers"],
+): string[] {
+  const passed: string[] = [];
+  for (const name of PASSED) {
+    const value = sent[name];
+    if (typeof value === "string") passed.push(name, value);
+  }
+  if (passedHeaderPrefix !== "") {
+    for (const [name, value] of Object.entries(sent)) {
+      if (name.startsWith(passedHeaderPrefix) && typeof value === "string") passed.push(name, value);
+    }
+  }
+  return passed.length === 0 ? headers : [...headers, ...passed];
+}
