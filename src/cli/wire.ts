@@ -232,7 +232,7 @@ class GatewayProcess implements Running {
             providerCount: this.#config.providers.size,
           }),
       },
-      { method: "GET", path: "/metrics", handle: async () => metricsAnswer(await observer.metrics()) },
+      { method: "GET", path: "/metrics", handle: () => metricsAnswer(observer.metrics()) },
     ];
   }
 }

@@ -1,4 +1,4 @@
-// What the parts tell about themselves. The parts know only these types; prom-client, log lines and traces are made
+// What the parts tell about themselves. The parts know only these types; metrics, log lines and traces are made
 // from them in observe/. Nothing here costs more than writing fields: counts are kept where they arise and are read
 // when somebody scrapes.
 

@@ -1,12 +1,12 @@
 // Where events become metrics and log lines. The request path pays for adding numbers and for one line of text; the
 // rest happens when somebody scrapes.
-import { Registry, collectDefaultMetrics } from "prom-client";
 import type { Clock } from "../clock.ts";
 import type { Observer, RequestRecord, Sample } from "./events.ts";
 import { renderFamilies } from "./exposition.ts";
 import type { Family, Point } from "./exposition.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { LineLog } from "./log.ts";
+import { processMetrics } from "./process-metrics.ts";
 import type { LogLevel } from "./log.ts";
 import { Redactor } from "./redact.ts";
 import { RequestMetrics } from "./request-metrics.ts";
@@ -34,8 +34,8 @@ export interface ObserverSettings {
 export interface GatewayObserver extends Observer {
   readonly log: LineLog;
   configure(settings: ObserverSettings): void;
-  /** The text of `/metrics`. Never rejects: a source that fails is left out, logged and counted. */
-  metrics(): Promise<string>;
+  /** The text of `/metrics`. Never throws: a source that fails is left out, logged and counted. */
+  metrics(): string;
 }
 
 export function createObserver(options: ObserverOptions): GatewayObserver {
@@ -47,7 +47,7 @@ class MetricsAndLines implements GatewayObserver {
   private readonly redactor = new Redactor();
   private readonly requests = new RequestMetrics((model) => this.redactor.name(model));
   private readonly sources: (() => Iterable<Sample>)[] = [];
-  private readonly process = new Registry();
+  private readonly process: () => Family[];
   private readonly writer: LineWriter;
   private failures = 0;
 
@@ -62,7 +62,7 @@ class MetricsAndLines implements GatewayObserver {
       isPretty,
       hasColors,
     });
-    if (options.hasProcessMetrics !== false) collectDefaultMetrics({ register: this.process });
+    this.process = options.hasProcessMetrics === false ? () => [] : processMetrics(() => clock.wallMs());
   }
 
   configure({ level, secrets, models }: ObserverSettings): void {
@@ -80,10 +80,14 @@ class MetricsAndLines implements GatewayObserver {
     this.sources.push(source);
   }
 
-  async metrics(): Promise<string> {
+  metrics(): string {
     const families = familiesOf(this.sources.flatMap((source) => this.read(source)));
-    const own = renderFamilies([...this.requests.families(), ...families, ...this.ownFamilies()]);
-    return own + (await this.process.metrics());
+    return renderFamilies([
+      ...this.requests.families(),
+      ...families,
+      ...this.ownFamilies(),
+      ...this.process(),
+    ]);
   }
 
   private read(source: () => Iterable<Sample>): readonly Sample[] {

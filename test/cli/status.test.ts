@@ -46,13 +46,11 @@ beforeEach(async () => {
   ]);
   server = createServer((request, response) => {
     keySent = request.headers.authorization;
-    void (async () => {
-      const answer =
-        request.url === "/metrics"
-          ? metricsAnswer(await observer.metrics())
-          : readyz({ isStoreOpen: true, isDraining, providerCount: 1 });
-      response.writeHead(answer.status, answer.headers).end(answer.body);
-    })();
+    const answer =
+      request.url === "/metrics"
+        ? metricsAnswer(observer.metrics())
+        : readyz({ isStoreOpen: true, isDraining, providerCount: 1 });
+    response.writeHead(answer.status, answer.headers).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -42,7 +42,6 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   lmdb: ["src/store"],
   zod: ["src/config", "src/http"],
   yaml: ["src/config"],
-  "prom-client": ["src/observe"],
   "@nats-io/transport-node": ["src/fleet"],
 };
 
