@@ -76,7 +76,7 @@ describe("a configuration of", () => {
 
   test("any text is refused properly", async () => {
     await fc.assert(fc.asyncProperty(fc.string({ unit: "binary", maxLength: 200 }), survives), {
-      numRuns: 300,
+      numRuns: 200,
     });
   });
 
@@ -84,7 +84,7 @@ describe("a configuration of", () => {
     const words = fc.array(fc.constantFrom(...WORDS), { maxLength: 40 });
     await fc.assert(
       fc.asyncProperty(words, (parts) => survives(parts.join(""))),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 
@@ -117,7 +117,7 @@ describe("a configuration of", () => {
       fc.asyncProperty(damage, ({ at, cut, put }) =>
         survives(FULL.slice(0, at) + put + FULL.slice(at + cut)),
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });

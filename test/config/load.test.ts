@@ -39,7 +39,7 @@ admin: { key: \${SLUICE_ADMIN_KEY:-admin} }
 fleet:
   name: gw-0
   listen: 127.0.0.1:8788
-  peers: [ http://gw-1:8788, http://gw-2:8788, dns://sluice-headless:8788, nats://127.0.0.1:4222 ]
+  peers: [ http://gw-1:8788, http://gw-2:8788, dns://sluice-headless:8788 ]
   secret: \${SLUICE_FLEET_SECRET:-s}
   reclaim: { after: 60s }
   found_after: 5s
@@ -59,7 +59,6 @@ fleet:
       { kind: "http", url: "http://gw-1:8788" },
       { kind: "http", url: "http://gw-2:8788" },
       { kind: "dns", host: "sluice-headless", port: 8788 },
-      { kind: "nats", url: "nats://127.0.0.1:4222" },
     ]);
     expect(config.models.get("fast")).toMatchObject({
       strategy: "weighted",

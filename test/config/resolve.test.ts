@@ -307,6 +307,10 @@ describe("what strangers can reach", () => {
       "a peer is an address without a path",
     ],
     ["fleet: { peers: [ http://u:p@b:1 ], secret: s, listen: 127.0.0.1:1 }", "siblings share `secret`"],
+    [
+      "fleet: { peers: [ http://b:1, nats://n:1 ], secret: s, listen: 127.0.0.1:1 }",
+      "not both: keep one kind",
+    ],
     ["fleet: { reclaim: sometimes }", "expected never, operator, or { after: 60s }"],
     ["fleet: { reclaim: { after: -5s } }", "a duration can't be negative"],
     ["fleet: { found_after: soon }", "expected a duration"],
@@ -319,7 +323,8 @@ describe("what strangers can reach", () => {
     "listen: localhost:80",
     "listen: '[::1]:80'",
     "listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]\nadmin: { key: c }",
-    "fleet: { peers: [ nats://n:4222 ], secret: s }",
+    "fleet: { peers: [ nats://n:4222, tls://n:4222 ], secret: s }",
+    "fleet: { peers: [ dns://siblings ], secret: s, listen: 127.0.0.1:1 }",
     "fleet: { reclaim: never, found_after: never }",
   ])("%j is sound", async (yaml) => {
     expect(await problemsOf(`${PROVIDERS}${yaml}`)).toBe("");
