@@ -10,10 +10,11 @@ import type { Log } from "../observe/events.ts";
 import { countEntries, type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
 import { inspectFile } from "./lmdb-file.ts";
 import { own, type Ownership } from "./owner.ts";
-import { checkSchema } from "./schema.ts";
+import { checkSchema, PAST_UNKNOWN_KEY } from "./schema.ts";
 import type { Batch, Store } from "./store.ts";
 
-const DATA = "data.mdb";
+/** LMDB's file in the directory. */
+export const DATA = "data.mdb";
 const MARKER = "opening";
 
 /** How long the separate reader may take, in milliseconds; a store of a million entries takes about one second. */
@@ -47,6 +48,7 @@ export async function openStore(options: OpenOptions): Promise<OpenedStore> {
     const { database, setAside } = openOrSetAside(options);
     const store = new OwnedStore(new LmdbStore(database, directory), ownership);
     await checkSchema(store, directory);
+    if (setAside !== null) await store.write([[PAST_UNKNOWN_KEY, Buffer.from("unreadable")]]);
     return { store, setAside };
   } catch (error) {
     ownership?.release();
@@ -94,6 +96,8 @@ function prepareDirectory(directory: string): void {
   }
 }
 
+const NO_SOCKETS = /ENOTSUP|EOPNOTSUPP|EAFNOSUPPORT|EPERM|EINVAL/;
+
 /** Some shared file systems have no sockets: there the rule can't be kept, and a person should know. */
 async function ownOrWarn({ directory, log }: OpenOptions): Promise<Ownership | null> {
   try {
@@ -101,9 +105,7 @@ async function ownOrWarn({ directory, log }: OpenOptions): Promise<Ownership | n
   } catch (error) {
     if (error instanceof GatewayError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    if (/ENOSPC|EACCES|EROFS/.test(reason)) {
-      throw storageError("The store can't be opened", directory, error);
-    }
+    if (!NO_SOCKETS.test(reason)) throw storageError("The store can't be opened", directory, error);
     log.warn("data_dir can't be guarded against a second process", { directory, reason });
     return null;
   }
@@ -143,12 +145,18 @@ function openVerified({ directory, verify }: OpenOptions): Database {
 
 function startAfresh(options: OpenOptions, reason: string): { database: Database; setAside: string } {
   const { directory, log, wallMs } = options;
-  const stamp = new Date(wallMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
-  let setAside = join(directory, `${DATA}.unreadable-${stamp}`);
-  for (let n = 2; existsSync(setAside); n++) setAside = join(directory, `${DATA}.unreadable-${stamp}-${n}`);
+  const setAside = dated(join(directory, DATA), "unreadable", wallMs);
   renameSync(join(directory, DATA), setAside);
   log.error("the store could not be read and was set aside; a new one was begun", { reason, setAside });
   return { database: openVerified({ directory, log, wallMs }), setAside };
+}
+
+/** A name beside the file that tells what became of it and when; one that is free. */
+export function dated(path: string, word: string, wallMs: number): string {
+  const stamp = new Date(wallMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-");
+  let name = `${path}.${word}-${stamp}`;
+  for (let n = 2; existsSync(name); n++) name = `${path}.${word}-${stamp}-${n}`;
+  return name;
 }
 
 /** Why the file must not be opened in this process; null: nothing speaks against it. */

@@ -6,7 +6,8 @@
 //   owner-a1b2c3/socket   ── connect ──▶  "holding"   it is in use: leave
 //                                         "entering"  it starts as well: the later name leaves, the earlier waits for word
 //                                         refused     its process is dead: sweep it away
-import { closeSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
+//                                         not there   it does not listen yet, and will see us when it does
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { basename, join } from "node:path";
 import { GatewayError } from "../errors.ts";
@@ -20,7 +21,7 @@ const ANSWER_MS = 1000;
 /** What a socket's path may be long, in bytes: the smallest of the systems' limits. */
 const PATH_BYTES_MAX = 100;
 
-type Word = "holding" | "entering" | "gone";
+type Word = "holding" | "entering" | "gone" | "unborn";
 
 /** A claim on a directory, from the moment others can see it. */
 interface Claim {
@@ -43,6 +44,7 @@ export async function own(directory: string): Promise<Ownership> {
     throw error;
   }
   claim.settle("holding");
+  sweep(directory, claim.name);
   return { release: () => claim.settle("gone") };
 }
 
@@ -53,14 +55,23 @@ function othersIn(directory: string, name: string): string[] {
 /** Returns when the other is out of the way; throws when it owns the directory or comes first. */
 async function yieldTo(directory: string, other: string, claim: Claim): Promise<void> {
   const word = await ask(directory, other, claim.name < other);
-  if (word === "gone") {
-    rmSync(join(directory, other), { recursive: true, force: true });
-    return;
-  }
-  throw new GatewayError(
+  if (word === "gone") rmSync(join(directory, other), { recursive: true, force: true });
+  else if (word !== "unborn") throw inUse(directory);
+}
+
+function inUse(directory: string): GatewayError {
+  return new GatewayError(
     "storage_unavailable",
     `data_dir ${directory} is in use by another running process. Stop it, or give this one a data_dir of its own.`,
   );
+}
+
+/** The owner removes what starters left that died before they listened. One that still lives finds the way barred. */
+function sweep(directory: string, name: string): void {
+  for (const other of othersIn(directory, name)) {
+    const home = join(directory, other);
+    if (!existsSync(join(home, SOCKET))) rmSync(home, { recursive: true, force: true });
+  }
 }
 
 /** Listens under a fresh name. The socket gets its final name only once it listens, so that `refused` means `dead`. */
@@ -76,7 +87,13 @@ async function announce(directory: string): Promise<Claim> {
   });
   server.unref();
   await withShortPath(home, (path) => listen(server, join(path, "new")));
-  renameSync(join(home, "new"), join(home, SOCKET));
+  try {
+    renameSync(join(home, "new"), join(home, SOCKET));
+  } catch (error) {
+    server.close();
+    if (codeOf(error) === "ENOENT") throw inUse(directory);
+    throw error;
+  }
   return {
     name: basename(home),
     settle(word) {
@@ -87,6 +104,10 @@ async function announce(directory: string): Promise<Claim> {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 function listen(server: Server, path: string): Promise<void> {
@@ -107,7 +128,7 @@ function ask(directory: string, other: string, isPatient: boolean): Promise<Word
       heard += chunk.toString("latin1");
       if (heard === "entering" && !isPatient) resolve("entering");
     });
-    socket.on("error", () => resolve("gone"));
+    socket.on("error", (error) => resolve(codeOf(error) === "ENOENT" ? "unborn" : "gone"));
     socket.on("close", () => resolve(heard.endsWith("holding") ? "holding" : "gone"));
     return promise.finally(() => socket.destroy());
   });

@@ -9,7 +9,14 @@ export const SCHEMA = 1;
 /** Keys of the store's own, beside everybody else's. */
 export const OWN_PREFIX = "store/";
 
-const SCHEMA_KEY = `${OWN_PREFIX}schema`;
+export const SCHEMA_KEY = `${OWN_PREFIX}schema`;
+
+/**
+ * Present while this store can't know what was spent before: it was restored from a backup, or begun in place of one
+ * that could not be read. A replica starts from such a store with empty buckets, and removes the mark with its first
+ * durable write.
+ */
+export const PAST_UNKNOWN_KEY = `${OWN_PREFIX}past-unknown`;
 
 /** Marks a new store with the layout; rejects with `storage_unavailable` when it has one that this code can't read. */
 export async function checkSchema(store: Store, directory: string): Promise<void> {
