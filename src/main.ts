@@ -2,6 +2,7 @@
 // The program: reads the command line and runs the command. Everything it does is in cli/.
 import "./cli/engine.ts";
 import { parseCommandLine, type Invocation } from "./cli/args.ts";
+import { runBackup, runRestore } from "./cli/backup.ts";
 import { runCheck, type Output } from "./cli/check.ts";
 import { runDrain } from "./cli/drain-command.ts";
 import { probeModels } from "./cli/probe.ts";
@@ -53,10 +54,12 @@ function run(invocation: Invocation): Promise<number> {
         signals: process,
         isTerminal: process.stdout.isTTY,
       });
+    case "backup":
+      return runBackup(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "restore":
+      return runRestore(invocation, { ...output, cwd, env, hostName: hostname() });
     case "keys":
     case "evict":
-    case "backup":
-    case "restore":
       output.err(`\`sluice ${invocation.command}\` is not there yet.\n`);
       return Promise.resolve(2);
   }

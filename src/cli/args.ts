@@ -71,7 +71,14 @@ const COMMANDS = {
   drain: { summary: "let an instance finish what runs, and stop", words: [], options: REMOTE },
   evict: { summary: "take over the share of an instance that is gone", words: ["NAME"], options: REMOTE },
   backup: { summary: "copy the store to a file", words: ["FILE"], options: CONFIG },
-  restore: { summary: "put a copy of the store in place", words: ["FILE"], options: CONFIG },
+  restore: {
+    summary: "put a copy of the store in place",
+    words: ["FILE"],
+    options: {
+      ...CONFIG,
+      "keep-levels": { summary: "start from the copy's levels: what was spent since may be spent again" },
+    },
+  },
   sim: {
     summary: "run the simulated provider alone",
     words: [],

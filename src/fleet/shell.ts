@@ -14,6 +14,7 @@ import {
 import type { Instant } from "../bucket/record.ts";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
+import { PAST_UNKNOWN_KEY } from "../store/schema.ts";
 import type { Batch, Store } from "../store/store.ts";
 import { Courier } from "./courier.ts";
 import { load, type Loaded, PREFIX } from "./journal.ts";
@@ -68,10 +69,13 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
     random: options.random ?? systemRandom,
     membership: options.membership ?? { ...ALONE, hasPeers: options.connect !== undefined },
   });
-  replica.state.isBurnt = isDamaged;
+  const isPastUnknown = store.get(PAST_UNKNOWN_KEY) !== undefined;
+  if (isPastUnknown) log.warn("what was spent before is not known to this store: its buckets start empty");
+  if (isDamaged || isPastUnknown) replica.state.burn();
   replica.state.isTracing = options.isTracing ?? false;
   const shell = new Shell(replica, { ...options, clock, instant, timers: options.timers ?? systemTimers });
   await shell.flush();
+  if (isPastUnknown) await store.write([[PAST_UNKNOWN_KEY, null]]);
   if (options.connect !== undefined) shell.courier.use(await options.connect(shell.courier.receive));
   return shell;
 }

@@ -211,6 +211,8 @@ export class ReplicaState {
         holding.parked = {
           ...parked,
           level: { level: Math.min(0, parked.level.level), atMs: this.nowMs, block: 0 },
+          // Nor is it known what was spent of the present period: it is not refilled before the next.
+          period: -1,
         };
       }
       this.markDirty(holding);
