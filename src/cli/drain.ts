@@ -24,8 +24,8 @@ export interface StopSteps {
 
 export interface DrainOptions {
   readonly steps: StopSteps;
-  /** How long running requests may go on. */
-  readonly drainMs: number;
+  /** How long running requests may go on, by the configuration in force when it is asked. */
+  readonly drainMs: () => number;
   readonly timers: Timers;
   readonly log: Log;
   /** How many requests run, for the log. */
@@ -63,7 +63,8 @@ export class Drain {
   }
 
   private async run(reason: string): Promise<number> {
-    const { steps, drainMs, log, running } = this.options;
+    const { steps, log, running } = this.options;
+    const drainMs = this.options.drainMs();
     log.info("draining", { reason, running: running(), limit_ms: drainMs });
     this.current = "draining";
     const finished = this.attempt("finish", steps.finish);

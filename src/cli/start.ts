@@ -70,17 +70,20 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
   });
   const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
   shell.output.out(startBanner(config, running.port, shell.version));
+  let { drainMs } = config.timeouts;
   const watch = watchConfig({
     load,
     loaded,
     timers: systemTimers,
-    onChange: (changed) => apply(changed, config, running, observer),
+    onChange: (changed) => {
+      if (apply(changed, config, running, observer)) ({ drainMs } = changed.config.timeouts);
+    },
     onInvalid: (error) =>
       observer.log.error("the new configuration is not valid; the old one stays in force", {
         reason: error.message,
       }),
   });
-  const drain = drainOf(config, running, observer);
+  const drain = drainOf(() => drainMs, running, observer);
   const reason = await Promise.race([stop.first, asked.promise]);
   watch.close();
   const code = await drain.stop(reason);
@@ -88,13 +91,13 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
   return code;
 }
 
-/** Puts a new configuration in force; `started` is the one that the process was started with. */
+/** Puts a new configuration in force, and says whether it is; `started` is the one that the process was started with. */
 function apply(
   { config, warnings }: Loaded,
   started: Config,
   running: Running,
   observer: GatewayObserver,
-): void {
+): boolean {
   try {
     running.apply(config);
     observer.log.info("the new configuration is in force", { providers: [...config.providers.keys()] });
@@ -105,13 +108,15 @@ function apply(
         reason: describeProblems(warnings),
       });
     }
+    return true;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     observer.log.error("the new configuration can't be put in force; the old one stays", { reason });
+    return false;
   }
 }
 
-function drainOf(config: Config, running: Running, observer: GatewayObserver): Drain {
+function drainOf(drainMs: () => number, running: Running, observer: GatewayObserver): Drain {
   return new Drain({
     steps: {
       finish: () => running.finish(),
@@ -119,7 +124,7 @@ function drainOf(config: Config, running: Running, observer: GatewayObserver): D
       handBack: () => running.handBack(),
       close: () => running.close(),
     },
-    drainMs: config.timeouts.drainMs,
+    drainMs,
     timers: systemTimers,
     log: observer.log,
     running: () => running.runningCount,

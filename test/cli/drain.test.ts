@@ -17,7 +17,7 @@ function stopping(changes: Partial<StopSteps> = {}) {
   });
   const note = (name: string) => async () => void calls.push(name);
   const drain = new Drain({
-    drainMs: 1000,
+    drainMs: () => 1000,
     timers: clock,
     log: silentLog,
     running: () => 1,
