@@ -33,6 +33,8 @@ const FAILURES: Partial<Readonly<Record<ErrorCode, FailureKind>>> = {
   provider_bad_response: "transient",
   stream_interrupted: "interrupted",
   model_not_found: "not_found",
+  context_length_exceeded: "context_length",
+  content_filter: "content_filter",
 };
 
 const OK: Verdict = { kind: "ok" };

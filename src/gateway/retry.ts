@@ -1,48 +1,42 @@
-// Whether and when a request that failed is sent again. Only asked while nothing has gone to the client.
-import type { Random, Timers } from "../clock.ts";
-import type { ErrorCode, GatewayError } from "../errors.ts";
-import type { Target } from "../routing/target.ts";
+// Whether and when a request that failed is sent again: routing decides, here its answer is carried out. Only asked while
+// nothing has gone to the client.
+import type { Timers } from "../clock.ts";
+import { Progress, RETRY_POLICY } from "../routing/retry.ts";
+import type { Setback } from "../routing/retry.ts";
+import type { Attempt, Target } from "../routing/target.ts";
+import type { AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
+import { verdictOf } from "./outcome.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
-type RouteTarget = Target<UpstreamTarget>;
-
-/** The first wait before the same target is tried again, in milliseconds; it doubles each time. */
-const BACKOFF_MS = 100;
-const BACKOFF_MS_MAX = 5000;
-
-/** What one provider can't serve another one may, though the client should not repeat it: it lacks the model, or its context is too short. */
-const MAY_FIT_ELSEWHERE = new Set<ErrorCode>(["model_not_found", "context_length_exceeded"]);
-
-/** The targets that are left after a failure at `failed`, in the order to try them; empty: the failure is final. */
-export function targetsAfter(
-  error: GatewayError,
-  failed: RouteTarget,
-  targets: readonly RouteTarget[],
-): readonly RouteTarget[] {
-  const others = targets.filter((target) => target !== failed);
-  if (MAY_FIT_ELSEWHERE.has(error.code)) return others;
-  switch (error.retry) {
-    case "no":
-      return [];
-    case "elsewhere":
-      return others;
-    case "later":
-      return [...others, failed];
-  }
+/** The request's way through its plan, made when the attempt at `first` has failed. */
+export function progressFrom(
+  attempts: readonly Attempt<UpstreamTarget>[],
+  first: Target<UpstreamTarget>,
+  { request, runtime }: Exchange,
+): Progress<UpstreamTarget> {
+  const progress = new Progress(
+    attempts.map(({ target }) => target),
+    { ...RETRY_POLICY, attempts: runtime.attemptsMax },
+    request.receivedMs + runtime.timeouts.totalMs,
+  );
+  progress.started(first);
+  return progress;
 }
 
-/** The same target is given time before it is tried again, with full jitter; another one is tried at once. */
-export async function pauseBeforeRetry(
-  exchange: Exchange,
-  turn: { readonly next: RouteTarget | undefined; readonly failed: RouteTarget; readonly sent: number },
-  { random, timers }: { readonly random: Random; readonly timers: Timers },
-): Promise<void> {
-  if (turn.next !== turn.failed) return;
-  const ms = random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (turn.sent - 1));
-  if (ms < 1) return;
+/** A failed attempt as routing looks at it. */
+export function setbackOf(end: AttemptEnd): Setback {
+  const verdict = verdictOf(end);
+  // An attempt that was stopped says nothing of its target, and is not tried again either.
+  if (verdict.kind === "ok" || verdict.kind === "abandoned") return { kind: "bad_request", waitMs: null };
+  return { kind: verdict.kind, waitMs: verdict.waitMs ?? null };
+}
+
+/** Lets time pass before the next attempt; ends early when the request is stopped. */
+export async function pause(exchange: Exchange, delayMs: number, timers: Timers): Promise<void> {
+  if (delayMs < 1) return;
   await new Promise<void>((resolve) => {
-    const cancel = timers.after(ms, resolve);
+    const cancel = timers.after(delayMs, resolve);
     exchange.onStop = () => {
       cancel();
       resolve();

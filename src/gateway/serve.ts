@@ -10,8 +10,9 @@ import { GatewayError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import { refusalError } from "../limiter/refusal.ts";
 import type { Observer, RequestRecord, Usage } from "../observe/events.ts";
-import { admit, report } from "../routing/health.ts";
+import { admit, observeLatency, report } from "../routing/health.ts";
 import { plan } from "../routing/plan.ts";
+import type { Progress } from "../routing/retry.ts";
 import type { Target } from "../routing/target.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { obtain, type Granted } from "./admission.ts";
@@ -19,7 +20,7 @@ import { Attempt, type AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { outcomeOf, verdictOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
-import { pauseBeforeRetry, targetsAfter } from "./retry.ts";
+import { pause, progressFrom, setbackOf } from "./retry.ts";
 import { headerSafe, type UpstreamTarget } from "./upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./usage.ts";
 
@@ -58,20 +59,24 @@ async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError
     return new GatewayError(route.code, route.message, waitOf(route.retryAfterMs));
   let targets: readonly RouteTarget[] = route.attempts.map(({ target }) => target);
   let failure: GatewayError | null = null;
-  for (let sent = 0; sent < exchange.runtime.attemptsMax && targets.length > 0; sent++) {
+  let progress: Progress<UpstreamTarget> | null = null;
+  for (;;) {
     const pending = obtain(targets, planned, exchange, parts);
     const granted = pending instanceof Promise ? await pending : pending;
     if (granted.kind === "refused") return exchange.stopped ?? failure ?? refusalError(granted);
+    progress?.started(granted.target);
     const end = await attempt(exchange, granted, planned, parts);
     if (end.kind !== "failed") return end.error;
     failure = end.error;
-    targets = targetsAfter(failure, granted.target, targets);
-    await pauseBeforeRetry(exchange, { next: targets[0], failed: granted.target, sent: sent + 1 }, parts);
+    if (exchange.stopped !== null) return exchange.stopped;
+    progress ??= progressFrom(route.attempts, granted.target, exchange);
+    const step = progress.next(granted.target, setbackOf(end), parts.clock.elapsedMs(), parts.random);
+    if (step.kind === "stop") return finalError(failure, exchange.record.attempts);
+    await pause(exchange, step.delayMs, parts.timers);
     if (exchange.stopped !== null) return exchange.stopped;
     planned.now = parts.clock.elapsedMs();
-    if (planned.now - exchange.request.receivedMs >= exchange.runtime.timeouts.totalMs) break;
+    targets = step.targets;
   }
-  return failure === null ? null : finalError(failure, exchange.record.attempts);
 }
 
 /** One attempt, from what was reserved for it to its settlement. */
@@ -106,9 +111,21 @@ async function attempt(
     const endedMs = parts.clock.elapsedMs();
     if (end !== null) heedProvider(end, target.provider, endedMs, parts.limiter);
     if (pass !== null) report(target.health, pass, verdictOf(end), endedMs);
+    const latencyMs = latencyOf(end, record, endedMs);
+    if (latencyMs !== null) observeLatency(target.health, latencyMs, endedMs);
     if (end === null || !end.isSent) parts.limiter.giveBack(reservation, endedMs);
     else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), endedMs);
   }
+}
+
+/** How long the provider took to begin its answer, or was waited for in vain; null: that was not seen. */
+function latencyOf(
+  end: AttemptEnd | null,
+  { sentMs, firstByteMs }: RequestRecord,
+  now: number,
+): number | null {
+  if (end?.error?.code === "provider_timeout" && end.kind === "failed") return now - sentMs;
+  return firstByteMs > 0 ? firstByteMs - sentMs : null;
 }
 
 /** Who was tried, if anyone, and what is left of the limits that refused the request. */

@@ -163,12 +163,18 @@ export class Progress<U> {
     return true;
   }
 
-  /** After a prompt was too long for one model, only a larger one helps, or one of which nothing is known. */
-  #dropSmaller({ model, contextTokens }: Target<U>): void {
+  /**
+   * After a prompt was too long for one model, only a larger one helps. Another provider counts as large with the
+   * same size or an unknown one: it was perhaps the account's limit that was too small.
+   */
+  #dropSmaller({ provider, model, contextTokens }: Target<U>): void {
     for (const trial of this.#trials) {
       const { target } = trial;
+      const isElsewhere = target.provider !== provider;
       const isUnknown = target.contextTokens === null || contextTokens === null;
-      const isLarger = isUnknown ? target.model !== model : target.contextTokens > contextTokens;
+      const isLarger = isUnknown
+        ? isElsewhere || target.model !== model
+        : target.contextTokens > contextTokens || (isElsewhere && target.contextTokens === contextTokens);
       if (!isLarger) trial.state = "done";
     }
   }
