@@ -49,9 +49,7 @@ export function sendError(
 /** Whether what is left of the request's body is nothing, or so little that the connection is worth keeping. */
 function isQuicklySkipped(request: IncomingMessage): boolean {
   if (request.complete) return true;
-  const { expect, "transfer-encoding": transferEncoding } = request.headers;
-  // A client that awaits "100 Continue" may send its body or not: the next request could not be told from it.
-  if (expect !== undefined || transferEncoding !== undefined) return false;
+  if (request.headers["transfer-encoding"] !== undefined) return false;
   const length = request.headers["content-length"];
   return length === undefined || Number(length) <= SKIPPED_BYTES_MAX;
 }

@@ -166,10 +166,8 @@ class NodeHttpServer implements HttpServer {
    */
   #closeIdle(drainingSinceMs: number): void {
     this.#server.closeIdleConnections();
-    const isPatienceOver = this.#options.clock.elapsedMs() - drainingSinceMs > DRAIN_HEAD_MS;
-    for (const socket of this.#sockets) {
-      if (socket.bytesRead === 0 || (isPatienceOver && pendingAnswer(socket) === null)) socket.destroy();
-    }
+    if (this.#options.clock.elapsedMs() - drainingSinceMs < DRAIN_HEAD_MS) return;
+    for (const socket of this.#sockets) if (pendingAnswer(socket) === null) socket.destroy();
   }
 
   close(): void {
@@ -264,8 +262,8 @@ class NodeHttpServer implements HttpServer {
 
 /** How often a drain looks for connections that have become idle. */
 const DRAIN_LOOK_MS = 50;
-/** How long a drain waits for a head that has begun to arrive. */
-const DRAIN_HEAD_MS = 1000;
+/** How long a drain waits for a head that may be on its way. */
+const DRAIN_HEAD_MS = 500;
 
 function refuseDraining(response: ServerResponse): never {
   response.shouldKeepAlive = false;
