@@ -264,8 +264,6 @@ export interface ClientKey {
 }
 
 export interface AdminConfig {
-  /** For commands that ask a running instance. A secret. */
-  readonly key: string | null;
   /** SHA-256 of the admin key in hexadecimal; null: none is set, so only loopback clients may use the admin routes. */
   readonly keySha256: string | null;
 }

@@ -45,7 +45,6 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     timeouts: toTimeouts(raw.timeouts),
     keys,
     admin: {
-      key: raw.admin.key ?? null,
       keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key),
     },
     fleet: resolveFleet(raw.fleet, context.hostName, report),
