@@ -1,14 +1,17 @@
 // The register of wire languages: the names that catalog files use → what implements them. The gateway imports this
 // file and nothing beside it, because vendors' names end here.
 import { anthropic } from "./anthropic/dialect.ts";
-import type { Dialect } from "./dialect.ts";
+import type { ClientDialect, Dialect } from "./dialect.ts";
 import { bedrock } from "./bedrock/dialect.ts";
 import { gemini } from "./gemini/dialect.ts";
+import { messages } from "./messages/dialect.ts";
 import { openai } from "./openai/dialect.ts";
 
 export type * from "./dialect.ts";
 export type { Quirks } from "./quirks.ts";
 export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/sigv4.ts";
+export { countTokens } from "./messages/count.ts";
+export { withoutUnsignedThinking } from "./messages/turns.ts";
 export { FrameNormaliser } from "./openai/relay.ts";
 export { usageFromChat, usageToChat } from "./usage.ts";
 export { sseFrame } from "./sse.ts";
@@ -20,3 +23,6 @@ export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
   ["gemini", gemini],
   ["bedrock", bedrock],
 ]);
+
+/** Clients' languages beside chat completions, by the name of their route. */
+export const CLIENT_DIALECTS: ReadonlyMap<string, ClientDialect> = new Map([["messages", messages]]);

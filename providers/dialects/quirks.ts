@@ -36,4 +36,5 @@ export const FOREIGN_MEMBERS: readonly string[] = [
   "thinking_blocks",
   "reasoning_details",
   "extra_content",
+  "is_error",
 ];
