@@ -4,6 +4,7 @@ import "./cli/engine.ts";
 import { parseCommandLine, type Invocation } from "./cli/args.ts";
 import { runBackup, runRestore } from "./cli/backup.ts";
 import { runCheck, type Output } from "./cli/check.ts";
+import { runEvict } from "./cli/evict.ts";
 import { runDrain } from "./cli/drain-command.ts";
 import { probeModels } from "./cli/probe.ts";
 import { runSim } from "./cli/sim.ts";
@@ -58,8 +59,9 @@ function run(invocation: Invocation): Promise<number> {
       return runBackup(invocation, { ...output, cwd, env, hostName: hostname() });
     case "restore":
       return runRestore(invocation, { ...output, cwd, env, hostName: hostname() });
-    case "keys":
     case "evict":
+      return runEvict(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "keys":
       output.err(`\`sluice ${invocation.command}\` is not there yet.\n`);
       return Promise.resolve(2);
   }

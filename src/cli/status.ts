@@ -3,6 +3,7 @@ import { parseMetrics } from "./metrics-text.ts";
 import type { MetricSample } from "./metrics-text.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { Remote, RemoteShell } from "./remote.ts";
+import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
 import { count, table } from "./table.ts";
 import type { Invocation } from "./args.ts";
 
@@ -34,6 +35,8 @@ export interface InstanceStatus {
   readonly reasons: readonly string[];
   readonly traffic: readonly TrafficStatus[];
   readonly buckets: readonly BucketStatus[];
+  /** null when the instance keeps it from callers without its admin key. */
+  readonly fleet: FleetStatus | null;
 }
 
 /** Resolves with the exit code: 0 ready, 1 not ready or not there. */
@@ -55,7 +58,11 @@ export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<n
 }
 
 export async function readStatus(remote: Remote): Promise<InstanceStatus> {
-  const [ready, metrics] = await Promise.all([remote.ask("GET", "/readyz"), remote.ask("GET", "/metrics")]);
+  const [ready, metrics, fleet] = await Promise.all([
+    remote.ask("GET", "/readyz"),
+    remote.ask("GET", "/metrics"),
+    readFleet(remote),
+  ]);
   const samples = parseMetrics(metrics.text);
   return {
     url: remote.url,
@@ -63,6 +70,7 @@ export async function readStatus(remote: Remote): Promise<InstanceStatus> {
     reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
     traffic: trafficOf(samples),
     buckets: bucketsOf(samples),
+    fleet,
   };
 }
 
@@ -127,7 +135,8 @@ export function describeStatus(status: InstanceStatus): string {
   const parts = [`${status.url} is ${state}.`];
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
   if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
-  return parts.join("\n\n");
+  if (status.fleet !== null) parts.push(describeFleet(status.fleet));
+  return parts.filter((part) => part !== "").join("\n\n");
 }
 
 function trafficTable(traffic: readonly TrafficStatus[]): string {

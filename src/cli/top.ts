@@ -8,6 +8,7 @@ import { readStatus } from "./status.ts";
 import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
+import { describeFleet } from "./fleet-status.ts";
 import { count, table } from "./table.ts";
 
 const EVERY_MS = 1000;
@@ -67,7 +68,8 @@ export function describeFrame(
   if (current.traffic.length > 0)
     parts.push(rates(previous?.traffic ?? current.traffic, current.traffic, elapsedMs));
   if (current.buckets.length > 0) parts.push(bars(current.buckets));
-  return parts.join("\n\n");
+  if (current.fleet !== null) parts.push(describeFleet(current.fleet));
+  return parts.filter((part) => part !== "").join("\n\n");
 }
 
 function rates(before: readonly TrafficStatus[], now: readonly TrafficStatus[], elapsedMs: number): string {

@@ -5,6 +5,9 @@
 import type { Config, Provider } from "../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../clock.ts";
 import { openReplica, type RunningReplica } from "../fleet/shell.ts";
+import { fleetSamples, fleetStateOf } from "../fleet/view.ts";
+import { fleetRoutes } from "./fleet-routes.ts";
+import { fleetParts } from "./fleet-wiring.ts";
 import { LiveGateway } from "../gateway/gateway.ts";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import type { PlainRoute } from "../http/plain-route.ts";
@@ -22,6 +25,9 @@ import { Watch } from "../upstream/watch.ts";
 import { gaugeSamples } from "./gauges.ts";
 import { Origins } from "./origins.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
+
+/** How long a sibling may take to confirm that it has taken over from a leaving instance. */
+const LEAVE_MS = 5000;
 
 /** A gateway that runs. */
 export interface Running {
@@ -67,7 +73,11 @@ async function open(
     wallMs: systemClock.wallMs(),
   });
   opened.push(() => store.close());
-  const replica = await openReplica({ store, log: observer.log });
+  const replica = await openReplica({
+    store,
+    log: observer.log,
+    ...fleetParts(config, observer.log, globalThis.process.env),
+  });
   opened.push(() => replica.close());
   const simulator = await startSimulatorFor(config);
   if (simulator !== null) opened.push(() => simulator.close());
@@ -78,6 +88,7 @@ async function open(
     lineLengthMax: config.queue.maxLength,
   });
   observer.addSource(() => limiter.samples());
+  observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
   const plant: Plant = {
     limiter,
     health: new HealthBook(),
@@ -89,7 +100,7 @@ async function open(
   const process = new GatewayProcess({
     config,
     observer,
-    operatorRoutes,
+    operatorRoutes: [...operatorRoutes, ...fleetRoutes(replica, systemClock)],
     store,
     replica,
     simulator,
@@ -185,7 +196,13 @@ class GatewayProcess implements Running {
   }
 
   async handBack(): Promise<void> {
-    await this.#parts.replica.close();
+    const { replica, observer } = this.#parts;
+    if (replica.peers().length > 0) {
+      const hasLeft = await replica.leave(LEAVE_MS);
+      if (hasLeft) observer.log.info("left the fleet; its siblings hold this share now");
+      else observer.log.warn("no sibling has taken over in time; this share waits here for the next start");
+    }
+    await replica.close();
   }
 
   async close(): Promise<void> {
@@ -218,6 +235,11 @@ class GatewayProcess implements Running {
     });
   }
 
+  #fleetState(): string | null {
+    const state = fleetStateOf(this.#parts.replica.replica);
+    return state === "serving" ? null : state;
+  }
+
   #openRoutes(): readonly PlainRoute[] {
     const { observer } = this.#parts;
     return [
@@ -230,6 +252,7 @@ class GatewayProcess implements Running {
             isStoreOpen: this.#isStoreOpen,
             isDraining: this.#isDraining,
             providerCount: this.#config.providers.size,
+            fleetState: this.#fleetState(),
           }),
       },
       { method: "GET", path: "/metrics", handle: () => metricsAnswer(observer.metrics()) },

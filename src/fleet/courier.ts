@@ -4,7 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
 import type { Received } from "./exchange.ts";
 import type { Replica } from "./replica.ts";
-import { type Receive, type Transport, TransportError } from "./transport.ts";
+import { type Receive, type Transport, TransportError, type TransportFault } from "./transport.ts";
 
 /** How long a sibling may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000;
@@ -21,6 +21,9 @@ export interface CourierOptions {
 export class Courier {
   readonly #replica: Replica;
   readonly #options: CourierOptions;
+  readonly #failures = new Map<TransportFault, number>();
+  /** What each link's last exchange failed with, so that the log tells changes and not every try. */
+  readonly #faults = new Map<string, TransportFault>();
   #transport: Transport | null = null;
   #isScheduled = false;
 
@@ -56,16 +59,37 @@ export class Courier {
   }
 
   async #exchange(transport: Transport, link: string, bytes: Uint8Array): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     try {
       const answer = await transport.exchange(link, bytes, ANSWER_TIMEOUT_MS);
       this.#note(this.#replica.receive(answer, clock.elapsedMs(), link));
+      if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
       this.#replica.linkFailed(link);
       if (!(error instanceof TransportError)) throw error;
-      log.debug("no exchange with a sibling", { address: link, fault: error.fault, reason: error.message });
+      this.#noteFault(link, error);
     }
     this.schedule();
+  }
+
+  #noteFault(link: string, { fault, message }: TransportError): void {
+    this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
+    if (this.#faults.get(link) === fault || fault === "self") return;
+    this.#faults.set(link, fault);
+    this.#options.log.warn("no exchange with a sibling", { address: link, fault, reason: message });
+  }
+
+  /** The addresses of the siblings as known now. */
+  peers(): readonly string[] {
+    return this.#transport?.peers() ?? [];
+  }
+
+  /** Messages that were refused, and exchanges that failed, by reason, since the start. */
+  counts(): {
+    readonly refused: ReadonlyMap<TransportFault, number>;
+    readonly failed: ReadonlyMap<TransportFault, number>;
+  } {
+    return { refused: this.#transport?.refused() ?? new Map(), failed: this.#failures };
   }
 
   /** Answers a sibling. */

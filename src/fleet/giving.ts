@@ -8,7 +8,6 @@ import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
 /** A member from which nothing was heard for this long is left out of giving. */
-export const UNREACHABLE_AFTER_MS = 3000;
 /** Moves smaller than this part of the whole are not worth it, unless a request hangs on them. */
 const SMALL_PARTS = WHOLE / 50;
 /** Units of a bucket that nobody has touched: as many as the parts can hold. The receiver knows the capacity. */
@@ -16,7 +15,7 @@ const FULL_UNITS = MODULUS / 4;
 
 export function isReachable(state: ReplicaState, member: Member): boolean {
   if (member === state.me) return true;
-  return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < UNREACHABLE_AFTER_MS;
+  return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs;
 }
 
 /** Everyone that can be reached, as they show themselves for one bucket. */

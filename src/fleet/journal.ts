@@ -56,6 +56,8 @@ export class Journal {
   readonly #offsetMs: number;
   #flushing: readonly Holding[] | null = null;
   #flushingProfile: Profile | null = null;
+  /** The last write was refused. */
+  isFailing = false;
 
   constructor(state: ReplicaState, offsetMs: number) {
     this.#state = state;
@@ -171,11 +173,13 @@ export class Journal {
 
   /** Nothing of the batch was written; all of it stays due. */
   failed(): void {
+    this.isFailing = true;
     this.#state.isIdentityDirty = true;
     this.#end(false);
   }
 
   #end(isDurable: boolean): void {
+    if (isDurable) this.isFailing = false;
     const holdings = this.#flushing;
     assert(holdings !== null, "a flush ends once");
     this.#flushing = null;

@@ -1,7 +1,7 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
 import type { Links } from "./links.ts";
-import { give, parkedUnits, partiesOf, UNREACHABLE_AFTER_MS } from "./giving.ts";
+import { give, parkedUnits, partiesOf } from "./giving.ts";
 import type { Holding } from "./holding.ts";
 import { MILLI } from "../bucket/parts.ts";
 import { compareStamps } from "../bucket/row.ts";
@@ -18,6 +18,8 @@ export interface MembershipOptions {
   readonly foundAfterMs: number;
   /** How long to wait for what the siblings remember before going on with what the disk says. */
   readonly bootGraceMs: number;
+  /** After how long without news a sibling is given nothing more. */
+  readonly unreachableAfterMs: number;
   /** How long a silent replica is left alone before its share is claimed; Infinity: never without an operator. */
   readonly reclaimAfterMs: number;
 }
@@ -28,6 +30,7 @@ export const ALONE: MembershipOptions = {
   foundAfterMs: 5000,
   bootGraceMs: 2000,
   reclaimAfterMs: Infinity,
+  unreachableAfterMs: 3000,
 };
 
 type Leaving = "no" | "giving" | "naming an heir" | "telling" | "left";
@@ -45,6 +48,7 @@ export class Membership {
     this.#links = links;
     this.#options = options;
     this.#startMs = state.nowMs;
+    state.unreachableAfterMs = options.unreachableAfterMs;
     if (!options.hasPeers && state.ledger.lineage === null) this.#found();
     state.isRecovering = options.hasPeers && state.ledger.lineage !== null;
     state.isAdmitting = !state.isRecovering;
@@ -126,7 +130,9 @@ export class Membership {
     return [...ledger.members.values()]
       .filter(
         (member) =>
-          member !== me && !ledger.succession.has(member.id) && nowMs - member.heardMs < UNREACHABLE_AFTER_MS,
+          member !== me &&
+          !ledger.succession.has(member.id) &&
+          nowMs - member.heardMs < this.#state.unreachableAfterMs,
       )
       .map((member) => member.id)
       .sort();

@@ -30,6 +30,8 @@ export interface Room {
 }
 
 export interface Quota {
+  /** The store refused the last write: what is not reserved yet can't be, until it takes writes again. */
+  readonly isDiskFailing: boolean;
   /** The live bucket of this key. A changed capacity or refill is applied to it; its level carries over (clamped). */
   open(limit: Limit): Bucket;
   /** Takes `costs[i]` from `buckets[i]`, all or none. `null`: taken. Synchronous; `now` is `Clock.elapsedMs()`. */

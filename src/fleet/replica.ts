@@ -77,6 +77,10 @@ export class Replica implements Quota {
     this.membership = new Membership(this.state, this.#links, membership);
   }
 
+  get isDiskFailing(): boolean {
+    return this.journal.isFailing;
+  }
+
   get id(): string {
     return this.state.me.id;
   }

@@ -45,6 +45,10 @@ export interface RunningReplica {
   readonly quota: Quota;
   /** Resolves when everything that was to be written at the call is durable. Rejects with `storage_unavailable`. */
   flush(): Promise<void>;
+  /** The addresses of the siblings as known now. */
+  peers(): readonly string[];
+  /** Messages that were refused, and exchanges that failed, by reason, since the start. */
+  counts(): ReturnType<Courier["counts"]>;
   /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`. */
   leave(timeoutMs: number): Promise<boolean>;
   /** Writes back what was reserved and stops. The store stays open: it belongs to the caller. */
@@ -137,6 +141,14 @@ class Shell implements RunningReplica {
 
   get quota(): Quota {
     return this.replica;
+  }
+
+  peers(): readonly string[] {
+    return this.courier.peers();
+  }
+
+  counts(): ReturnType<Courier["counts"]> {
+    return this.courier.counts();
   }
 
   #tickLater(): void {

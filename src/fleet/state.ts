@@ -55,6 +55,8 @@ export class ReplicaState {
   isTracing = false;
   /** Rows and members were dropped: the next flush must hold all of it at once. */
   isStartingOver = false;
+  /** After how long without news a sibling is given nothing more. */
+  unreachableAfterMs = 3000;
   /** Totals for people. */
   readonly counts = {
     gives: 0,

@@ -12,6 +12,8 @@ export interface Readiness {
   readonly isStoreOpen: boolean;
   readonly isDraining: boolean;
   readonly providerCount: number;
+  /** Why the replica admits nothing yet, or no longer: `seeking`, `recovering`, `superseded`; null: it does. */
+  readonly fleetState: string | null;
 }
 
 function json(status: number, value: object): PlainAnswer {
@@ -30,11 +32,17 @@ export function readyz(readiness: Readiness): PlainAnswer {
   return reasons.length === 0 ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reasons });
 }
 
-function reasonsAgainst({ isStoreOpen, isDraining, providerCount }: Readiness): readonly string[] {
+function reasonsAgainst({
+  isStoreOpen,
+  isDraining,
+  providerCount,
+  fleetState,
+}: Readiness): readonly string[] {
   return [
     ...(isDraining ? ["draining"] : []),
     ...(isStoreOpen ? [] : ["store_closed"]),
     ...(providerCount > 0 ? [] : ["no_provider"]),
+    ...(fleetState === null ? [] : [`fleet_${fleetState}`]),
   ];
 }
 

@@ -5,8 +5,10 @@ import type { Server } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../../src/cli/args.ts";
 import { parseMetrics } from "../../src/cli/metrics-text.ts";
+import type { FleetStatus } from "../../src/cli/fleet-status.ts";
 import { runLimits, runStatus } from "../../src/cli/status.ts";
 import { count, table } from "../../src/cli/table.ts";
+import { jsonAnswer } from "../../src/http/plain-route.ts";
 import { metricsAnswer, readyz } from "../../src/observe/health.ts";
 import { createObserver } from "../../src/observe/observer.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -49,7 +51,9 @@ beforeEach(async () => {
     const answer =
       request.url === "/metrics"
         ? metricsAnswer(observer.metrics())
-        : readyz({ isStoreOpen: true, isDraining, providerCount: 1 });
+        : request.url === "/fleet"
+          ? jsonAnswer(FLEET)
+          : readyz({ isStoreOpen: true, isDraining, providerCount: 1, fleetState: null });
     response.writeHead(answer.status, answer.headers).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -60,6 +64,38 @@ afterEach(() => {
   server.close();
   server.closeAllConnections();
 });
+
+const FLEET = {
+  name: "gw-0",
+  state: "serving",
+  members: [
+    member({ replica: "a".repeat(32), name: "gw-0", is_self: true, is_founder: true }),
+    member({ replica: "b".repeat(32), name: "gw-1", state: "silent", silent_ms: 4000 }),
+  ],
+  buckets: [
+    {
+      bucket: "main/requests/min",
+      capacity: 20,
+      parts: [
+        { replica: "a".repeat(32), share: 0.75, level: 5, demand: 2.5, waiting: 3 },
+        { replica: "b".repeat(32), share: 0.25, level: 4, demand: 0, waiting: 0 },
+      ],
+    },
+  ],
+};
+
+function member(given: Partial<FleetStatus["members"][number]>): FleetStatus["members"][number] {
+  const plain = {
+    replica: "",
+    name: "",
+    is_self: false,
+    is_founder: false,
+    state: "live",
+    version: 7,
+    silent_ms: 0,
+  };
+  return { ...plain, ...given };
+}
 
 async function run(line: string, env: Record<string, string> = {}) {
   const parsed = parseCommandLine(line.split(" "));
@@ -89,6 +125,16 @@ main/large         2       1       100 ms    0.2 ms      30
 
 limit              left   of  waiting  refused
 main/requests/min   480  500        3        1
+
+Fleet: gw-0 is serving.
+
+member  state                    version  heard before
+gw-0    live, founder, this one        7  –
+gw-1    silent                         7  4,000 ms
+
+limit              replica  share                       level  demand/s  waits for
+main/requests/min  gw-0     ███████████████░░░░░  75 %      5       2.5  3
+                   gw-1     █████░░░░░░░░░░░░░░░  25 %      4         0  –
 `,
     });
   });

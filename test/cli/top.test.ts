@@ -24,6 +24,7 @@ function status(requests: number, failed: number, tokens: number): InstanceStatu
     reasons: [],
     traffic: [traffic],
     buckets: [{ ...bucket, waiting: 2, refused: 0 }],
+    fleet: null,
   };
 }
 
@@ -56,7 +57,7 @@ test.each([
 });
 
 test("sluice top draws every second until it is told to stop", async () => {
-  const server = createServer((_, response) => void response.end("{}"));
+  const server = createServer((_, response) => void response.writeHead(401).end("{}"));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const parsed = parseCommandLine(["top", "--url", `127.0.0.1:${port}`]);

@@ -34,6 +34,7 @@ async function start(log: Log = silentLog, isTracing = false): Promise<RunningRe
       foundAfterMs: isFirst ? 1 : 10_000,
       bootGraceMs: 1000,
       reclaimAfterMs: Infinity,
+      unreachableAfterMs: 3000,
     },
     connect: async (receive) => {
       let own = "";

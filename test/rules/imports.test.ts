@@ -40,7 +40,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "@hono/node-server": ["src/http"],
   undici: ["src/upstream", "src/fleet"],
   lmdb: ["src/store"],
-  zod: ["src/config", "src/http"],
+  zod: ["src/config", "src/http", "src/cli"],
   yaml: ["src/config"],
   "@nats-io/transport-node": ["src/fleet"],
 };

@@ -35,6 +35,7 @@ export class Cluster implements Fleet {
       foundAfterMs: Infinity,
       bootGraceMs: 1000,
       reclaimAfterMs: Infinity,
+      unreachableAfterMs: 3000,
       ...membership,
     };
     this.oracles = limits.map((limit) => new Oracle(limit));

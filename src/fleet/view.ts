@@ -1,0 +1,172 @@
+// The fleet as one replica sees it, as plain values for `GET /fleet`, `sluice top` and the metrics.
+import { WHOLE } from "../bucket/parts.ts";
+import type { Sample } from "../observe/events.ts";
+import type { Holding } from "./holding.ts";
+import type { Replica } from "./replica.ts";
+
+/** One replica's part of a bucket. */
+export interface PartView {
+  readonly replica: string;
+  /** From 0 to 1; a replica that was declared dead by mistake may be below 0 for a moment. */
+  readonly share: number;
+  /** Units it could admit when it last said so. */
+  readonly level: number;
+  /** Units per second. */
+  readonly demand: number;
+  /** What its oldest waiting request needs, in units; 0: nobody waits. */
+  readonly waiting: number;
+  /** How long ago it said this, in milliseconds; 0 for the replica itself. */
+  readonly age_ms: number;
+}
+
+export interface BucketView {
+  readonly bucket: string;
+  readonly capacity: number;
+  readonly parts: readonly PartView[];
+}
+
+export interface MemberView {
+  readonly replica: string;
+  readonly name: string;
+  readonly is_self: boolean;
+  readonly is_founder: boolean;
+  /** `gone`: its share was handed over or taken over. */
+  readonly state: "live" | "silent" | "gone";
+  readonly boot: number;
+  readonly version: number;
+  /** Milliseconds since something new was heard of it; 0 for the replica itself. */
+  readonly silent_ms: number;
+}
+
+export interface FleetView {
+  readonly replica: string;
+  readonly name: string;
+  /** `seeking` a fleet or `recovering` what siblings remember: nothing is admitted yet. `superseded`: another process runs with a copy of this disk. */
+  readonly state: "seeking" | "recovering" | "serving" | "leaving" | "superseded";
+  readonly founded_at: string | null;
+  readonly members: readonly MemberView[];
+  readonly buckets: readonly BucketView[];
+  readonly peers: readonly string[];
+}
+
+/** A member that said nothing for this long is shown as silent, in milliseconds. */
+const SILENT_MS = 3000;
+
+export function fleetView(replica: Replica, nowMs: number, peers: readonly string[]): FleetView {
+  const { state } = replica;
+  const { ledger } = state;
+  return {
+    replica: replica.id,
+    name: state.me.profile.name,
+    state: fleetStateOf(replica),
+    founded_at: ledger.lineage === null ? null : new Date(ledger.lineage.stamp).toISOString(),
+    members: [...ledger.members.values()].map((member) => {
+      const isSelf = member === state.me;
+      const silentMs = isSelf ? 0 : Math.max(0, Math.round(nowMs - member.heardMs));
+      const isGone = ledger.succession.has(member.id);
+      return {
+        replica: member.id,
+        name: member.profile.name,
+        is_self: isSelf,
+        is_founder: ledger.lineage?.founder === member.id,
+        state: isGone ? "gone" : silentMs > SILENT_MS ? "silent" : "live",
+        boot: member.boot,
+        version: member.version,
+        silent_ms: Number.isFinite(silentMs) ? silentMs : -1,
+      };
+    }),
+    buckets: [...state.holdings.values()]
+      .filter((holding) => holding.local !== null)
+      .map((holding) => bucketView(replica, holding, nowMs)),
+    peers,
+  };
+}
+
+/** What the replica does at the moment; it admits only while it is serving. */
+export function fleetStateOf({ state, membership }: Replica): FleetView["state"] {
+  if (state.supersededByBoot !== 0) return "superseded";
+  if (membership.isLeaving) return "leaving";
+  if (state.ledger.lineage === null) return "seeking";
+  return state.isRecovering ? "recovering" : "serving";
+}
+
+function bucketView({ state, id }: Replica, holding: Holding, nowMs: number): BucketView {
+  const { rows, local } = holding;
+  local?.refill(nowMs);
+  const parts: PartView[] = [];
+  for (const member of state.ledger.members.values()) {
+    if (state.ledger.succession.has(member.id)) continue;
+    const isSelf = member.id === id;
+    const entry = rows.entries.get(member.id);
+    const gauge = isSelf ? state.gaugeOf(holding) : entry?.row.gauge;
+    parts.push({
+      replica: member.id,
+      share: state.ledger.share(rows, member.id) / WHOLE,
+      level: gauge?.level ?? 0,
+      demand: gauge?.demand ?? 0,
+      waiting: gauge?.waiting ?? 0,
+      age_ms: isSelf || entry === undefined ? 0 : Math.max(0, Math.round(nowMs - entry.heardMs)),
+    });
+  }
+  return { bucket: rows.key, capacity: local?.limit.capacity ?? 0, parts };
+}
+
+interface TransportCounts {
+  readonly refused: ReadonlyMap<string, number>;
+  readonly failed: ReadonlyMap<string, number>;
+}
+
+/** What `/metrics` shows of the fleet. */
+export function* fleetSamples(replica: Replica, nowMs: number, counts: TransportCounts): Iterable<Sample> {
+  const { state } = replica;
+  const totals = state.counts;
+  yield counter("sluice_fleet_messages_sent_total", "Messages sent to siblings.", totals.sent);
+  yield counter(
+    "sluice_fleet_messages_received_total",
+    "Messages and answers from siblings.",
+    totals.received,
+  );
+  yield counter("sluice_fleet_sent_bytes_total", "Bytes sent to siblings.", totals.sentBytes);
+  yield counter("sluice_fleet_received_bytes_total", "Bytes from siblings.", totals.receivedBytes);
+  yield counter("sluice_fleet_merges_total", "Messages whose rows were merged.", totals.merges);
+  yield counter(
+    "sluice_fleet_gives_total",
+    "Times that a share of a bucket was given to a sibling.",
+    totals.gives,
+  );
+  yield counter(
+    "sluice_fleet_credits_total",
+    "Times that a share of a bucket came from a sibling.",
+    totals.credits,
+  );
+  for (const [reason, value] of counts.refused) {
+    yield counter("sluice_fleet_refused_messages_total", "Messages that were refused.", value, { reason });
+  }
+  for (const [reason, value] of counts.failed) {
+    yield counter("sluice_fleet_failed_exchanges_total", "Exchanges with siblings that failed.", value, {
+      reason,
+    });
+  }
+  const members = [...state.ledger.members.values()].filter(({ id }) => !state.ledger.succession.has(id));
+  const silences = members.filter((member) => member !== state.me).map((member) => nowMs - member.heardMs);
+  const live = silences.filter((silentMs) => silentMs <= SILENT_MS);
+  yield gauge("sluice_fleet_members", "Replicas that hold or may hold a share.", members.length);
+  yield gauge(
+    "sluice_fleet_live_members",
+    "Those that were heard of lately, this one included.",
+    live.length + 1,
+  );
+  yield gauge(
+    "sluice_fleet_lag_seconds",
+    "How old the oldest news from a live sibling is.",
+    Math.max(0, ...live) / 1000,
+  );
+}
+
+function counter(name: string, help: string, value: number, labels: Sample["labels"] = {}): Sample {
+  return { name, help, kind: "counter", labels, value };
+}
+
+function gauge(name: string, help: string, value: number): Sample {
+  return { name, help, kind: "gauge", labels: {}, value };
+}
