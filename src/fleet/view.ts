@@ -3,6 +3,7 @@ import { WHOLE } from "../bucket/parts.ts";
 import type { Sample } from "../observe/events.ts";
 import type { Holding } from "./holding.ts";
 import type { Replica } from "./replica.ts";
+import { TRANSPORT_FAULTS } from "./transport.ts";
 
 /** One replica's part of a bucket. */
 export interface PartView {
@@ -139,10 +140,12 @@ export function* fleetSamples(replica: Replica, nowMs: number, counts: Transport
     "Times that a share of a bucket came from a sibling.",
     totals.credits,
   );
-  for (const [reason, value] of counts.refused) {
+  for (const reason of TRANSPORT_FAULTS) {
+    const value = counts.refused.get(reason) ?? 0;
     yield counter("sluice_fleet_refused_messages_total", "Messages that were refused.", value, { reason });
   }
-  for (const [reason, value] of counts.failed) {
+  for (const reason of TRANSPORT_FAULTS) {
+    const value = counts.failed.get(reason) ?? 0;
     yield counter("sluice_fleet_failed_exchanges_total", "Exchanges with siblings that failed.", value, {
       reason,
     });
