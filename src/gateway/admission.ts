@@ -31,8 +31,13 @@ export function obtain(
     for (const target of targets) {
       const outcome = parts.limiter.reserve(planned.meters(target), planned.ask(target, 0), planned.now);
       if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
-      if (outcome.kind === "waiting") outcome.cancel();
-      else if (outcome.retryAfterMs < soonestMs) {
+      if (outcome.kind === "waiting") {
+        // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
+        outcome.cancel();
+        soonest = target;
+        break;
+      }
+      if (outcome.retryAfterMs < soonestMs) {
         soonest = target;
         soonestMs = outcome.retryAfterMs;
       }

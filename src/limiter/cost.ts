@@ -61,7 +61,7 @@ export function expectedCost(
     case "tokens":
       return estimate.inputTokens + (counting.tokensCountOutput ? reservedOutput(estimate, counting) : 0);
     case "usd":
-      return Math.ceil(estimate.inputTokens * prices.input + estimate.outputTokens * prices.output);
+      return wholeUp(estimate.inputTokens * prices.input + estimate.outputTokens * prices.output);
   }
 }
 
@@ -94,8 +94,12 @@ export function usdCost(usage: Usage, prices: Prices): number {
     usage.cachedInputTokens * prices.cachedInput +
     usage.cacheWriteTokens * prices.cacheWrite +
     usage.outputTokens * prices.output;
-  // Prices are decimal fractions: what is a whole number but for binary rounding stays that number.
-  return Math.ceil(microUsd - 1e-6);
+  return wholeUp(microUsd);
+}
+
+/** Prices are decimal fractions: what is a whole number but for binary rounding stays that number. */
+function wholeUp(microUsd: number): number {
+  return Math.max(0, Math.ceil(microUsd - 1e-6));
 }
 
 function countedInput(usage: Usage, counting: Counting): number {

@@ -102,7 +102,8 @@ export class Interpreter {
     const target = this.#target(name);
     switch (line.verb) {
       case "room": {
-        const room = limiter.roomMs(target, this.#ask(line), now);
+        const ask = this.#ask(line);
+        const room = limiter.roomMs(this.#meters(target, ask), ask, now);
         this.#print(`room of ${name} in ${room} ms`);
         return;
       }
@@ -127,6 +128,11 @@ export class Interpreter {
     return target;
   }
 
+  #meters(target: Meters, { clientKey }: Ask): Meters {
+    const key = this.#keys.get(clientKey);
+    return key === undefined ? target : target.with(key);
+  }
+
   #take(name: string): Reservation {
     const held = this.#held.get(name);
     if (held === undefined) throw new Error(`${name} holds nothing`);
@@ -146,9 +152,7 @@ export class Interpreter {
 
   #reserve(name: string, line: Line): void {
     const ask = this.#ask(line);
-    const key = this.#keys.get(ask.clientKey);
-    const target = this.#target(line.words[1] ?? "");
-    const meters = key === undefined ? target : target.with(key);
+    const meters = this.#meters(this.#target(line.words[1] ?? ""), ask);
     const answer = this.#solo.limiter.reserve(meters, ask, this.#solo.now);
     if (answer.kind !== "waiting") {
       this.#decided(name, answer);
