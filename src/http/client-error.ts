@@ -5,14 +5,21 @@ import { STATUS_CODES, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { GatewayError } from "../errors.ts";
 import { errorBody, errorHeaders } from "./error-answer.ts";
+import { LINGER_MS } from "./respond.ts";
 
-/** Answers a connection whose bytes could not be read as a request, and closes it. */
+/**
+ * Answers a connection whose bytes could not be read as a request, and closes it a moment later: what the client goes on
+ * sending is read and thrown away meanwhile, as in respond.ts. Every piece of that is reported as another error.
+ */
 export function answerClientError(error: Error, socket: Duplex, requestId: string): void {
+  if (socket.writableEnded) return;
   if (!socket.writable || hasBegunAnswer(socket) || codeOf(error) === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  socket.end(rawAnswer(clientError(error), requestId), () => socket.destroy());
+  socket.end(rawAnswer(clientError(error), requestId));
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once("close", () => clearTimeout(timer));
 }
 
 /** An error as the bytes of a whole HTTP/1.1 answer that ends its connection. */

@@ -7,7 +7,7 @@ import type { HeaderList } from "../gateway/downstream.ts";
 import { errorBody, errorHeaders, type ErrorShape } from "./error-answer.ts";
 
 /** How long the rest of a refused request is thrown away before the connection is closed. */
-const LINGER_MS = 2000;
+export const LINGER_MS = 2000;
 /** A request body of at most this size is skipped and the connection kept; Node does that by itself. */
 const SKIPPED_BYTES_MAX = 65_536;
 

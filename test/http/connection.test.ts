@@ -111,6 +111,20 @@ describe("malformed framing", () => {
     await expectAlive(server);
   });
 
+  test("is answered also when the client goes on sending", async () => {
+    const server = await startServer();
+    const client = server.client().send("GET / HTTP/1.1\r\nhost: x\r\nx: ");
+    const block = Buffer.alloc(262_144, "y");
+    for (let sent = 0; sent < 40 && !client.socket.destroyed; sent++) {
+      if (!client.socket.write(block))
+        await Promise.race([once(client.socket, "drain"), once(client.socket, "close")]);
+    }
+    expect((await client.answer()).status).toBe(431);
+    client.socket.end();
+    await client.untilClosed();
+    await expectAlive(server);
+  });
+
   test("after an answer has begun ends the connection and adds nothing to it", async () => {
     const server = await startServer({
       serve(_, downstream) {
