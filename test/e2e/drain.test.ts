@@ -1,12 +1,19 @@
 // A real gateway is told to stop while it streams.
 import { connect } from "node:net";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { parseCommandLine } from "../../src/cli/args.ts";
 import { runDrain } from "../../src/cli/drain-command.ts";
 import { startGateway } from "./harness.ts";
 import type { GatewayProcess } from "./harness.ts";
 
 const CONFIG = { providers: { simulator: { options: { first_ms: "0", pace_ms: "0" } } } };
+
+/** Starts a gateway that does not outlive the test, however that ends. */
+async function start(config: object): Promise<GatewayProcess> {
+  const gateway = await startGateway(config);
+  onTestFinished(async () => void (await gateway.stop("SIGKILL")));
+  return gateway;
+}
 
 /** Begins a stream of `tokens` at one token per `paceMs`, and waits for its first bytes. */
 async function stream(gateway: GatewayProcess, tokens: number, paceMs: number) {
@@ -55,7 +62,7 @@ const ended = (gateway: GatewayProcess) => gateway.stop("SIGCONT");
 
 describe("a gateway that gets SIGTERM", () => {
   test("takes no more requests, finishes its stream, and exits with 0", async () => {
-    const gateway = await startGateway(CONFIG);
+    const gateway = await start(CONFIG);
     const answer = await stream(gateway, 40, 20);
     process.kill(gateway.pid, "SIGTERM");
     await logged(gateway, "draining");
@@ -67,7 +74,7 @@ describe("a gateway that gets SIGTERM", () => {
   });
 
   test("cuts what outlives the limit with an error, never with a clean end, and exits with 0", async () => {
-    const gateway = await startGateway({ ...CONFIG, timeouts: { drain: "100ms" } });
+    const gateway = await start({ ...CONFIG, timeouts: { drain: "100ms" } });
     const answer = await stream(gateway, 1000, 20);
     process.kill(gateway.pid, "SIGTERM");
     const text = await answer.rest();
@@ -78,7 +85,7 @@ describe("a gateway that gets SIGTERM", () => {
   });
 
   test("and again ends at once with 1", async () => {
-    const gateway = await startGateway(CONFIG);
+    const gateway = await start(CONFIG);
     const answer = await stream(gateway, 1000, 20);
     process.kill(gateway.pid, "SIGTERM");
     await logged(gateway, "draining");
@@ -88,7 +95,7 @@ describe("a gateway that gets SIGTERM", () => {
   });
 
   test("has settled everything before: nothing runs, no place is taken", async () => {
-    const gateway = await startGateway(CONFIG);
+    const gateway = await start(CONFIG);
     await (await stream(gateway, 5, 1)).rest();
     const running = 'sluice_bucket_level_units{bucket="simulator/concurrent",dimension="concurrent"}';
     expect(await gateway.metric(running)).toBe(64);
@@ -99,7 +106,7 @@ describe("a gateway that gets SIGTERM", () => {
 });
 
 test("sluice drain stops an instance and waits until it is gone", async () => {
-  const gateway = await startGateway(CONFIG);
+  const gateway = await start(CONFIG);
   const parsed = parseCommandLine(["drain", "--url", gateway.url]);
   if (parsed.kind !== "run") throw new Error(parsed.text);
   let out = "";

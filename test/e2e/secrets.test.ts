@@ -62,7 +62,8 @@ beforeAll(async () => {
   });
 });
 
-afterAll(() => {
+afterAll(async () => {
+  await gateway.stop();
   provider.close();
   provider.closeAllConnections();
 });
