@@ -132,7 +132,7 @@ class Finder {
 
   addText(text: string): void {
     // A page says in its title what went wrong; the rest of it is decoration.
-    if (PAGE.test(text)) this.addMessage(/<title[^>]*>([^<]{1,200})/i.exec(text)?.[1]);
+    if (PAGE.test(text)) this.addMessage(/<title[^<>]*>([^<]{1,200})/i.exec(text.slice(0, 4000))?.[1]);
     else this.addMessage(text);
   }
 

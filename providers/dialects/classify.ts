@@ -45,6 +45,9 @@ export interface Failure {
 /** A wait from which on a rate limit is as good as a quota that is used up: nobody waits for it. */
 const SPENT_WAIT_MS = 600_000;
 
+/** How much of a message is searched: what matters stands at its beginning, and what follows may be anything. */
+const READ_LENGTH_MAX = 1500;
+
 /** Quotas that are longer than a minute, as messages name them. */
 const LONG_QUOTA = /\b(per day|daily|TPD|RPD|per month|monthly)\b/i;
 
@@ -77,7 +80,7 @@ function hinted(words: ErrorWords, status: number, hints: readonly ErrorHint[]):
 }
 
 function ruled(words: ErrorWords, status: number): ErrorKind | undefined {
-  const message = words.message.slice(0, 4000);
+  const message = words.message.slice(0, READ_LENGTH_MAX);
   return RULES.find(
     (rule) =>
       (rule.statuses === undefined || rule.statuses.includes(status) || status < 300) &&

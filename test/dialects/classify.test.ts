@@ -75,6 +75,31 @@ describe("a failure is classified", () => {
     );
   });
 
+  test("in time that no body can stretch", () => {
+    const pieces = [
+      "<title",
+      "model: ",
+      "the input was ",
+      "account ",
+      "exceeds the maximum ",
+      "sk-",
+      "user-a1",
+      "1m",
+      "arn:aws:",
+      " ",
+    ];
+    for (const status of [200, 403, 429]) {
+      for (const piece of pieces) {
+        const text = piece.repeat(64_000 / piece.length);
+        const startedMs = performance.now();
+        for (const body of [text, `<${text}`, plain(text, text, text)])
+          classify({ status, headers: {}, body }, [], NOW);
+        // Some milliseconds in truth; a pattern that backtracks would take many seconds.
+        expect(performance.now() - startedMs).toBeLessThan(1000);
+      }
+    }
+  });
+
   test("in the same words that the configuration uses", () => {
     const ours: ConfigErrorKind = classify({ status: 500, headers: {}, body: "" }, [], NOW).kind;
     const theirs: ErrorKind = ours;
