@@ -2,11 +2,13 @@
 // it has to stop because the client left or the gateway is ending.
 import { GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
+import type { Seated } from "../roster.ts";
 import type { Downstream } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
 
-export class Exchange {
+export class Exchange implements Seated {
+  seat = -1;
   readonly request: RequestFacts;
   readonly downstream: Downstream;
   readonly runtime: Snapshot;

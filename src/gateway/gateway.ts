@@ -1,6 +1,7 @@
 // What http/ and cli/ see of the gateway: requests go in, the snapshot in force can be swapped, and what is running
 // can be ended.
 import { GatewayError } from "../errors.ts";
+import { Roster } from "../roster.ts";
 import type { Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
 import type { RequestFacts } from "./request.ts";
@@ -17,7 +18,7 @@ export interface Gateway {
 export class LiveGateway implements Gateway {
   #runtime: Snapshot;
   readonly #parts: ServeParts;
-  readonly #running = new Set<Exchange>();
+  readonly #running = new Roster<Exchange>();
   /** Called when the last running request has ended, while a drain waits for that. */
   #onIdle: (() => void) | null = null;
 
@@ -60,7 +61,7 @@ export class LiveGateway implements Gateway {
   /** Ends everything that runs; each client is told. */
   abortAll(): void {
     const error = new GatewayError("shutting_down", "The gateway is stopping.");
-    for (const exchange of this.#running) exchange.stop(error);
+    for (const exchange of this.#running.list()) exchange.stop(error);
   }
 
   async #run(exchange: Exchange): Promise<void> {

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
 import { LARGE_BYTES_MIN, overloaded, type BodyBudget } from "./body-budget.ts";
+import { Roster, type Seated } from "../roster.ts";
 import { tooLarge } from "./content.ts";
 
 /** Called exactly once, unless the client goes away before the body is whole: then never. */
@@ -21,7 +22,7 @@ export class BodyReader {
   readonly #limits: BodyLimits;
   readonly #budget: BodyBudget;
   /** Bodies of which a part is missing. */
-  readonly #waiting = new Set<PartialBody>();
+  readonly #waiting = new Roster<PartialBody>();
 
   constructor(limits: BodyLimits, budget: BodyBudget) {
     this.#limits = limits;
@@ -52,12 +53,13 @@ export class BodyReader {
 
   /** Gives up bodies that have been silent for too long. Call it about once a second. */
   sweep(nowMs: number): void {
-    for (const body of this.#waiting) body.check(nowMs);
+    for (const body of this.#waiting.list()) body.check(nowMs);
   }
 }
 
 /** One body while it comes in. */
-class PartialBody {
+class PartialBody implements Seated {
+  seat = -1;
   readonly #limits: BodyLimits;
   readonly #budget: BodyBudget;
   readonly #done: BodyRead;

@@ -9,7 +9,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { GatewayError } from "../errors.ts";
 import { timedOut, toGatewayError, type Phase } from "./failure.ts";
 import type { Origin } from "./origin.ts";
-import type { Watch } from "./watch.ts";
+import type { Watch, Watched } from "./watch.ts";
 
 /** Who gets the answer. Callbacks run inside undici's parser; none of them may throw. */
 export interface Receiver {
@@ -48,7 +48,8 @@ const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} 
 /** How long a provider may take to end an answer that is complete by its contents, in milliseconds. */
 const LINGER_MS = 1000;
 
-export class Call implements Dispatcher.DispatchHandler {
+export class Call implements Dispatcher.DispatchHandler, Watched {
+  seat = -1;
   /** Whether the request was handed to a connection, so that the provider may have seen it. */
   isSent = false;
   readonly #origin: Origin;

@@ -2,11 +2,12 @@
 // chunk: a timer each would cost more than the relay. So a call only notes the coarse time of its latest progress, and
 // every 50 ms one pass asks each running call whether it is late (5,000 open streams: about 0.1 % of a core).
 import type { Clock } from "../clock.ts";
+import { Roster, type Seated } from "../roster.ts";
 
 /** How late a deadline may be noticed, in milliseconds. */
 export const WATCH_INTERVAL_MS = 50;
 
-export interface Watched {
+export interface Watched extends Seated {
   /** Acts if a deadline has passed. It may add and remove calls. */
   check(nowMs: number): void;
 }
@@ -25,7 +26,7 @@ export class Watch {
   nowMs: number;
   readonly #clock: Clock;
   readonly #repeat: Repeat;
-  readonly #running = new Set<Watched>();
+  readonly #running = new Roster<Watched>();
   #stop: (() => void) | null = null;
 
   constructor(clock: Clock, repeat: Repeat = systemRepeat) {
@@ -52,7 +53,7 @@ export class Watch {
   /** One pass. The timer stops by itself once nothing runs, so an idle gateway does not wake up. */
   check(): void {
     this.nowMs = this.#clock.elapsedMs();
-    for (const call of this.#running) call.check(this.nowMs);
+    for (const call of this.#running.list()) call.check(this.nowMs);
     if (this.#running.size > 0) return;
     this.#stop?.();
     this.#stop = null;

@@ -10,6 +10,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/errors.ts": [],
   "src/clock.ts": [],
+  "src/roster.ts": [],
   "src/bucket": [],
   "src/routing": ["src/errors.ts"],
   "providers/dialects": ["src/errors.ts"],
@@ -17,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/store": ["src/errors.ts", "src/observe"],
   "src/fleet": ["src/bucket", "src/store", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/limiter": ["src/fleet", "src/bucket", "src/errors.ts", "src/clock.ts", "src/observe"],
-  "src/upstream": ["src/errors.ts", "src/clock.ts", "src/observe"],
+  "src/upstream": ["src/errors.ts", "src/clock.ts", "src/roster.ts", "src/observe"],
   "src/config": ["src/errors.ts", "src/clock.ts", "src/bucket", "providers/dialects"],
   "src/simulator": ["src/errors.ts", "src/clock.ts"],
   "src/gateway": [
@@ -27,9 +28,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "providers/dialects",
     "src/errors.ts",
     "src/clock.ts",
+    "src/roster.ts",
     "src/observe",
   ],
-  "src/http": ["src/gateway", "src/errors.ts", "src/clock.ts", "src/observe"],
+  "src/http": ["src/gateway", "src/errors.ts", "src/clock.ts", "src/roster.ts", "src/observe"],
   "src/cli": ["*"],
   "src/main.ts": ["*"],
 };
