@@ -53,7 +53,8 @@ export interface Known extends Measured {
 /** A reset from now; null for one that has passed or is not known. */
 export function resetOf(time: WrittenTime, known: Known): Reset | null {
   if (time.kind === "from_now") return time.ms > 0 ? time : null;
-  if (time.value === 0) return null;
+  // A number that is too small to be an instant, where instants are sent, is not one.
+  if (time.value === 0 || known.unit === "epoch_s" || known.unit === "epoch_ms") return null;
   if (!Number.isInteger(time.value)) return { ms: time.value * 1000, stepMs: 1 };
   const isMs = known.unit === null ? isMilliseconds(time.value, known) : known.unit === "ms";
   return isMs ? { ms: time.value, stepMs: 1 } : { ms: time.value * 1000, stepMs: 1000 };

@@ -35,6 +35,9 @@ export interface LimitHeaders {
 /** An answer's headers, names in lower case. */
 export type LimitSource = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** Longer names and numbers are not read. */
+const LENGTH_MAX = 100;
+
 /** How many header names are remembered; providers invent some per request. */
 const NAMES_MAX = 500;
 
@@ -98,7 +101,7 @@ export class LimitReader {
   #headerOf(header: string): Header | null {
     const remembered = this.#headers.get(header);
     if (remembered !== undefined) return remembered;
-    const named = limitNameOf(header.toLowerCase());
+    const named = header.length > LENGTH_MAX ? null : limitNameOf(header.toLowerCase());
     const understood = named === null ? null : { facts: this.#factsOf(named.name), part: named.part };
     if (this.#headers.size < NAMES_MAX) this.#headers.set(header, understood);
     return understood;
@@ -221,5 +224,4 @@ function numberOf(text: string | null): number | null {
   return match === null ? null : Number(match[1]);
 }
 
-const LENGTH_MAX = 100;
 const NUMBER = /^\s*(-?\d+(?:\.\d+)?)(?:\s*[,;]|\s*$)/;

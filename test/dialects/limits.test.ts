@@ -207,6 +207,15 @@ describe("a provider's headers", () => {
     ).toEqual(["requests 9/10 in 0.5s per 86400s", "x: tokens 9/10 in 6s per ~60s"]);
   });
 
+  test("with instants are not taken for seconds when they are too small", () => {
+    const known: LimitHeaders = { resetUnit: "epoch_s", names: {} };
+    expect(read(plain("requests", "10", "9", "30"), 200, known)).toEqual(["requests 9/10 in ? per ?"]);
+  });
+
+  test("with endless names are not read", () => {
+    expect(read({ [`x-ratelimit-limit-${"1".repeat(10_000)}-requests`]: "5" })).toEqual([]);
+  });
+
   test("of any kind don't break the reader", () => {
     const name = fc.oneof(
       fc.string(),
