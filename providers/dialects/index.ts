@@ -7,8 +7,10 @@ import { gemini } from "./gemini/dialect.ts";
 import { messages } from "./messages/dialect.ts";
 import { openai } from "./openai/dialect.ts";
 
+import { responses } from "./responses/dialect.ts";
+
 export type * from "./dialect.ts";
-export type { Quirks } from "./quirks.ts";
+export { rewritesRequests, type Quirks } from "./quirks.ts";
 export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/sigv4.ts";
 export { countTokens } from "./messages/count.ts";
 export { withoutUnsignedThinking } from "./messages/turns.ts";
@@ -25,4 +27,7 @@ export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([
 ]);
 
 /** Clients' languages beside chat completions, by the name of their route. */
-export const CLIENT_DIALECTS: ReadonlyMap<string, ClientDialect> = new Map([["messages", messages]]);
+export const CLIENT_DIALECTS: ReadonlyMap<string, ClientDialect> = new Map([
+  ["messages", messages],
+  ["responses", responses],
+]);

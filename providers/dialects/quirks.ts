@@ -16,8 +16,9 @@ export interface Quirks {
   /** Members added to every request that does not have them. */
   readonly set?: Readonly<Record<string, unknown>>;
   /**
-   * Members removed from messages, their parts and tools. The default removes what other languages' clients and
-   * answers leave there; an empty list keeps everything.
+   * Members removed from messages, their parts and tools when a request is written anew. The default removes what other
+   * languages' clients and answers leave there, and reasoning; providers that want their `reasoning_content` back during
+   * tool use list the others. An empty list keeps everything.
    */
   readonly strip?: readonly string[];
   /** `image_url.detail` is refused. */
@@ -37,4 +38,17 @@ export const FOREIGN_MEMBERS: readonly string[] = [
   "reasoning_details",
   "extra_content",
   "is_error",
+  "reasoning_content",
 ];
+
+/**
+ * Whether a chat request has to be parsed and written anew for this provider. Quirks that only concern answers, or only
+ * what other languages leave behind, don't ask for that.
+ */
+export function rewritesRequests(quirks: Quirks): boolean {
+  const { rename, drop, roles, set, flattenContent, noImageDetail, noStrictTools } = quirks;
+  const members = [rename, drop, roles, set].some(
+    (each) => each !== undefined && Object.keys(each).length > 0,
+  );
+  return members || flattenContent === true || noImageDetail === true || noStrictTools === true;
+}

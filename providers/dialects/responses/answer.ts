@@ -1,0 +1,148 @@
+// A chat completion as a response: an object with a list of output items. Its envelope repeats what was asked, which
+// clients' types require.
+import type { GatewayError } from "../../../src/errors.ts";
+import type { ClientContext } from "../dialect.ts";
+import { isObject, readArray, readObject, readString, readText, type Json } from "../json.ts";
+import { thinkingFromChat, thinkingToChat } from "../shared/thinking.ts";
+import { usageFromChat } from "../usage.ts";
+import { carriedThinking } from "./items.ts";
+
+/** How a response ended. */
+export interface Ending {
+  readonly status: "completed" | "incomplete" | "in_progress" | "failed";
+  readonly incomplete?: "max_output_tokens" | "content_filter";
+  readonly error?: Json;
+}
+
+/** What a chat's finish reason means for the response. */
+export function endingOf(finish: string | undefined): Ending {
+  if (finish === "length") return { status: "incomplete", incomplete: "max_output_tokens" };
+  if (finish === "content_filter") return { status: "incomplete", incomplete: "content_filter" };
+  return { status: "completed" };
+}
+
+/** Counts in this language. */
+export function responseUsage(reported: unknown): Json | null {
+  const usage = usageFromChat(reported);
+  if (usage === null) return null;
+  return {
+    input_tokens: usage.inputTokens,
+    input_tokens_details: {
+      cached_tokens: usage.cachedInputTokens,
+      cache_write_tokens: usage.cacheWriteTokens,
+    },
+    output_tokens: usage.outputTokens,
+    output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+    total_tokens: usage.inputTokens + usage.outputTokens,
+  };
+}
+
+interface Contents {
+  readonly output: readonly Json[];
+  readonly ending: Ending;
+  readonly usage: Json | null;
+}
+
+/** The envelope around output items. */
+export function responseObject(context: ClientContext, { output, ending, usage }: Contents): Json {
+  const { request } = context;
+  const given = (name: string, fallback: unknown): unknown => request[name] ?? fallback;
+  return {
+    id: `resp_${context.id}`,
+    object: "response",
+    created_at: context.createdSeconds,
+    status: ending.status,
+    background: false,
+    error: ending.error ?? null,
+    incomplete_details: ending.incomplete === undefined ? null : { reason: ending.incomplete },
+    instructions: given("instructions", null),
+    max_output_tokens: given("max_output_tokens", null),
+    max_tool_calls: null,
+    model: given("model", ""),
+    output,
+    parallel_tool_calls: given("parallel_tool_calls", true),
+    previous_response_id: null,
+    prompt_cache_key: given("prompt_cache_key", null),
+    reasoning: { effort: null, summary: null, ...readObject(request, "reasoning") },
+    safety_identifier: given("safety_identifier", null),
+    service_tier: given("service_tier", "auto"),
+    store: false,
+    temperature: given("temperature", 1),
+    text: { format: { type: "text" }, ...readObject(request, "text") },
+    tool_choice: given("tool_choice", "auto"),
+    tools: given("tools", []),
+    top_logprobs: given("top_logprobs", 0),
+    top_p: given("top_p", 1),
+    truncation: "disabled",
+    usage,
+    user: given("user", null),
+    metadata: given("metadata", {}),
+  };
+}
+
+/** The first choice of the answer as a response. */
+export function responseFromChat(answer: Json, context: ClientContext): Json {
+  const [choice] = readArray(answer, "choices");
+  const message = readObject(choice, "message") ?? {};
+  const calls = readArray(message, "tool_calls").filter(isObject);
+  const output = [
+    ...reasoningItems(message, context),
+    ...messageItems(message, choice, context),
+    ...calls.map((call, index) => callItem(call, index, context)),
+  ];
+  const ending = endingOf(readString(choice, "finish_reason"));
+  return responseObject(context, { output, ending, usage: responseUsage(answer["usage"]) });
+}
+
+function reasoningItems(message: Json, context: ClientContext): readonly Json[] {
+  const text = readText(message, "reasoning_content") ?? "";
+  const { blocks } = thinkingFromChat(message);
+  if (text === "" && blocks.length === 0) return [];
+  return [reasoningItem(`rs_${context.id}`, text, thinkingToChat(blocks))];
+}
+
+/** Reasoning, with the signed thinking behind it in a form that clients send back. */
+export function reasoningItem(id: string, text: string, blocks: readonly Json[]): Json {
+  return {
+    id,
+    type: "reasoning",
+    summary: text === "" ? [] : [{ type: "summary_text", text }],
+    ...(blocks.length === 0 ? {} : { encrypted_content: carriedThinking(blocks) }),
+  };
+}
+
+function messageItems(message: Json, choice: unknown, context: ClientContext): readonly Json[] {
+  const text = readText(message, "content");
+  const refusal = readText(message, "refusal");
+  if (text === undefined && refusal === undefined) return [];
+  const logprobs = readArray(readObject(choice, "logprobs"), "content");
+  const annotations = readArray(message, "annotations").map(annotationOf);
+  const content = [
+    ...(text === undefined ? [] : [{ type: "output_text", text, annotations, logprobs }]),
+    ...(refusal === undefined ? [] : [{ type: "refusal", refusal }]),
+  ];
+  return [{ id: `msg_${context.id}`, type: "message", status: "completed", role: "assistant", content }];
+}
+
+/** Chat nests the citation; here it is flat. */
+export function annotationOf(annotation: unknown): unknown {
+  const citation = readObject(annotation, "url_citation");
+  return citation === undefined ? annotation : { type: "url_citation", ...citation };
+}
+
+function callItem(call: Json, index: number, context: ClientContext): Json {
+  const definition = readObject(call, "function");
+  return {
+    id: `fc_${context.id}_${index}`,
+    type: "function_call",
+    status: "completed",
+    call_id: readString(call, "id") ?? "",
+    name: readString(definition, "name") ?? "",
+    arguments: readString(definition, "arguments") ?? "",
+  };
+}
+
+/** The `error` member of a response that failed. */
+export function responseError(error: GatewayError): Json {
+  return { code: error.code, message: error.message };
+}
