@@ -130,8 +130,9 @@ export class FleetProcesses {
   }
 
   /** Adds a replica to the running fleet; the others find it when they are asked by it. */
-  async join(name: string): Promise<Station> {
+  async join(name: string, placed: (station: Station) => void): Promise<Station> {
     const station = await this.#place(name);
+    placed(station);
     this.stations.push(station);
     await this.boot(station);
     return station;

@@ -8,7 +8,7 @@ export interface Tally {
   served: number;
   /** Answered with 429: refused truthfully. */
   refused: number;
-  /** Anything else: an error, another status, a connection that broke. By what it was. */
+  /** Anything else: an error, another status, a connection that broke. By port and by what it was. */
   readonly lost: Map<string, number>;
 }
 
@@ -60,7 +60,11 @@ export class Load {
     const outcome = await this.#send(port);
     if (outcome === "200") this.tally.served += 1;
     else if (outcome === "429") this.tally.refused += 1;
-    else this.tally.lost.set(outcome, (this.tally.lost.get(outcome) ?? 0) + 1);
+    else this.#lose(`${port} ${outcome}`);
+  }
+
+  #lose(what: string): void {
+    this.tally.lost.set(what, (this.tally.lost.get(what) ?? 0) + 1);
   }
 
   #send(port: number): Promise<string> {

@@ -1,0 +1,44 @@
+// `npm run fleet`: three gateways and a provider that enforces a quota, on this machine, through a cut, a kill and more.
+// Shows live what the provider let in and that it refused nothing. Takes about half a minute; exit code 0 says it held.
+import { type FleetProcesses } from "../test/e2e/fleet-processes.ts";
+import { runFleetScenario } from "../test/e2e/fleet-scenario.ts";
+import { type Load } from "../test/e2e/load.ts";
+
+const EVERY_MS = 1000;
+const startedMs = performance.now();
+
+function say(what: string): void {
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(0).padStart(3);
+  console.log(`${seconds} s  ${what}`);
+}
+
+let timer: NodeJS.Timeout | undefined;
+
+/** One line per second: what came in, and what the provider made of it. */
+function watch(fleet: FleetProcesses, load: Load): void {
+  let before = { admitted: 0, sent: 0 };
+  timer = setInterval(() => {
+    void fleet.stats().then(
+      ({ admitted, refused }) => {
+        const { sent, refused: toldToWait } = load.tally;
+        const asked = String(sent - before.sent).padStart(4);
+        const let_in = String(admitted - before.admitted).padStart(4);
+        say(
+          `     ${asked} requests/s, the provider let in ${let_in}, refused ${refused} in all; ${toldToWait} were answered 429 by the gateways`,
+        );
+        before = { admitted, sent };
+      },
+      () => clearInterval(timer),
+    );
+  }, EVERY_MS);
+}
+
+console.log("Starting a provider and three gateways …");
+const { provider, tally, seconds, use, killedPort } = await runFleetScenario({ rounds: 1, say, watch });
+clearInterval(timer);
+const lost = [...tally.lost].filter(([what]) => !what.startsWith(`${killedPort} `));
+console.log(`
+In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back.
+The provider let in ${provider.admitted} and refused ${provider.refused}; ${(use * 100).toFixed(1)} % of its quota was used.
+Lost besides those that ran on the killed gateway: ${lost.length === 0 ? "none" : lost.map(String).join("; ")}.`);
+if (provider.refused > 0 || lost.length > 0) process.exitCode = 1;

@@ -1,0 +1,148 @@
+// A bad quarter of an hour for a fleet, in half a minute: three gateways under three times the load that their provider
+// allows; one is cut off, a path fails in one direction, one is killed and comes back, one is suspended, one joins, one
+// leaves. `npm test` checks what comes of it, `npm run fleet` shows it.
+import { setTimeout as pause } from "node:timers/promises";
+import { FleetProcesses, type ProviderStats, type Station } from "./fleet-processes.ts";
+import { Load, type Tally } from "./load.ts";
+
+export interface ScenarioResult {
+  readonly provider: ProviderStats;
+  readonly tally: Tally;
+  readonly seconds: number;
+  /** What the provider let in, of what it would have let in at the most. */
+  readonly use: number;
+  /** The port of the gateway that was killed: requests that ran on it may be lost. */
+  readonly killedPort: number;
+}
+
+export interface ScenarioOptions {
+  /** How often the sequence of faults is gone through. */
+  readonly rounds: number;
+  readonly nats?: string;
+  /** Told of each step. */
+  readonly say: (what: string) => void;
+  /** Called when the fleet and its load run, for a view of them. */
+  readonly watch?: (fleet: FleetProcesses, load: Load) => void;
+}
+
+const REQUESTS_PER_SECOND = 100;
+const BURST = 200;
+/** Requests that set out in time may arrive bunched, when processes share two cores: a quarter of a second of refill. */
+const SLACK_MS = 250;
+const LOAD_FACTOR = 3;
+
+/** Runs the scenario with real processes; everything it started has ended when it resolves. */
+export async function runFleetScenario(options: ScenarioOptions): Promise<ScenarioResult> {
+  const fleet = new FleetProcesses({
+    replicas: 3,
+    requestsPerMin: REQUESTS_PER_SECOND * 60,
+    burst: BURST,
+    slackMs: SLACK_MS,
+    maxWaitMs: 1000,
+    ...(options.nats === undefined ? {} : { nats: options.nats }),
+  });
+  try {
+    await fleet.start();
+    return await play(fleet, options);
+  } finally {
+    await fleet.stop();
+  }
+}
+
+async function play(fleet: FleetProcesses, options: ScenarioOptions): Promise<ScenarioResult> {
+  const { say, rounds, watch } = options;
+  const away = new Set<Station>();
+  const load = new Load(() => fleet.stations.filter((station) => !away.has(station)).map(({ port }) => port));
+  const [first, second, third] = fleet.stations;
+  if (first === undefined || second === undefined || third === undefined) throw new Error("three stations");
+  const startedMs = performance.now();
+  say(`three gateways share ${REQUESTS_PER_SECOND} requests/s; ${LOAD_FACTOR} times as many arrive`);
+  load.start(REQUESTS_PER_SECOND * LOAD_FACTOR);
+  watch?.(fleet, load);
+  await pause(3000);
+  for (let round = 0; round < rounds; round++) {
+    await faults(fleet, { first, second, third }, away, say);
+  }
+  const joined = await join(fleet, away, say);
+  await leave(first, away, say);
+  say(`${joined.name} and the others go on`);
+  await pause(2000);
+  // The provider is asked at the moment the load ends: what the last ones in line still get is not counted against its time.
+  const stopping = load.stop();
+  const tally = await stopping;
+  const seconds = (performance.now() - startedMs) / 1000;
+  const provider = await fleet.stats();
+  const use = provider.admitted / (BURST + REQUESTS_PER_SECOND * seconds);
+  return { provider, tally, seconds, use, killedPort: third.port };
+}
+
+interface Three {
+  readonly first: Station;
+  readonly second: Station;
+  readonly third: Station;
+}
+
+async function faults(
+  fleet: FleetProcesses,
+  { first, second, third }: Three,
+  away: Set<Station>,
+  say: (what: string) => void,
+): Promise<void> {
+  say(`${first.name} is cut off from its siblings, and goes on with what it holds`);
+  fleet.isolate(first);
+  await pause(4000);
+  say("the cut heals");
+  fleet.heal();
+  await pause(2000);
+  say(`${second.name} no longer hears ${third.name}; what it sends still arrives`);
+  fleet.between(second, third, { delayMs: 0, cut: ["backward"] });
+  await pause(3000);
+  say("healed; every message is 30 ms late from here on");
+  fleet.heal();
+  for (const [left, right] of [
+    [first, second],
+    [second, third],
+    [first, third],
+  ] as const) {
+    fleet.between(left, right, { delayMs: 30, cut: [] });
+  }
+  await pause(2000);
+  fleet.heal();
+  say(`kill -9 ${third.name}`);
+  away.add(third);
+  await third.process.kill();
+  await pause(1000);
+  await fleet.boot(third);
+  say(`${third.name} is back`);
+  away.delete(third);
+  await pause(2000);
+  say(`${second.name} is suspended for two seconds`);
+  second.process.signal("SIGSTOP");
+  away.add(second);
+  await pause(2000);
+  second.process.signal("SIGCONT");
+  away.delete(second);
+  say(`${second.name} goes on`);
+  await pause(2000);
+}
+
+async function join(
+  fleet: FleetProcesses,
+  away: Set<Station>,
+  say: (what: string) => void,
+): Promise<Station> {
+  const joined = await fleet.join("gw-3", (station) => away.add(station));
+  away.delete(joined);
+  say(`${joined.name} has joined`);
+  await pause(2000);
+  return joined;
+}
+
+async function leave(station: Station, away: Set<Station>, say: (what: string) => void): Promise<void> {
+  away.add(station);
+  station.process.signal("SIGTERM");
+  const code = await station.process.ended;
+  say(`${station.name} has handed its share over and left (exit code ${code})`);
+  if (code !== 0)
+    throw new Error(`${station.name} ended with ${code}: ${station.process.output.slice(-2000)}`);
+}
