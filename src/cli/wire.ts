@@ -186,11 +186,11 @@ class GatewayProcess implements Running {
 
   async finish(): Promise<void> {
     this.#isDraining = true;
-    this.#parts.plant.limiter.close();
     await Promise.all([this.#http.drain(), this.#gateway.idle()]);
   }
 
   cut(): void {
+    this.#parts.plant.limiter.close();
     this.#gateway.abortAll();
     this.#http.close();
   }
