@@ -47,6 +47,12 @@ export class Line implements InHeap {
     return this.#queues[0].head ?? this.#queues[1].head ?? this.#queues[2].head;
   }
 
+  /** Units that all who wait here need together. */
+  get queuedCost(): number {
+    const [high, normal, low] = this.#queues;
+    return high.cost + normal.cost + low.cost;
+  }
+
   /** Whether somebody waits here whom a request of this priority may not overtake. */
   blocks(priority: Priority): boolean {
     if (this.size === 0) return false;

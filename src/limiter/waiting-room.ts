@@ -176,7 +176,7 @@ export class WaitingRoom {
   #watch(line: Line, now: number): void {
     const { head, bucket } = line;
     if (bucket !== null && line.told !== head) {
-      this.#quota.wait(bucket, head && { cost: line.costOf(head), sinceMs: head.sinceMs }, now);
+      this.#quota.wait(bucket, head && this.#oldest(line, head), now);
     }
     line.told = head;
     if (head === null) {
@@ -185,6 +185,14 @@ export class WaitingRoom {
     }
     line.wakeMs = this.#wakeMs(line, head, now);
     this.#wakes.put(line);
+  }
+
+  /** What siblings are told: the head, and how much the whole line asks for, so that shares follow demand that can't be admitted yet. */
+  #oldest(
+    line: Line,
+    head: Waiter,
+  ): { readonly cost: number; readonly sinceMs: number; readonly queued: number } {
+    return { cost: line.costOf(head), sinceMs: head.sinceMs, queued: line.queuedCost };
   }
 
   #wakeMs(line: Line, head: Waiter, now: number): number {
