@@ -7,6 +7,8 @@
 //   2. The rest is divided by demand among those that can use it. One whose portion could not hold a typical request
 //      of its own would only strand units: it is left out, the smallest demand first, and the rest divided again.
 //   3. What nobody can use goes to the oldest in line.
+// Those who only expect requests are in line for their portion by demand; the first and third rule pass over them, for
+// a bucket that holds one request would go back and forth between two of them.
 import { WHOLE } from "./parts.ts";
 
 /** A replica that can be reached, as it shows itself for one bucket. */
@@ -16,6 +18,7 @@ export interface Party {
   readonly share: number;
   /** Units that its oldest request needs; 0 when nobody waits there. */
   readonly waiting: number;
+  /** Its age; 0 when no request waits yet, but one soon will at the present demand. */
   readonly waitingMs: number;
   /** Units per second. */
   readonly demand: number;
@@ -63,13 +66,22 @@ export function entitlementsOf(
     left -= parts;
   };
   for (const party of line) {
+    if (isEarly(party)) continue;
     const needed = partsFor(party.waiting, capacity);
     if (party === oldest) add(party.id, Math.min(left, needed));
     else if (needed <= left) add(party.id, needed);
   }
   for (const [party, portion] of portionsOf(parties, entitled, left, capacity)) add(party.id, portion);
-  if (left > 0) add(oldest.id, left);
+  if (left > 0) {
+    if (isEarly(oldest)) return null;
+    add(oldest.id, left);
+  }
   return entitled;
+}
+
+/** Whether it asks before a request waits: then it gets its portion by demand, and nothing hangs on it. */
+function isEarly(party: Party): boolean {
+  return party.waiting > 0 && party.waitingMs === 0 && party.share >= 0;
 }
 
 /** The division by demand: of `parts`, among those whose portion lets them use it. */

@@ -48,7 +48,7 @@ export interface Gauge {
   readonly cost: number;
   /** Units that the oldest request in line needs; 0 when nobody waits. */
   readonly waiting: number;
-  /** How long that request has waited, in milliseconds. */
+  /** How long that request has waited, in milliseconds; 0 when it is only expected. */
   readonly waitingMs: number;
 }
 

@@ -45,7 +45,8 @@ function average(holding: Holding, local: OpenBucket, elapsedMs: number, weight:
 
 function isRunningOut(holding: Holding, local: OpenBucket): boolean {
   if (holding.waiting !== null || local.limit.refill.kind === "held") return false;
-  return local.level + (local.ratePerMs - holding.demand / 1000) * EARLY_MS < 0;
+  const expected = (holding.demand / 1000) * EARLY_MS;
+  return expected >= holding.cost && local.level + local.ratePerMs * EARLY_MS < expected;
 }
 
 /** Publishes this replica's row if it says something new. */

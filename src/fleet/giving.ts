@@ -28,7 +28,7 @@ export function partiesOf(state: ReplicaState, holding: Holding): Party[] {
     if (member === state.me) parties.push({ id: member.id, share, ...state.gaugeOf(holding) });
     else if (entry !== undefined) {
       const { gauge } = entry.row;
-      const waitingMs = gauge.waitingMs + state.nowMs - entry.heardMs;
+      const waitingMs = gauge.waitingMs === 0 ? 0 : gauge.waitingMs + state.nowMs - entry.heardMs;
       parties.push({ id: member.id, share, ...gauge, waitingMs });
     } else if (share !== 0) {
       parties.push({ id: member.id, share, waiting: 0, waitingMs: 0, demand: 0, cost: 0 });

@@ -273,7 +273,7 @@ export class ReplicaState {
       demand: Math.fround(holding.demand),
       cost: Math.fround(holding.cost),
       waiting: Math.fround(waiting?.cost ?? (holding.isEarly ? holding.cost : 0)),
-      waitingMs: waiting === null ? 0 : Math.fround(Math.max(0, this.nowMs - waiting.sinceMs)),
+      waitingMs: waiting === null ? 0 : Math.fround(Math.max(1, this.nowMs - waiting.sinceMs)),
     };
   }
 

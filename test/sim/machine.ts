@@ -2,6 +2,7 @@
 // It drives the replica as the shell does, in virtual time.
 import type { Limit } from "../../src/bucket/limit.ts";
 import type { Instant } from "../../src/bucket/record.ts";
+import { type Clock, clockFrom } from "../../src/clock.ts";
 import { load, PREFIX } from "../../src/fleet/journal.ts";
 import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import type { Bucket } from "../../src/fleet/quota.ts";
@@ -38,20 +39,33 @@ export class Machine {
   diskMinMs = 0.2;
   diskMaxMs = 1;
   peers: () => string[];
+  #clock: Clock;
   #batch: { readonly apply: () => void } | null = null;
   #isDriving = false;
   isPaused = false;
   hasStopped = false;
+  /** It left the fleet, and a sibling has confirmed. */
+  hasLeft = false;
 
   constructor(name: string, fleet: Fleet) {
     this.name = name;
     this.fleet = fleet;
     this.peers = () => [...fleet.machines.keys()].filter((other) => other !== name);
+    this.#clock = clockFrom(
+      () => this.#rawMonotonicMs,
+      () => this.wallMs,
+    );
     fleet.machines.set(name, this);
   }
 
-  get monotonicMs(): number {
+  /** CLOCK_MONOTONIC: it stands still while the machine sleeps. */
+  get #rawMonotonicMs(): number {
     return this.fleet.world.nowMs - this.suspendedMs;
+  }
+
+  /** The process's clock, as the shell has it. */
+  get monotonicMs(): number {
+    return this.#clock.elapsedMs();
   }
 
   get wallMs(): number {
@@ -59,13 +73,21 @@ export class Machine {
   }
 
   #instant(): Instant {
-    return { bootId: `${this.name}-${this.bootCount}`, monotonicMs: this.monotonicMs, wallMs: this.wallMs };
+    return {
+      bootId: `${this.name}-${this.bootCount}`,
+      monotonicMs: this.#rawMonotonicMs,
+      wallMs: this.wallMs,
+    };
   }
 
   start(): void {
     const { world, limits, membership } = this.fleet;
     this.life += 1;
     this.hasStopped = false;
+    this.#clock = clockFrom(
+      () => this.#rawMonotonicMs,
+      () => this.wallMs,
+    );
     const replica = new Replica({
       loaded: load(new MemoryStore({ contents: this.disk }).entries(PREFIX)),
       newId: world.chance.id(),
@@ -170,6 +192,18 @@ export class Machine {
     else answer();
   }
 
+  /** The process stands still, and with `isAsleep` the whole machine and its monotonic clock. */
+  pause(forMs: number, isAsleep: boolean): void {
+    const { life } = this;
+    this.isPaused = true;
+    this.fleet.world.after(forMs, () => {
+      if (isAsleep) this.suspendedMs += forMs;
+      if (life !== this.life) return;
+      this.isPaused = false;
+      this.drive();
+    });
+  }
+
   /** The process dies. What was being written is on the disk, or not. */
   crash(): void {
     if (this.#batch !== null && this.fleet.world.chance.hits(0.5)) this.#batch.apply();
@@ -192,6 +226,7 @@ export class Machine {
     const untilMs = this.fleet.world.nowMs + deadlineMs;
     const look = (): void => {
       if (life !== this.life || this.replica !== replica) return;
+      this.hasLeft = replica.hasLeft;
       if (replica.hasLeft || this.fleet.world.nowMs >= untilMs) this.stop(stopped);
       else this.fleet.world.after(20, look);
     };
