@@ -54,6 +54,8 @@ export class Member implements Standing {
   /** Everything up to here is known. */
   boot = 0;
   version = 0;
+  /** Everything up to here is on this replica's disk. */
+  saved: Stamp = NEVER;
   profile: Profile = NEW_PROFILE;
   profileStamp: Stamp = NEVER;
   /** When something new was last heard of it, in elapsed milliseconds. */
@@ -263,7 +265,8 @@ export class Ledger {
 function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
   const entries: SectionEntry[] = [];
   for (let entry = author.newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
-    if (isHidden(entry)) continue;
+    // A row that was kept over a restart may be ahead of what is known to be complete.
+    if (isHidden(entry) || compareStamps(entry, author) > 0) continue;
     entries.push({
       stamp: { boot: entry.boot, version: entry.version },
       bucket: entry.bucket.key,

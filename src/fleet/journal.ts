@@ -94,6 +94,7 @@ export class Journal {
   #collectHolding(holding: Holding, batch: [string, Uint8Array | null][]): void {
     const state = this.#state;
     holding.isDirty = false;
+    state.unsaved.delete(holding);
     holding.isFlushing = holding.isStaged;
     holding.isStaged = false;
     batch.push([numberKey(BUCKET_PREFIX, holding.number), encodeHolding(this.#record(holding))]);
@@ -143,13 +144,18 @@ export class Journal {
   #collectMembers(batch: [string, Uint8Array | null][]): void {
     const { ledger, dirtyMembers } = this.#state;
     this.#flushingProfile = this.#state.pendingProfile;
+    if (this.#state.unsaved.size === 0) {
+      for (const member of ledger.members.values()) {
+        member.saved = { boot: member.boot, version: member.version };
+      }
+    }
     for (const id of dirtyMembers) {
       const member = ledger.members.get(id);
       const profile = (member === this.#state.me ? this.#flushingProfile : null) ?? member?.profile;
       const bytes =
         member === undefined || profile === undefined
           ? null
-          : encodeMember({ id, known: member, profileStamp: member.profileStamp, profile });
+          : encodeMember({ id, known: member.saved, profileStamp: member.profileStamp, profile });
       batch.push([MEMBER_PREFIX + id, bytes]);
     }
     dirtyMembers.clear();
@@ -223,6 +229,7 @@ export class Journal {
     for (const author of holding.rows.entries.keys()) {
       if (author !== this.#state.me.id) holding.dirtyRows.add(author);
     }
+    this.#state.unsaved.add(holding);
     this.#state.markDirty(holding);
   }
 }
@@ -261,6 +268,7 @@ export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): voi
     if (member === state.me) continue;
     member.boot = known.boot;
     member.version = known.version;
+    member.saved = known;
   }
   for (const { key, author, stamp, row } of loaded.rows) {
     state.ledger.place(state.ledger.member(author), state.ledger.bucket(key), stamp, row);

@@ -8,6 +8,8 @@ import { compareStamps } from "../bucket/row.ts";
 import type { ReplicaState } from "./state.ts";
 
 const HEARTBEAT_MS = 1000;
+/** How often everything heard is written, so that a restart need not ask for it again. */
+const CHECKPOINT_MS = 10_000;
 
 /** When the share of a silent replica is taken over: `after` milliseconds, or only on an operator's word (`Infinity`). */
 export interface MembershipOptions {
@@ -41,6 +43,7 @@ export class Membership {
   readonly #options: MembershipOptions;
   readonly #startMs: number;
   #beatMs = -Infinity;
+  #checkpointMs: number;
   #leaving: Leaving = "no";
 
   constructor(state: ReplicaState, links: Links, options: MembershipOptions) {
@@ -49,6 +52,7 @@ export class Membership {
     this.#options = options;
     this.#startMs = state.nowMs;
     state.unreachableAfterMs = options.unreachableAfterMs;
+    this.#checkpointMs = state.nowMs;
     if (!options.hasPeers && state.ledger.lineage === null) this.#found();
     state.isRecovering = options.hasPeers && state.ledger.lineage !== null;
     state.isAdmitting = !state.isRecovering;
@@ -75,6 +79,10 @@ export class Membership {
     if (state.nowMs - this.#beatMs >= HEARTBEAT_MS) {
       this.#beatMs = state.nowMs;
       state.me.version += 1;
+    }
+    if (state.nowMs - this.#checkpointMs >= CHECKPOINT_MS) {
+      this.#checkpointMs = state.nowMs;
+      state.checkpoint();
     }
     if (this.#leaving !== "no") this.#goOnLeaving();
     else this.#claimTheDead();

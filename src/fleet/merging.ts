@@ -60,10 +60,9 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
     const holding = state.holding(bucket.key);
     const credit = creditOf(state, holding, before, after);
     if (credit !== null) credits.push(credit);
-    if (hasMoved(before, after)) {
-      holding.dirtyRows.add(author);
-      state.markDirty(holding);
-    }
+    holding.dirtyRows.add(author);
+    state.unsaved.add(holding);
+    if (hasMoved(before, after)) state.markDirty(holding);
     taken.add(holding);
     rows += 1;
   };
@@ -84,7 +83,7 @@ function noteProfile(state: ReplicaState, author: string): void {
   state.wake();
 }
 
-/** Whether a row gives anything that the one before did not: then it must be kept on disk. */
+/** Whether a row gives anything that the one before did not: then it is written at once, else at the next checkpoint. */
 function hasMoved(before: Row | undefined, after: Row): boolean {
   if (before === undefined) return true;
   if (before.given.size !== after.given.size) return true;

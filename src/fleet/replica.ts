@@ -257,6 +257,7 @@ export class Replica implements Quota {
   rest(nowMs: number): void {
     const { state } = this;
     state.nowMs = Math.max(state.nowMs, nowMs);
+    state.checkpoint();
     for (const holding of state.holdings.values()) {
       if (holding.local === null || holding.local.block === 0) continue;
       holding.local.isAtRest = true;

@@ -4,7 +4,7 @@ import { Ledger, type Lineage, type Member, type Profile } from "../bucket/ledge
 import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
-import { type Gauge, NEVER, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
+import { compareStamps, type Gauge, NEVER, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
 import { Holding, OpenBucket } from "./holding.ts";
 
 /** Who this replica is. */
@@ -41,6 +41,8 @@ export class ReplicaState {
   readonly setBack = new Set<string>();
   /** Whether takes are admitted at all: not before the siblings were asked what they remember, nor after leaving. */
   isAdmitting = true;
+  /** Buckets with rows that are not on disk yet. */
+  readonly unsaved = new Set<Holding>();
   /** The siblings are being asked what they remember of this replica; it tells nothing of its own before. */
   isRecovering = false;
   /** What this replica had said when its disk was last written. */
@@ -164,6 +166,14 @@ export class ReplicaState {
     local.enterPeriod(period, this.nowMs);
     this.markDirty(local.holding);
     this.room(local);
+  }
+
+  /** Makes everything that was heard due for the next flush. */
+  checkpoint(): void {
+    for (const holding of this.unsaved) this.markDirty(holding);
+    for (const member of this.ledger.members.values()) {
+      if (compareStamps(member.saved, member) < 0) this.dirtyMembers.add(member.id);
+    }
   }
 
   /** Becomes a member of a fleet, with share zero. */

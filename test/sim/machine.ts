@@ -195,6 +195,7 @@ export class Machine {
   /** The process stands still, and with `isAsleep` the whole machine and its monotonic clock. */
   pause(forMs: number, isAsleep: boolean): void {
     const { life } = this;
+    if (this.replica === null) return;
     this.isPaused = true;
     this.fleet.world.after(forMs, () => {
       if (isAsleep) this.suspendedMs += forMs;
