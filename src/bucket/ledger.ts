@@ -8,10 +8,11 @@
 //
 //     author ──▶ newest ──▶ older ──▶ … ──▶ oldest          a delta walks from the newest down to the peer's stamp
 //
-// A section of a delta says from which stamp on it is complete. One that begins above what is known here is passed
-// over (the next exchange brings it whole), so what is known of an author never has holes. That matters when a replica
-// hands over what it holds: whoever sees that it has left must have seen everything it gave before. So a member's
-// profile travels only together with the last of its entries.
+// A section of a delta says from which stamp on it is complete. Its rows are taken one by one, for each stands for
+// itself; but what is known of an author moves on only when a section joins on to it, so it never has holes. That
+// matters when a replica hands over what it holds: whoever sees that it has left must have seen everything it gave
+// before. So a member's profile travels only together with the last of its entries. Single rows may be ahead of what
+// is known to be complete (after a restart: gives are written at once, gauges now and then); they are passed on too.
 import { difference, WHOLE, wrap } from "./parts.ts";
 import { compareStamps, NEVER } from "./row.ts";
 import type { Row, Stamp } from "./row.ts";
@@ -118,8 +119,8 @@ export interface Section {
 }
 
 /**
- * `dominated`: nothing in it was new. `gap`: it begins above what is known here, and was passed over. `set back`: its
- * author forgot gives that are known here, and it was passed over.
+ * `dominated`: nothing in it was new. `gap`: it begins above what is known here, so only its rows were taken. `set back`:
+ * its author forgot gives that are known here, and it was passed over.
  */
 export type MergeResult = "merged" | "dominated" | "gap" | "set back";
 
@@ -218,7 +219,12 @@ export class Ledger {
     for (const author of this.members.values()) {
       if (room <= 0) break;
       const from = peer.get(author.id) ?? NEVER;
-      if (compareStamps(author, from) <= 0) continue;
+      if (
+        compareStamps(author, from) <= 0 &&
+        (author.newest === null || compareStamps(author.newest, from) <= 0)
+      ) {
+        continue;
+      }
       const section = sectionOf(author, from, room, isHidden);
       room -= section.entries.length + 1;
       sections.push(section);
@@ -229,16 +235,19 @@ export class Ledger {
   /** Takes what is new in a section. */
   merge(section: Section, nowMs: number, onRow: RowListener): MergeResult {
     const author = this.member(section.author);
-    if (compareStamps(section.to, author) <= 0) return "dominated";
-    if (compareStamps(section.from, author) > 0) return "gap";
+    if (compareStamps(section.to, author) <= 0 && section.entries.length === 0) return "dominated";
     if (this.#isSetBack(section)) return "set back";
+    let isNews = false;
     for (const { stamp, bucket: key, row } of section.entries) {
       const bucket = this.bucket(key);
       const entry = bucket.entries.get(author.id);
       if (entry !== undefined && compareStamps(stamp, entry) <= 0) continue;
       onRow(bucket, author.id, entry?.row, row);
       this.place(author, bucket, stamp, row).heardMs = nowMs;
+      isNews = true;
     }
+    if (compareStamps(section.to, author) <= 0) return isNews ? "merged" : "dominated";
+    if (compareStamps(section.from, author) > 0) return "gap";
     author.heardMs = nowMs;
     if (section.profile !== null && compareStamps(section.profile.stamp, author.profileStamp) > 0) {
       this.setProfile(author, section.profile.stamp, section.profile.profile);
@@ -265,8 +274,7 @@ export class Ledger {
 function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
   const entries: SectionEntry[] = [];
   for (let entry = author.newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
-    // A row that was kept over a restart may be ahead of what is known to be complete.
-    if (isHidden(entry) || compareStamps(entry, author) > 0) continue;
+    if (isHidden(entry)) continue;
     entries.push({
       stamp: { boot: entry.boot, version: entry.version },
       bucket: entry.bucket.key,
@@ -276,7 +284,8 @@ function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: 
   entries.reverse();
   const last = entries[room - 1];
   if (entries.length > room && last !== undefined) {
-    return { author: author.id, from, to: last.stamp, entries: entries.slice(0, room), profile: null };
+    const to = compareStamps(last.stamp, author) < 0 ? last.stamp : from;
+    return { author: author.id, from, to, entries: entries.slice(0, room), profile: null };
   }
   return {
     author: author.id,

@@ -3,8 +3,8 @@
 //
 //     sender  boot  serial  lineage  flags │ ids … │ keys … │ vector … │ section (author, from, to, entries, profile) …
 //
-// A reader bounds everything before it allocates and refuses what no honest replica sends: stamps outside their
-// section, entries out of order, two entries of one bucket, running totals out of range.
+// A reader bounds everything before it allocates and refuses what no honest replica sends: entries out of
+// order, two entries of one bucket, running totals out of range.
 import { Malformed, Reader, Writer } from "./codec.ts";
 import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
 import {
@@ -151,9 +151,7 @@ function readSection(reader: Reader, readId: () => string, keys: readonly string
   for (let left = reader.count(20); left > 0; left--) {
     const boot = reader.integer();
     const stamp = { boot: boot === 0 ? last.boot : boot, version: reader.integer() };
-    if (compareStamps(stamp, last) <= 0 || compareStamps(stamp, to) > 0) {
-      throw new Malformed("an entry lies outside its section or out of order");
-    }
+    if (compareStamps(stamp, last) <= 0) throw new Malformed("an entry is out of order");
     last = stamp;
     const bucket = at(keys, reader.integer());
     const row = readRow(reader, readId);

@@ -80,6 +80,8 @@ export class Journal {
     const state = this.#state;
     state.nowMs = Math.max(state.nowMs, nowMs);
     const batch: [string, Uint8Array | null][] = [];
+    // Who has left may be kept only together with everything that it gave before.
+    if (state.dirtyMembers.size > 0) state.checkpoint();
     const count = state.isStartingOver ? state.dirty.length : FLUSH_BUCKETS_MAX;
     state.isStartingOver = false;
     const holdings = state.dirty.splice(0, count);

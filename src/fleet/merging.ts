@@ -68,9 +68,9 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
   };
   const result = state.ledger.merge(section, state.nowMs, onRow);
   if (result === "set back") state.setBack.add(section.author);
+  if (rows > 0) state.news += 1;
   if (result === "merged") {
     state.setBack.delete(section.author);
-    if (rows > 0) state.news += 1;
     if (state.ledger.members.get(section.author)?.profile !== profileBefore)
       noteProfile(state, section.author);
   }

@@ -202,6 +202,7 @@ export class Machine {
       if (life !== this.life) return;
       this.isPaused = false;
       this.drive();
+      for (const bucket of this.buckets) this.fleet.room(this, bucket);
     });
   }
 
