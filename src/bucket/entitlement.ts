@@ -48,10 +48,14 @@ export function partsFor(units: number, capacity: number): number {
   return Math.min(WHOLE, Math.ceil((units / capacity) * WHOLE));
 }
 
-/** What each party should hold, in parts; together what they hold now. `null` while nobody waits. */
+/**
+ * What each party should hold, in parts; together what they hold now. `null` while nobody waits. With `isWhole` a part
+ * of a unit is of no use to anyone (running requests): portions are whole units then.
+ */
 export function entitlementsOf(
   parties: readonly Party[],
   capacity: number,
+  isWhole = false,
 ): ReadonlyMap<string, number> | null {
   const line = lineOf(parties);
   const oldest = line[0];
@@ -71,11 +75,16 @@ export function entitlementsOf(
     if (party === oldest) add(party.id, Math.min(left, needed));
     else if (needed <= left) add(party.id, needed);
   }
-  for (const [party, portion] of portionsOf(parties, entitled, left, capacity)) add(party.id, portion);
-  if (left > 0) {
-    if (isEarly(oldest)) return null;
-    add(oldest.id, left);
+  const portions = portionsOf(parties, entitled, left, capacity);
+  for (const [party, portion] of portions) {
+    const units = Math.floor((portion / WHOLE) * capacity + 1e-6);
+    add(party.id, isWhole ? Math.min(portion, partsFor(units, capacity)) : portion);
   }
+  if (left <= 0) return entitled;
+  const [first] = portions.keys();
+  if (first !== undefined) add(first.id, left);
+  else if (isEarly(oldest)) return null;
+  else add(oldest.id, left);
   return entitled;
 }
 

@@ -46,7 +46,7 @@ export function giveFrom(state: ReplicaState, holding: Holding): boolean {
   const local = holding.local;
   if (local === null) return giveAll(state, holding, parties, share);
   local.refill(state.nowMs);
-  const entitled = entitlementsOf(parties, local.limit.capacity);
+  const entitled = entitlementsOf(parties, local.limit.capacity, local.limit.refill.kind === "held");
   if (entitled === null) return false;
   let excess = Math.min(share - (entitled.get(state.me.id) ?? 0), givableParts(local, share));
   let hasGiven = false;
@@ -74,7 +74,8 @@ function holdsRequest(party: Party, capacity: number): boolean {
 /** Parts that may move at all: those whose units are in use by running requests stay, and so do those in debt. */
 function givableParts(local: OpenBucket, share: number): number {
   if (local.limit.refill.kind === "held") {
-    return Math.max(0, Math.floor(((local.level - 1e-6) / local.limit.capacity) * WHOLE));
+    if (local.level >= local.capacity) return share;
+    return Math.max(0, Math.floor((local.level / local.limit.capacity) * WHOLE));
   }
   return local.level < -1e-6 ? 0 : share - local.aheadParts;
 }
