@@ -32,30 +32,28 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 
 const FRAME_OVERHEAD_BYTES = 6;
 
-/** Appends values to a frame. */
+/** Frames are written one at a time, so they share the space they grow in; a finished frame is a copy. */
+let scratch = new Uint8Array(1 << 16);
+let scratchView = new DataView(scratch.buffer);
+
+function growScratch(needed: number): void {
+  const grown = new Uint8Array(Math.max(scratch.length * 2, needed));
+  grown.set(scratch);
+  scratch = grown;
+  scratchView = new DataView(grown.buffer);
+}
+
+/** Appends values to a frame. Only one is in use at a time. */
 export class Writer {
-  #bytes: Uint8Array<ArrayBuffer>;
-  #view: DataView;
   #length = 2;
 
   constructor(kind: number, version: number) {
-    this.#bytes = new Uint8Array(256);
-    this.#view = new DataView(this.#bytes.buffer);
-    this.#bytes[0] = kind;
-    this.#bytes[1] = version;
-  }
-
-  /** Bytes so far, without the checksum. */
-  get length(): number {
-    return this.#length;
+    scratch[0] = kind;
+    scratch[1] = version;
   }
 
   #reserve(count: number): void {
-    if (this.#length + count <= this.#bytes.length) return;
-    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
-    grown.set(this.#bytes);
-    this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
+    if (this.#length + count > scratch.length) growScratch(this.#length + count);
   }
 
   /** An integer from 0 to 2^53 - 1. */
@@ -66,22 +64,22 @@ export class Writer {
     this.#reserve(8);
     let rest = value;
     while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest % 0x80) + 0x80;
+      scratch[this.#length++] = (rest % 0x80) + 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.#bytes[this.#length++] = rest;
+    scratch[this.#length++] = rest;
   }
 
   number(value: number): void {
     this.#reserve(8);
-    this.#view.setFloat64(this.#length, value, true);
+    scratchView.setFloat64(this.#length, value, true);
     this.#length += 8;
   }
 
   /** In single precision, for hints. */
   single(value: number): void {
     this.#reserve(4);
-    this.#view.setFloat32(this.#length, value, true);
+    scratchView.setFloat32(this.#length, value, true);
     this.#length += 4;
   }
 
@@ -92,7 +90,7 @@ export class Writer {
   bytes(value: Uint8Array): void {
     this.integer(value.length);
     this.#reserve(value.length);
-    this.#bytes.set(value, this.#length);
+    scratch.set(value, this.#length);
     this.#length += value.length;
   }
 
@@ -102,19 +100,25 @@ export class Writer {
 
   /** 32 hexadecimal digits, in 16 bytes. */
   id(value: string): void {
-    if (!/^[0-9a-f]{32}$/.test(value)) throw new Malformed("an id must be 32 hexadecimal digits");
+    if (value.length !== 32) throw new Malformed("an id must be 32 hexadecimal digits");
     this.#reserve(16);
     for (let index = 0; index < 32; index += 2) {
-      this.#bytes[this.#length++] = Number.parseInt(value.slice(index, index + 2), 16);
+      scratch[this.#length++] = digit(value.charCodeAt(index)) * 16 + digit(value.charCodeAt(index + 1));
     }
   }
 
   /** The finished frame. The writer is not used after this. */
   finish(): Uint8Array {
     this.#reserve(4);
-    this.#view.setUint32(this.#length, crc32(this.#bytes, this.#length), true);
-    return this.#bytes.slice(0, this.#length + 4);
+    scratchView.setUint32(this.#length, crc32(scratch, this.#length), true);
+    return scratch.slice(0, this.#length + 4);
   }
+}
+
+function digit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  if (code >= 97 && code <= 102) return code - 87;
+  throw new Malformed("an id must be 32 hexadecimal digits");
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

@@ -72,7 +72,7 @@ function holdsRequest(party: Party, capacity: number): boolean {
 }
 
 /** Parts that may move at all: those whose units are in use by running requests stay, and so do those in debt. */
-function givableParts(local: OpenBucket, share: number): number {
+export function givableParts(local: OpenBucket, share: number): number {
   if (local.limit.refill.kind === "held") {
     if (local.level >= local.capacity) return share;
     return Math.max(0, Math.floor((local.level / local.limit.capacity) * WHOLE));

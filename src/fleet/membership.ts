@@ -1,7 +1,7 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
 import type { Links } from "./links.ts";
-import { give, parkedUnits, partiesOf } from "./giving.ts";
+import { givableParts, give, parkedUnits, partiesOf } from "./giving.ts";
 import type { Holding } from "./holding.ts";
 import { MILLI } from "../bucket/parts.ts";
 import { compareStamps } from "../bucket/row.ts";
@@ -152,8 +152,7 @@ export class Membership {
     switch (this.#leaving) {
       case "giving":
         if (heir === undefined) return;
-        for (const holding of state.holdings.values()) handOver(state, holding);
-        this.#leaving = "naming an heir";
+        if (handOverAll(state)) this.#leaving = "naming an heir";
         return;
       case "naming an heir":
         if (heir === undefined || [...state.holdings.values()].some((holding) => holding.isHidden)) return;
@@ -201,10 +200,23 @@ export class Membership {
   }
 }
 
-/** Gives all of a bucket to the siblings, by demand; without demand anywhere, to the one with the lowest id. */
-function handOver(state: ReplicaState, holding: Holding): void {
-  const share = state.ledger.share(holding.rows, state.me.id);
-  if (share <= 0 || holding.rows.entries.size === 0) return;
+/** Gives everything to the siblings. Returns whether that is all: running requests keep theirs until they end. */
+function handOverAll(state: ReplicaState): boolean {
+  let isAll = true;
+  for (const holding of state.holdings.values()) {
+    const { local } = holding;
+    const share = state.ledger.share(holding.rows, state.me.id);
+    if (share <= 0 || holding.rows.entries.size === 0) continue;
+    const isHeld = local !== null && local.limit.refill.kind === "held";
+    const free = isHeld ? givableParts(local, share) : share;
+    if (free > 0) handOver(state, holding, free);
+    if (free < share) isAll = false;
+  }
+  return isAll;
+}
+
+/** Gives parts of a bucket to the siblings by demand; without demand anywhere, to the one with the lowest id. */
+function handOver(state: ReplicaState, holding: Holding, share: number): void {
   const others = partiesOf(state, holding).filter((party) => party.id !== state.me.id);
   const demand = others.reduce((sum, party) => sum + party.demand, 0);
   const receivers = others

@@ -96,7 +96,7 @@ class Chaos {
         runsMs: this.chance.exponential(150),
         actual: costs.map((units) => units * used),
       });
-      world.after(Math.max(1, this.chance.exponential(meanMs)), arrive);
+      world.after(this.chance.exponential(Math.max(25, meanMs)), arrive);
     };
     world.after(this.chance.between(0, 500), arrive);
   }
