@@ -7,7 +7,6 @@ import { type Edge, NO_EDGE } from "../bucket/row.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
-/** A member from which nothing was heard for this long is left out of giving. */
 /** Moves smaller than this part of the whole are not worth it, unless a request hangs on them. */
 const SMALL_PARTS = WHOLE / 50;
 /** Units of a bucket that nobody has touched: as many as the parts can hold. The receiver knows the capacity. */
