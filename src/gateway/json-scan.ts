@@ -4,8 +4,8 @@
 //   {"model":"smart","messages":[ … 500 KB … ],"stream":true}
 //            ^start ^end                                ^start ^end
 //
-// Parsing and writing back a 512 KB body blocks the loop for 2 ms and loses the client's own bytes (number
-// precision, member order); finding the few members that the gateway reads costs 0.3 ms and loses nothing. Bytes are
+// Parsing and writing back a 512 KB body blocks the loop for 1.4 ms and loses the client's own bytes (number
+// precision, member order); finding the few members that the gateway reads costs 0.35 ms and loses nothing. Bytes are
 // looked at through tables of character classes, and nothing is allocated per token. Whether the bytes are UTF-8 is
 // not checked here: `buffer.isUtf8` is native.
 import { equalBytes, type MemberTable } from "./member-table.ts";
@@ -112,8 +112,6 @@ class Scanner {
   #memberCount = 0;
   #imageCount = 0;
   #mediaBytes = 0;
-  /** Whether the string read last holds an escape. */
-  #isEscaped = false;
 
   constructor(bytes: Uint8Array, table: MemberTable) {
     this.#bytes = bytes;
@@ -211,7 +209,6 @@ class Scanner {
     const nameAt = this.#at;
     if (!this.#readString()) return false;
     const nameEnd = this.#at - 1;
-    const isEscaped = this.#isEscaped;
     this.#skipSpace();
     if (this.#peek() !== COLON) return this.#fail("a colon is missing after a member's name");
     this.#at++;
@@ -220,21 +217,20 @@ class Scanner {
     if (!this.#readValue()) return false;
     if (this.#bytes[valueAt] === QUOTE) this.#inspectText(nameAt + 1, nameEnd, valueAt + 1);
     if (this.#depth > 1) return true;
-    return isEscaped ? this.#noteEscaped(nameAt, nameEnd, valueAt) : this.#note(nameAt + 1, nameEnd, valueAt);
+    return this.#note(nameAt + 1, nameEnd, valueAt);
   }
 
   /** Records a top-level member; its value has just been read. */
   #note(nameStart: number, nameEnd: number, valueAt: number): boolean {
     const index = this.#table.find(this.#bytes, nameStart, nameEnd);
-    return index < 0 ? this.#noteOther(this.#text(nameStart, nameEnd)) : this.#noteKnown(index, valueAt);
-  }
-
-  /** The same for a name written with escapes: `"mod\u0065l"` is `model` to every parser behind us. */
-  #noteEscaped(nameAt: number, nameEnd: number, valueAt: number): boolean {
-    const name = String(JSON.parse(this.#text(nameAt, nameEnd + 1)));
+    if (index >= 0) return this.#noteKnown(index, valueAt);
+    const written = this.#text(nameStart, nameEnd);
+    if (!written.includes("\\")) return this.#noteOther(written);
+    // `"mod\u0065l"` is `model` to every parser behind us.
+    const name = String(JSON.parse(`"${written}"`));
     const bytes = Buffer.from(name);
-    const index = this.#table.find(bytes, 0, bytes.length);
-    return index < 0 ? this.#noteOther(name) : this.#noteKnown(index, valueAt);
+    const known = this.#table.find(bytes, 0, bytes.length);
+    return known < 0 ? this.#noteOther(name) : this.#noteKnown(known, valueAt);
   }
 
   #noteKnown(index: number, valueAt: number): boolean {
@@ -271,9 +267,8 @@ class Scanner {
     const bytes = this.#bytes;
     const end = this.#end;
     let at = this.#at + 1;
-    this.#isEscaped = false;
     for (;;) {
-      at = runEnd(bytes, at, end);
+      at = contentEnd(bytes, at, end);
       const byte = at < end ? bytes[at] : END;
       this.#at = at;
       if (byte === QUOTE) {
@@ -282,7 +277,6 @@ class Scanner {
       }
       if (byte === END) return this.#fail("it ends inside a string");
       if (byte !== BACKSLASH) return this.#fail("a control character in a string is not escaped");
-      this.#isEscaped = true;
       if (!this.#readEscape()) return false;
       at = this.#at;
     }
@@ -363,11 +357,15 @@ class Scanner {
   }
 }
 
-/** The first byte in `bytes[at, end)` that ends a run of plain string content, or `end`. Eight bytes a round. */
-function runEnd(bytes: Uint8Array, at: number, end: number): number {
+/**
+ * The first byte of string content in `bytes[at, end)` that needs a closer look: the closing quote, a control character, a
+ * `\u` escape or a wrong one; `end` when there is none. Eight bytes a round; short escapes are stepped over.
+ */
+function contentEnd(bytes: Uint8Array, at: number, end: number): number {
   const last = end - 8;
-  while (at <= last) {
-    if (
+  for (;;) {
+    while (
+      at <= last &&
       ((ENDS_RUN[bytes[at] ?? 0] ?? 0) |
         (ENDS_RUN[bytes[at + 1] ?? 0] ?? 0) |
         (ENDS_RUN[bytes[at + 2] ?? 0] ?? 0) |
@@ -375,13 +373,13 @@ function runEnd(bytes: Uint8Array, at: number, end: number): number {
         (ENDS_RUN[bytes[at + 4] ?? 0] ?? 0) |
         (ENDS_RUN[bytes[at + 5] ?? 0] ?? 0) |
         (ENDS_RUN[bytes[at + 6] ?? 0] ?? 0) |
-        (ENDS_RUN[bytes[at + 7] ?? 0] ?? 0)) !==
-      0
+        (ENDS_RUN[bytes[at + 7] ?? 0] ?? 0)) ===
+        0
     ) {
-      break;
+      at += 8;
     }
-    at += 8;
+    while (at < end && ENDS_RUN[bytes[at] ?? 0] === 0) at++;
+    if (at + 1 >= end || bytes[at] !== BACKSLASH || IS_SHORT_ESCAPE[bytes[at + 1] ?? 0] === 0) return at;
+    at += 2;
   }
-  while (at < end && ENDS_RUN[bytes[at] ?? 0] === 0) at++;
-  return at;
 }
