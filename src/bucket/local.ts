@@ -21,9 +21,9 @@ const ROUNDING = 1e-6;
 /** A block is at least this part of the capacity, so that the first requests after an idle time wait for no disk. */
 const BLOCK_FLOOR = 1 / 10;
 /** A block is no more than what can be refilled in this time, over the capacity. */
-const BLOCK_AHEAD_MS = 2000;
-/** A block that lasted less than this is doubled; one that lasted four times as long is halved. */
-const BLOCK_LASTS_MS = 1000;
+const BLOCK_AHEAD_MS = 1000;
+/** A block of which half lasted less than this is doubled; one that lasted four times as long is halved. A crash burns the block. */
+const BLOCK_LASTS_MS = 250;
 /** A block holds at least this many of the largest requests lately, if the capacity does. */
 const BLOCK_COSTS = 4;
 /** The memory of a large request fades by half in this time. */

@@ -9,7 +9,7 @@ export interface ScenarioResult {
   readonly provider: ProviderStats;
   readonly tally: Tally;
   readonly seconds: number;
-  /** What the provider let in, of what it would have let in at the most. */
+  /** What the provider let in once the first burst was spent, of what it could have let in: its refill in that time. */
   readonly use: number;
   /** The port of the gateway that was killed: requests that ran on it may be lost. */
   readonly killedPort: number;
@@ -30,6 +30,8 @@ const BURST = 200;
 /** Requests that set out in time may arrive bunched, when processes share two cores: a quarter of a second of refill. */
 const SLACK_MS = 250;
 const LOAD_FACTOR = 3;
+/** Until the first burst is spent: from then on only the refill can be admitted. */
+const WARM_UP_MS = 3000;
 
 /** Runs the scenario with real processes; everything it started has ended when it resolves. */
 export async function runFleetScenario(options: ScenarioOptions): Promise<ScenarioResult> {
@@ -55,11 +57,12 @@ async function play(fleet: FleetProcesses, options: ScenarioOptions): Promise<Sc
   const load = new Load(() => fleet.stations.filter((station) => !away.has(station)).map(({ port }) => port));
   const [first, second, third] = fleet.stations;
   if (first === undefined || second === undefined || third === undefined) throw new Error("three stations");
-  const startedMs = performance.now();
   say(`three gateways share ${REQUESTS_PER_SECOND} requests/s; ${LOAD_FACTOR} times as many arrive`);
   load.start(REQUESTS_PER_SECOND * LOAD_FACTOR);
   watch?.(fleet, load);
-  await pause(3000);
+  await pause(WARM_UP_MS);
+  const { admitted: before } = await fleet.stats();
+  const startedMs = performance.now();
   for (let round = 0; round < rounds; round++) {
     await faults(fleet, { first, second, third }, away, say);
   }
@@ -67,12 +70,11 @@ async function play(fleet: FleetProcesses, options: ScenarioOptions): Promise<Sc
   await leave(first, away, say);
   say(`${joined.name} and the others go on`);
   await pause(2000);
-  // The provider is asked at the moment the load ends: what the last ones in line still get is not counted against its time.
-  const stopping = load.stop();
-  const tally = await stopping;
+  const { admitted: after } = await fleet.stats();
   const seconds = (performance.now() - startedMs) / 1000;
+  const tally = await load.stop();
   const provider = await fleet.stats();
-  const use = provider.admitted / (BURST + REQUESTS_PER_SECOND * seconds);
+  const use = (after - before) / (REQUESTS_PER_SECOND * seconds);
   return { provider, tally, seconds, use, killedPort: third.port };
 }
 
