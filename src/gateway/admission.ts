@@ -2,6 +2,7 @@
 // line for the one that will have room soonest. Nothing is held while waiting.
 import { assert } from "../errors.ts";
 import type { Ask, Refusal, Reservation } from "../limiter/reservation.ts";
+import type { Pass } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
 import { addLimitHeaders } from "./answer-headers.ts";
 import type { Exchange } from "./exchange.ts";
@@ -11,10 +12,18 @@ import type { UpstreamTarget } from "./upstream-target.ts";
 
 type RouteTarget = Target<UpstreamTarget>;
 
-export interface Granted {
-  readonly kind: "granted";
+/** Units are taken for one attempt at this target. */
+export class Granted {
+  readonly kind = "granted";
   readonly target: RouteTarget;
   readonly reservation: Reservation;
+  /** The target's circuits have let the attempt through; to be reported on when it ends. */
+  pass: Pass | null = null;
+
+  constructor(target: RouteTarget, reservation: Reservation) {
+    this.target = target;
+    this.reservation = reservation;
+  }
 }
 
 /** Takes the units for one attempt at one of the targets. It answers at once unless the request has to wait. */
@@ -30,7 +39,7 @@ export function obtain(
   if (targets.length > 1) {
     for (const target of targets) {
       const outcome = parts.limiter.reserve(planned.meters(target), planned.ask(target, 0), planned.now);
-      if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
+      if (outcome.kind === "reserved") return new Granted(target, outcome);
       if (outcome.kind === "waiting") {
         // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
         outcome.cancel();
@@ -56,7 +65,7 @@ function standInLine(
   { exchange, parts }: { readonly exchange: Exchange; readonly parts: ServeParts },
 ): Granted | Refusal | Promise<Granted | Refusal> {
   const outcome = parts.limiter.reserve(planned.meters(target), ask, planned.now);
-  if (outcome.kind === "reserved") return { kind: "granted", target, reservation: outcome };
+  if (outcome.kind === "reserved") return new Granted(target, outcome);
   // From here on the request may end in a refusal, which tells what is left.
   const headers: string[] = [];
   addLimitHeaders(headers, parts.limiter.facts(planned.meters(target), planned.now));
@@ -69,7 +78,7 @@ function standInLine(
     };
     outcome.decided((decision) => {
       exchange.onStop = null;
-      resolve(decision.kind === "reserved" ? { kind: "granted", target, reservation: decision } : decision);
+      resolve(decision.kind === "reserved" ? new Granted(target, decision) : decision);
     });
   });
 }

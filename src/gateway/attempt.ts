@@ -148,7 +148,7 @@ export class Attempt implements Receiver, RelayHost {
   #conclude(error: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#relay?.close?.();
+    this.#relay?.close();
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {

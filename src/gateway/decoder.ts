@@ -52,6 +52,7 @@ export class DecodingRelay implements Relay, RelayHost {
   }
 
   close(): void {
+    this.#relay.close();
     this.#decoder.destroy();
   }
 

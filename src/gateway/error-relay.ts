@@ -31,6 +31,10 @@ export class ErrorRelay implements Relay {
     this.#host.fail(isFailed ? errorOf(this.#context, body) : this.#wrongKind(body));
   }
 
+  close(): void {
+    this.#isOver = true;
+  }
+
   usage(): null {
     return null;
   }

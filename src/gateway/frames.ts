@@ -149,6 +149,28 @@ export function lastUsage(bytes: Buffer): Buffer | null {
   return null;
 }
 
+/** How most frames end when usage was asked for. */
+const NULL_USAGE_TAIL = Buffer.from(',"usage":null}\n\n');
+
+/** Whether the bytes end with a frame whose last member is `"usage":null`; cheaper to see than to search for. */
+function endsWithNullUsage(frames: Buffer): boolean {
+  const start = frames.length - NULL_USAGE_TAIL.length;
+  for (let i = NULL_USAGE_TAIL.length - 1; i >= 0; i--) {
+    if (frames[start + i] !== NULL_USAGE_TAIL[i]) return false;
+  }
+  // Several frames in one piece may hold more of it.
+  return frames.lastIndexOf(LF, start) === -1;
+}
+
+/** Moves what follows the member over it. */
+function withoutNullUsage(frames: Buffer): Buffer {
+  const end = frames.length - NULL_USAGE_TAIL.length;
+  frames[end] = CLOSE_BRACE;
+  frames[end + 1] = LF;
+  frames[end + 2] = LF;
+  return frames.subarray(0, end + 3);
+}
+
 /** What `inspectUsage` found in some frames. */
 export interface UsageFinding {
   /** The bytes to forward. */
@@ -165,6 +187,7 @@ const cuts: number[] = [];
  * Frames without any come back as they are.
  */
 export function inspectUsage(frames: Buffer, isWanted: boolean): UsageFinding | null {
+  if (endsWithNullUsage(frames)) return isWanted ? null : { frames: withoutNullUsage(frames), usage: null };
   let at = frames.indexOf(USAGE);
   if (at === -1) return null;
   let usage: Buffer | null = null;

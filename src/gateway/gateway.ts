@@ -6,7 +6,7 @@ import type { Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Runtime, Snapshot } from "./runtime.ts";
-import { serve, type ServeParts } from "./serve.ts";
+import { conclude, serve, unexpected, type ServeParts } from "./serve.ts";
 
 export interface Gateway {
   /** The snapshot in force; read it once per request. */
@@ -43,7 +43,11 @@ export class LiveGateway implements Gateway {
   serve(request: RequestFacts, downstream: Downstream): void {
     const exchange = new Exchange(request, downstream, this.#runtime);
     this.#running.add(exchange);
-    void this.#run(exchange);
+    // Both handlers end the request for good; what they throw would be a fault of the process, not of the request.
+    void serve(exchange, this.#parts).then(
+      (error) => this.#ended(exchange, error),
+      (cause: unknown) => this.#ended(exchange, unexpected(cause, request.id, this.#parts)),
+    );
   }
 
   /** Resolves when nothing runs any more. */
@@ -64,8 +68,8 @@ export class LiveGateway implements Gateway {
     for (const exchange of this.#running.list()) exchange.stop(error);
   }
 
-  async #run(exchange: Exchange): Promise<void> {
-    await serve(exchange, this.#parts);
+  #ended(exchange: Exchange, error: GatewayError | null): void {
+    conclude(exchange, error, this.#parts);
     this.#running.delete(exchange);
     if (this.#running.size > 0) return;
     this.#onIdle?.();

@@ -7,7 +7,9 @@ import type { Usage } from "../observe/events.ts";
 export interface AnswerSink {
   /** `false`: enough for now, see `RelayHost.pause`. */
   write(bytes: Buffer): boolean;
-  end(bytes?: Buffer | string): unknown;
+  write(text: string, encoding: "latin1"): boolean;
+  end(bytes?: Buffer): unknown;
+  end(text: string, encoding: "latin1"): unknown;
 }
 
 /** The attempt that a relay works for. */
@@ -28,8 +30,8 @@ export interface Relay {
   data(chunk: Buffer): void;
   /** The provider's answer has ended as HTTP knows it; whether it is whole is for the relay to say. */
   end(): void;
-  /** Nobody wants the rest: lets go of what it holds. */
-  close?(): void;
+  /** No more comes: what it has taken is written, if anyone reads it, and what it holds is let go of. */
+  close(): void;
   /** What the provider reported so far. */
   usage(): Usage | null;
   /** About how many tokens were produced so far, judged by the bytes. */

@@ -35,24 +35,8 @@ export interface ServeParts {
 
 type RouteTarget = Target<UpstreamTarget>;
 
-/** Serves one request to its end. Never rejects. */
-export async function serve(exchange: Exchange, parts: ServeParts): Promise<void> {
-  const { record, downstream } = exchange;
-  const error = await live(exchange, parts).catch((cause: unknown) => unexpected(cause, parts, record.id));
-  if (error !== null) {
-    record.outcome = outcomeOf(error);
-    record.errorCode = error.code;
-    if (!downstream.response.headersSent) {
-      record.status = error.status;
-      downstream.fail(error, failureHeaders(exchange));
-    }
-  }
-  record.endedMs = parts.clock.elapsedMs();
-  parts.observer.requestEnded(record);
-}
-
-/** From the plan to an answer (`null`) or the error that the request ends with. */
-async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError | null> {
+/** From the plan to an answer (`null`) or the error that the request ends with, which the client has not been told yet. */
+export async function serve(exchange: Exchange, parts: ServeParts): Promise<GatewayError | null> {
   const planned = new PlannedRequest(exchange, parts, parts.clock.elapsedMs());
   const route = plan(planned, exchange.runtime.routes, planned);
   if (route.kind === "refused")
@@ -65,7 +49,13 @@ async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError
     const granted = pending instanceof Promise ? await pending : pending;
     if (granted.kind === "refused") return exchange.stopped ?? failure ?? refusalError(granted);
     progress?.started(granted.target);
-    const end = await attempt(exchange, granted, planned, parts);
+    let end: AttemptEnd | null = null;
+    try {
+      const begun = begin(exchange, granted, parts);
+      end = begun instanceof Promise ? await begun : begun;
+    } finally {
+      settle(exchange, granted, end, { planned, parts });
+    }
     if (end.kind !== "failed") return end.error;
     failure = end.error;
     if (exchange.stopped !== null) return exchange.stopped;
@@ -79,43 +69,56 @@ async function live(exchange: Exchange, parts: ServeParts): Promise<GatewayError
   }
 }
 
-/** One attempt, from what was reserved for it to its settlement. */
-async function attempt(
-  exchange: Exchange,
-  granted: Granted,
-  planned: PlannedRequest,
-  parts: ServeParts,
-): Promise<AttemptEnd> {
+/** Tells the client how its request failed, if it did and does not know, and records the request. */
+export function conclude(exchange: Exchange, error: GatewayError | null, parts: ServeParts): void {
+  const { record, downstream } = exchange;
+  if (error !== null) {
+    record.outcome = outcomeOf(error);
+    record.errorCode = error.code;
+    if (!downstream.response.headersSent) {
+      record.status = error.status;
+      downstream.fail(error, failureHeaders(exchange));
+    }
+  }
+  record.endedMs = parts.clock.elapsedMs();
+  parts.observer.requestEnded(record);
+}
+
+/** Sends the request to the target that has granted it. */
+function begin(exchange: Exchange, granted: Granted, parts: ServeParts): AttemptEnd | Promise<AttemptEnd> {
   const { target, reservation } = granted;
   const { record } = exchange;
   const now = parts.clock.elapsedMs();
-  const pass = exchange.stopped === null ? admit(target.health, now) : null;
-  let end: AttemptEnd | null = null;
-  try {
-    if (pass === null) return (end = notSent(exchange.stopped ?? resting(target)));
-    record.provider = target.provider;
-    record.model = target.model;
-    record.attempts += 1;
-    record.waitedMs += reservation.waitedMs;
-    record.sentMs = now;
-    const running = new Attempt(
-      exchange,
-      target.upstream,
-      parts.limiter.facts(reservation.meters, now),
-      parts,
-    );
-    exchange.onStop = (error) => running.abort(error);
-    return (end = await running.run(now));
-  } finally {
-    exchange.onStop = null;
-    const endedMs = parts.clock.elapsedMs();
-    if (end !== null) heedProvider(end, target.provider, endedMs, parts.limiter);
-    if (pass !== null) report(target.health, pass, verdictOf(end), endedMs);
-    const latencyMs = latencyOf(end, record, endedMs);
-    if (latencyMs !== null) observeLatency(target.health, latencyMs, endedMs);
-    if (end === null || !end.isSent) parts.limiter.giveBack(reservation, endedMs);
-    else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), endedMs);
-  }
+  if (exchange.stopped !== null) return notSent(exchange.stopped);
+  granted.pass = admit(target.health, now);
+  if (granted.pass === null) return notSent(resting(target));
+  record.provider = target.provider;
+  record.model = target.model;
+  record.attempts += 1;
+  record.waitedMs += reservation.waitedMs;
+  record.sentMs = now;
+  const facts = parts.limiter.facts(reservation.meters, now);
+  const attempt = new Attempt(exchange, target.upstream, facts, parts);
+  exchange.onStop = (error) => attempt.abort(error);
+  return attempt.run(now);
+}
+
+/** Books what an attempt has used and how its target did; `end` is null when a fault of ours broke it off. */
+function settle(
+  exchange: Exchange,
+  { target, reservation, pass }: Granted,
+  end: AttemptEnd | null,
+  { planned, parts }: { readonly planned: PlannedRequest; readonly parts: ServeParts },
+): void {
+  const { record } = exchange;
+  const now = parts.clock.elapsedMs();
+  exchange.onStop = null;
+  if (end !== null) heedProvider(end, target.provider, now, parts.limiter);
+  if (pass !== null) report(target.health, pass, verdictOf(end), now);
+  const latencyMs = latencyOf(end, record, now);
+  if (latencyMs !== null) observeLatency(target.health, latencyMs, now);
+  if (end === null || !end.isSent) parts.limiter.giveBack(reservation, now);
+  else parts.limiter.settle(reservation, usageOf(end, target.upstream, planned, record), now);
 }
 
 /** How long the provider took to begin its answer, or was waited for in vain; null: that was not seen. */
@@ -198,8 +201,8 @@ function waitOf(retryAfterMs: number | undefined): { retryAfterMs?: number } {
 }
 
 /** A broken invariant of ours: it ends this request and is logged; the client learns nothing of it. */
-function unexpected(cause: unknown, parts: ServeParts, requestId: string): GatewayError {
+export function unexpected(cause: unknown, requestId: string, { observer }: ServeParts): GatewayError {
   if (cause instanceof GatewayError) return cause;
-  parts.observer.log.error("request failed unexpectedly", { requestId, cause });
+  observer.log.error("request failed unexpectedly", { requestId, cause });
   return new GatewayError("internal_error", "The gateway failed to serve the request.", { cause });
 }

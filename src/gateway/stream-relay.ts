@@ -7,6 +7,7 @@
 //      ▼ fail: another target       ▼ fail: error event, no "[DONE]"
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
+import { EventWriter } from "./event-writer.ts";
 import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage, withoutDone } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
@@ -15,7 +16,7 @@ import { parseUsage } from "./usage.ts";
 /** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
-const DONE_FRAME = "data: [DONE]\n\n";
+const DONE_FRAME = Buffer.from("data: [DONE]\n\n");
 const FINISH = /"finish_reason"\s*:\s*"/;
 const ERROR_FRAME = /(^|\n)data:\s*\{\s*"error"\s*:\s*[{"]/;
 
@@ -28,6 +29,7 @@ export interface StreamOptions {
 export class StreamRelay implements Relay {
   readonly #host: RelayHost;
   readonly #options: StreamOptions;
+  readonly #writer: EventWriter;
   #isBegun = false;
   #isOver = false;
   /** The beginning of a frame whose end has not come yet: `#held[0, #heldBytes)`. */
@@ -45,6 +47,7 @@ export class StreamRelay implements Relay {
   constructor(host: RelayHost, options: StreamOptions) {
     this.#host = host;
     this.#options = options;
+    this.#writer = new EventWriter(host.response, () => host.pause());
   }
 
   data(chunk: Buffer): void {
@@ -68,6 +71,12 @@ export class StreamRelay implements Relay {
       // Complete, but the end mark is missing: clients wait for it.
       this.#finish(this.#tailIncludes("[DONE]") ? null : DONE_FRAME);
     }
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#held = null;
+    this.#writer.flush();
   }
 
   usage(): Usage | null {
@@ -151,8 +160,8 @@ export class StreamRelay implements Relay {
     if (endsWithDone(frames)) {
       if (this.#tailMatches(ERROR_FRAME)) this.#endBroken(frames);
       else this.#finish(frames);
-    } else if (!this.#host.response.write(frames)) {
-      this.#host.pause();
+    } else {
+      this.#writer.write(frames);
     }
   }
 
@@ -165,17 +174,15 @@ export class StreamRelay implements Relay {
     this.data(Buffer.from(`${rest}\n\n`));
   }
 
-  #finish(last: Buffer | string | null): void {
+  #finish(last: Buffer | null): void {
     this.#isOver = true;
-    if (last === null) this.#host.response.end();
-    else this.#host.response.end(last);
+    this.#writer.end(last);
     this.#host.done();
   }
 
   /** The provider has told the client itself that it failed: nothing is added, and the end mark is left out. */
   #endBroken(last: Buffer | null): void {
-    if (last === null) this.#host.response.end();
-    else this.#host.response.end(withoutDone(last));
+    this.#writer.end(last === null ? null : withoutDone(last));
     this.#fail("stream_interrupted", "reported an error in the middle of its answer");
   }
 

@@ -4,6 +4,7 @@ import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { convertEmbeddings, needsConversion, type EmbeddingFormat } from "./embeddings.ts";
+import { endWith } from "./event-writer.ts";
 import { lastUsage } from "./frames.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { parseUsage } from "./usage.ts";
@@ -58,6 +59,10 @@ export class WholeRelay implements Relay {
     this.#finish(body ?? this.#tail);
   }
 
+  close(): void {
+    this.#isOver = true;
+  }
+
   usage(): Usage | null {
     const bytes = lastUsage(this.#isPassing ? this.#tail : this.#lastBytes());
     return bytes === null ? null : parseUsage(bytes);
@@ -96,7 +101,7 @@ export class WholeRelay implements Relay {
       return;
     }
     this.#host.begin(answer.length);
-    this.#host.response.end(answer);
+    endWith(this.#host.response, answer);
     this.#host.done();
   }
 

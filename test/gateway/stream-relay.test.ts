@@ -30,13 +30,13 @@ function play(
   const relay = new StreamRelay(
     {
       response: {
-        write(bytes) {
+        write(bytes: Buffer | string) {
           if (begun !== 1) throw new Error(`Written after ${begun} beginnings.`);
-          written.push(bytes.toString());
+          written.push(textOf(bytes));
           return true;
         },
-        end(bytes) {
-          if (bytes !== undefined) written.push(bytes.toString());
+        end(bytes?: Buffer | string) {
+          if (bytes !== undefined) written.push(textOf(bytes));
           isEnded = true;
         },
       },
@@ -46,6 +46,8 @@ function play(
       },
       fail: (failure) => {
         error = failure;
+        // As the attempt does: what was taken goes out before the error.
+        relay.close();
       },
       pause: () => undefined,
     },
@@ -63,6 +65,11 @@ function play(
     outputTokens: relay.outputTokens(),
     writes: written.length,
   };
+}
+
+/** Strings are bytes in disguise. */
+function textOf(bytes: Buffer | string): string {
+  return (typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes).toString();
 }
 
 function cutAt(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -127,9 +134,13 @@ describe("a stream cut anywhere", () => {
     );
   });
 
-  test("one write per piece when pieces are whole frames", () => {
+  test("one write for all the pieces of one turn, and none is lost at a failure", () => {
     const frames = ASKED.split(/(?<=\n\n)/);
-    expect(play(frames, { includeUsage: true }).writes).toBe(frames.length);
+    expect(play(frames, { includeUsage: true })).toMatchObject({ text: ASKED, writes: 1 });
+    expect(play(frames.slice(0, 2), { includeUsage: true })).toMatchObject({
+      text: frames.slice(0, 2).join(""),
+      writes: 1,
+    });
   });
 });
 
