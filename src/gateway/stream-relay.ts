@@ -12,6 +12,7 @@ import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage, withoutD
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
+import { areWhole } from "./whole-frames.ts";
 
 /** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -147,6 +148,10 @@ export class StreamRelay implements Relay {
   }
 
   #forward(frames: Buffer): void {
+    if (!areWhole(frames)) {
+      this.#fail("provider_bad_response", "sent an event that breaks off");
+      return;
+    }
     this.#bytes += frames.length;
     this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
     const found = inspectUsage(frames, this.#options.includeUsage);

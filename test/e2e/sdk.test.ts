@@ -232,12 +232,13 @@ describe.each(PACKAGES)("the official client %s", (packageName) => {
     expect(chunks.map((chunk) => chunk.choices[0]?.text ?? "").join("")).toBe(whole.choices[0]?.text);
   });
 
-  test("gets the same embeddings by default and as floats", async () => {
+  test("gets the same embeddings by default, as floats and from a provider that ignores base64", async () => {
     const client = await makeClient();
     const input = ["rivers", "seas"];
     const request = { model: "sim/sim-embed", input };
     const standard = await client.embeddings.create(request);
     const floats = await client.embeddings.create({ ...request, encoding_format: "float" });
+    const ignored = await client.embeddings.create({ ...request, model: "sim/sim-floats" });
     expect(standard.data).toHaveLength(2);
     for (const [index, { embedding }] of standard.data.entries()) {
       expect(embedding.length).toBe(256);
@@ -246,6 +247,8 @@ describe.each(PACKAGES)("the official client %s", (packageName) => {
       for (const [place, value] of embedding.entries())
         expect(value).toBeCloseTo(exact[place] ?? Number.NaN, 5);
     }
+    expect(ignored.data[0]?.embedding).toHaveLength(256);
+    expect(Math.hypot(...(ignored.data[0]?.embedding ?? []))).toBeCloseTo(1, 3);
     expect(standard.usage.total_tokens).toBeGreaterThan(0);
   });
 
