@@ -139,6 +139,7 @@ export function give(state: ReplicaState, holding: Holding, { to, parts, units }
   holding.given = new Map(holding.given).set(to, edge);
   holding.isStaged = true;
   holding.givenTo.add(to);
+  holding.sentUnits.set(to, (holding.sentUnits.get(to) ?? 0) + units / MILLI);
   state.publish(holding);
   state.reshare(holding);
   state.markDirty(holding);

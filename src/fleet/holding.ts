@@ -37,6 +37,8 @@ export class Holding {
   /** What this replica has given, gives that are not durable yet included. Replaced, never changed in place. */
   given: ReadonlyMap<string, Edge> = new Map();
   waiting: Waiting | null = null;
+  /** Units given to each sibling since its latest row was heard: its gauge does not show them yet. */
+  readonly sentUnits = new Map<string, number>();
   /** Nobody waits yet, but somebody soon will. */
   isEarly = false;
   /** Whether a take failed only because the block was too small, so that the next durable record is news. */

@@ -63,6 +63,7 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
     holding.dirtyRows.add(author);
     state.unsaved.add(holding);
     if (hasMoved(before, after)) state.markDirty(holding);
+    holding.sentUnits.delete(author);
     taken.add(holding);
     rows += 1;
   };

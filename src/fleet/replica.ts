@@ -168,6 +168,7 @@ export class Replica implements Quota {
     for (const [author, entry] of open.holding.rows.entries) {
       if (author !== this.id) fleetLevel += entry.row.gauge.level;
     }
+    for (const units of open.holding.sentUnits.values()) fleetLevel += units;
     const fleetCapacity = open.limit.capacity;
     return {
       level: Math.min(open.level, open.capacity),

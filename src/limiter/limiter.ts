@@ -40,8 +40,8 @@ interface LimiterOptions {
   readonly lineLengthMax: number;
 }
 
-/** How long a commit may take before a request that waits only for it is refused, in milliseconds. */
-const COMMIT_MS_MAX = 1000;
+/** How long a commit or a sibling may take before a request that waits only for it is refused, in milliseconds. */
+const FETCH_MS_MAX = 1000;
 
 export class Limiter {
   /** How many requests may wait for one bucket; may be changed at any time. */
@@ -153,8 +153,8 @@ export class Limiter {
     const next = forecast(this.#quota, meters, costs, { place: ask, now });
     const longest = next.line ?? line;
     const retryAfterMs = Math.max(1, next.waitMs);
-    // The units are here, and are being reserved on disk: that is not what a client declines to wait for.
-    const deadlineMs = next.waitMs === 0 ? Math.max(ask.deadlineMs, now + COMMIT_MS_MAX) : ask.deadlineMs;
+    // The units are here and being reserved on disk, or a sibling has them: that is not what a client declines to wait for.
+    const deadlineMs = next.waitMs === 0 ? Math.max(ask.deadlineMs, now + FETCH_MS_MAX) : ask.deadlineMs;
     if (deadlineMs <= now || now + next.leastMs > deadlineMs) {
       longest.refused++;
       return refusal("no_room", longest, retryAfterMs);

@@ -13,8 +13,8 @@ export interface Ask {
   /** Whom fairness is between: the client key's name. */
   readonly clientKey: string;
   /**
-   * `elapsedMs` until which the request may wait for room; not after `now`: it does not. Units that are here and only
-   * have to be reserved on disk first (milliseconds) are waited for in any case.
+   * `elapsedMs` until which the request may wait for room; not after `now`: it does not. Units that the fleet
+   * has are waited for in any case, at most a second: they are being reserved on disk, or come from a sibling.
    */
   readonly deadlineMs: number;
 }

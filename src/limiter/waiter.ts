@@ -33,6 +33,8 @@ export class Waiter implements Waiting, Queued, InHeap {
   line: Line | null = null;
   /** The round of serving in which it was last sent to another line, so that two lines can't send it to and fro. */
   movedInRound = -1;
+  /** When it last tried, only its units' reservation on disk was missing. */
+  awaitsDisk = false;
   heapIndex = -1;
   queuedCost = 0;
   queuedFor: Client<this> | null = null;

@@ -115,7 +115,8 @@ export class WaitingRoom {
         this.#admit(head, line, now);
         continue;
       }
-      if (shortage.reason === "level" && head.patientUntilMs <= now) {
+      head.awaitsDisk = shortage.reason === "durability";
+      if (!head.awaitsDisk && head.patientUntilMs <= now && !this.#isNear(head, now)) {
         this.#expire(head, now);
         continue;
       }
@@ -156,6 +157,14 @@ export class WaitingRoom {
     line.remove(waiter);
     this.#deadlines.remove(waiter);
     if (line.size === 0) this.#watch(line, this.#clock.elapsedMs());
+  }
+
+  /** Whether the fleet has the units, though not this replica: a sibling sends them within a round trip. */
+  #isNear({ meters, costs }: Waiter, now: number): boolean {
+    return meters.buckets.every((bucket, index) => {
+      const cost = costs[index] ?? 0;
+      return this.#quota.waitMs(bucket, cost, now) === 0 || this.#quota.room(bucket, now).fleetLevel >= cost;
+    });
   }
 
   #expire(waiter: Waiter, now: number): void {
