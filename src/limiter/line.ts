@@ -22,6 +22,8 @@ export class Line implements InHeap {
   wakeMs = Infinity;
   /** The head that siblings were told of. */
   told: Waiter | null = null;
+  /** What the whole line asked for when they were told. */
+  toldCost = 0;
   /** How long a unit of this bucket is held on average, in milliseconds; for running requests. */
   heldMs = HELD_MS;
   /** For metrics: units taken, returned and used beyond the estimate, requests refused for want of room here, and waits that ended, with their length. */

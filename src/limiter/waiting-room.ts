@@ -51,7 +51,10 @@ export class WaitingRoom {
     line.push(waiter);
     this.#deadlines.put(waiter);
     if (line.head === waiter) this.#stirred.add(line);
-    else this.#arm(now);
+    else {
+      this.#tell(line, now);
+      this.#arm(now);
+    }
     this.serveStirred(now);
     return waiter.outcome ?? waiter;
   }
@@ -183,11 +186,8 @@ export class WaitingRoom {
 
   /** Tells siblings whom the line's units are for, and sets the instant at which its own refill covers the head. */
   #watch(line: Line, now: number): void {
-    const { head, bucket } = line;
-    if (bucket !== null && line.told !== head) {
-      this.#quota.wait(bucket, head && this.#oldest(line, head), now);
-    }
-    line.told = head;
+    const { head } = line;
+    this.#tell(line, now);
     if (head === null) {
       this.#wakes.remove(line);
       return;
@@ -196,12 +196,15 @@ export class WaitingRoom {
     this.#wakes.put(line);
   }
 
-  /** What siblings are told: the head, and how much the whole line asks for, so that shares follow demand that can't be admitted yet. */
-  #oldest(
-    line: Line,
-    head: Waiter,
-  ): { readonly cost: number; readonly sinceMs: number; readonly queued: number } {
-    return { cost: line.costOf(head), sinceMs: head.sinceMs, queued: line.queuedCost };
+  /** Siblings are told of the head, and of how much the whole line asks for, so that shares follow demand that can't be admitted yet. */
+  #tell(line: Line, now: number): void {
+    const { head, bucket, queuedCost } = line;
+    const hasChanged = queuedCost > 2 * line.toldCost || 2 * queuedCost < line.toldCost;
+    if (bucket === null || (line.told === head && !hasChanged)) return;
+    line.told = head;
+    line.toldCost = queuedCost;
+    const oldest = head && { cost: line.costOf(head), sinceMs: head.sinceMs, queued: queuedCost };
+    this.#quota.wait(bucket, oldest, now);
   }
 
   #wakeMs(line: Line, head: Waiter, now: number): number {
