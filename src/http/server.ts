@@ -199,6 +199,10 @@ class NodeHttpServer implements HttpServer {
       socket.end(rawAnswer(error, randomRequestId()), () => socket.destroy());
     });
     server.on("clientError", (error, socket) => answerClientError(error, socket, randomRequestId()));
+    server.on("error", (error) => {
+      // Out of file descriptors, for one: connections fail, and those that are open go on. Without a listener it would throw.
+      if (server.listening) this.#options.observer.log.error("can't accept a connection", { error });
+    });
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
