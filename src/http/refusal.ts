@@ -1,7 +1,7 @@
 // Requests that end before the gateway sees them still count: an operator looks for wrong keys and malformed bodies in
 // the same metrics and log lines as for everything else.
 import type { GatewayError } from "../errors.ts";
-import type { Observer } from "../observe/events.ts";
+import type { Observer, Outcome } from "../observe/events.ts";
 
 /** Which request was refused and when, by `Clock.elapsedMs()`. */
 export interface Refused {
@@ -26,7 +26,7 @@ export function recordRefusal(observer: Observer, refused: Refused, error: Gatew
     isStream: false,
     attempts: 0,
     status: error.status,
-    outcome: error.status < 500 ? "client_error" : "internal_error",
+    outcome: outcomeOf(error),
     errorCode: error.code,
     waitedMs: 0,
     sentMs: 0,
@@ -34,4 +34,10 @@ export function recordRefusal(observer: Observer, refused: Refused, error: Gatew
     usage: null,
     isUsageEstimated: false,
   });
+}
+
+/** The gateway's own refusals (draining, too many large bodies) are not the client's fault and not a failure. */
+function outcomeOf(error: GatewayError): Outcome {
+  if (error.code === "internal_error") return "internal_error";
+  return error.status < 500 ? "client_error" : "refused";
 }

@@ -20,6 +20,7 @@ import { hiddenError } from "./error-answer.ts";
 import { JsonRoutes } from "./json-routes.ts";
 import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
 import type { PlainRoute } from "./plain-route.ts";
+import { recordRefusal } from "./refusal.ts";
 import { sendError } from "./respond.ts";
 
 export interface HttpLimits extends BodyLimits {
@@ -226,12 +227,16 @@ class NodeHttpServer implements HttpServer {
     this.#app(request, response).catch((error: unknown) => this.#fail(response, error));
   }
 
+  /** Answers a request that reached no route. */
   #fail(response: ServerResponse, error: unknown): void {
-    const requestId = randomRequestId();
+    const { observer, clock } = this.#options;
+    const id = randomRequestId();
     const known = error instanceof GatewayError ? error : hiddenError(error);
-    if (known !== error)
-      this.#options.observer.log.error("request failed unexpectedly", { requestId, error });
-    sendError(response, known, { requestId, shape: "chat" });
+    sendError(response, known, { requestId: id, shape: "chat" });
+    const path = pathOf(response.req);
+    const route = this.#jsonRoutes.has(path) ? path : "other";
+    const nowMs = clock.elapsedMs();
+    recordRefusal(observer, { id, route, startedMs: nowMs, endedMs: nowMs }, known);
   }
 
   *#samples(): Iterable<Sample> {

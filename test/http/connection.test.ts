@@ -354,6 +354,8 @@ describe("draining", () => {
     while (pending.length === 0) await nextTurn();
     const drained = server.server.drain();
     client.send(jsonRequest(CHAT));
+    while (server.records.length === 0) await nextTurn();
+    expect(server.records).toMatchObject([{ route: "/v1/chat/completions", errorCode: "shutting_down" }]);
     pending[0]?.response.end("whole");
     expect((await client.answer()).body).toBe("whole");
     const refused = await client.answer();
