@@ -10,12 +10,12 @@ import { openai } from "./openai/dialect.ts";
 import { responses } from "./responses/dialect.ts";
 
 export type * from "./dialect.ts";
-export { rewritesRequests, type Quirks } from "./quirks.ts";
+export { rewritesRequests } from "./quirks.ts";
 export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/sigv4.ts";
 export { countTokens } from "./messages/count.ts";
 export { withoutUnsignedThinking } from "./messages/turns.ts";
 export { FrameNormaliser } from "./openai/relay.ts";
-export { usageFromChat, usageToChat } from "./usage.ts";
+export { THOUGHT_MARK } from "./shared/tools.ts";
 export { sseFrame } from "./sse.ts";
 
 /** Providers' languages by the name in `dialect:`. */

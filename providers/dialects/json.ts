@@ -73,8 +73,3 @@ export function tryParse(text: string): unknown {
 export function without(object: Json, keys: ReadonlySet<string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.has(key)));
 }
-
-/** A copy without members that are undefined, so that the JSON text and a parsed answer compare equal. */
-export function compact(object: Json): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
-}

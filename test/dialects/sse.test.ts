@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { sseFrame, SseParser } from "../../providers/dialects/sse.ts";
+import { sseFrame } from "../../providers/dialects/index.ts";
+import { SseParser } from "../../providers/dialects/sse.ts";
 import { encode, everyCut } from "./recordings.ts";
 
 type Event = readonly [string, string];

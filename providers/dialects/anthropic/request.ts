@@ -47,6 +47,9 @@ export function messagesRequest(request: Json, target: DialectTarget): DialectRe
   const format = responseFormat(request, can, warnings);
   const maxTokens = maxTokensAsked(request) ?? defaultMaxTokens(target, can, warnings);
   const plan = toolPlan(request);
+  if (!can.schemas && plan.functions.some((tool) => tool.strict === true)) {
+    warnings.push("tools[].function.strict was dropped: the model can't be held to a schema.");
+  }
   const thinking = thinkingFor(request, {
     native,
     can,

@@ -4,7 +4,7 @@ import { readString, readText, type Json } from "../json.ts";
 import { unsupported } from "../shared/params.ts";
 import { contentParts, type Part } from "../shared/parts.ts";
 import { thinkingFromChat, type ThinkingBlock } from "../shared/thinking.ts";
-import { pastCalls, safeToolId, type PastCall } from "../shared/tools.ts";
+import { pastCalls, safeToolId, warnOfSignatures, type PastCall } from "../shared/tools.ts";
 import { cacheControl, contentBlock } from "./content.ts";
 
 export interface Turns {
@@ -123,11 +123,12 @@ function assistantBlocks(message: Json, param: string, rules: TurnRules): Json[]
   }
   const { blocks, unsigned } = thinkingFromChat(message);
   if (unsigned > 0) rules.warnings.push("Thinking without a signature was dropped: it can't be replayed.");
-  const calls = pastCalls(message, param).map(toolUse);
+  const calls = pastCalls(message, param);
+  warnOfSignatures(calls, rules.warnings);
   const content = messageBlocks(message, param);
   const refusal = readText(message, "refusal");
   const refused = refusal === undefined || content.length > 0 ? [] : [{ type: "text", text: refusal }];
-  return [...blocks.map(thinkingBlock), ...content, ...refused, ...calls];
+  return [...blocks.map(thinkingBlock), ...content, ...refused, ...calls.map(toolUse)];
 }
 
 function toolUse({ id, name, input, raw }: PastCall): Json {

@@ -4,7 +4,7 @@ import { isObject, readString, readText, type Json } from "../json.ts";
 import { unsupported } from "../shared/params.ts";
 import { contentParts } from "../shared/parts.ts";
 import { thinkingFromChat, type ThinkingBlock } from "../shared/thinking.ts";
-import { pastCalls, safeToolId, type PastCall } from "../shared/tools.ts";
+import { pastCalls, safeToolId, warnOfSignatures, type PastCall } from "../shared/tools.ts";
 import { cachePoint, converseBlocks } from "./content.ts";
 
 export interface ConverseTurns {
@@ -87,10 +87,12 @@ function messageBlocks(message: Json, param: string): Json[] {
 function assistantBlocks(message: Json, param: string, warnings: string[]): Json[] {
   const { blocks, unsigned } = thinkingFromChat(message);
   if (unsigned > 0) warnings.push("Thinking without a signature was dropped: it can't be replayed.");
+  const calls = pastCalls(message, param);
+  warnOfSignatures(calls, warnings);
   const content = messageBlocks(message, param);
   const refusal = readText(message, "refusal");
   const refused = refusal === undefined || content.length > 0 ? [] : [{ text: refusal }];
-  return [...blocks.map(reasoningBlock), ...content, ...refused, ...pastCalls(message, param).map(toolUse)];
+  return [...blocks.map(reasoningBlock), ...content, ...refused, ...calls.map(toolUse)];
 }
 
 function reasoningBlock(block: ThinkingBlock): Json {

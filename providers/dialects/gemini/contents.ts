@@ -36,6 +36,9 @@ export function contentsOf(messages: readonly Json[], rules: ContentRules): Cont
   const names = new Map<string, string>();
   for (const [index, message] of messages.entries()) {
     const param = `messages[${index}]`;
+    if (message["name"] !== undefined && message["role"] !== "tool") {
+      rules.warnings.push("messages[].name was dropped: turns have no names.");
+    }
     switch (readString(message, "role") ?? "") {
       case "system":
       case "developer":

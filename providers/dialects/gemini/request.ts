@@ -39,6 +39,8 @@ export const GENERATE_RULES: ParamRules = {
   labels: "native",
 };
 
+const STRICT_DROPPED = "tools[].function.strict was dropped: the model can't be held to a schema.";
+
 /** Throws a `GatewayError` for what can't be asked of generateContent. */
 export function generateRequest(request: Json, target: DialectTarget): DialectRequest {
   const warnings: string[] = [];
@@ -55,6 +57,7 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
   const plan = toolPlan(request);
   if (plan.parallel === false)
     warnings.push("parallel_tool_calls was dropped: the provider has nothing like it.");
+  if (plan.functions.some((tool) => tool.strict === true)) warnings.push(STRICT_DROPPED);
   const generationConfig = {
     ...generation(request, warnings),
     ...outputFormat(request, asOpenApi),

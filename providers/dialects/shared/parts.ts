@@ -1,7 +1,7 @@
 // The content of chat messages as one closed set of parts, so that each language maps parts and not the many ways in
 // which clients write them. What is no known part is an error that names its place.
 import { isObject, readObject, readString, readText, type Json } from "../json.ts";
-import { invalid, unsupported } from "./params.ts";
+import { invalid } from "./params.ts";
 
 /** Where a picture or document comes from. `data` is base64 without a prefix. */
 export type Source =
@@ -154,14 +154,4 @@ function filePart(part: Json, param: string): Part {
 function plainData(data: string, name: string | undefined): Source {
   const isText = name !== undefined && /\.(txt|md|csv|json|html?)$/i.test(name);
   return { kind: "data", mediaType: isText ? "text/plain" : "application/pdf", data };
-}
-
-/** The text of parts that must all be text; throws `unsupported_parameter` for another. */
-export function textOnly(parts: readonly Part[], param: string): string {
-  return parts
-    .map((part, index) => {
-      if (part.kind !== "text") throw unsupported(`${param}[${index}]`, `${part.kind} is not text`);
-      return part.text;
-    })
-    .join("\n");
 }

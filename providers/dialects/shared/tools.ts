@@ -145,7 +145,7 @@ const ID_CHARACTERS = /[^a-zA-Z0-9_-]/g;
  * Between a tool call's id and the signature of the thought behind it. Some models want the signature back with the
  * call, and the id is the one member that every client returns; other gateways use the same mark.
  */
-const THOUGHT_MARK = "__thought__";
+export const THOUGHT_MARK = "__thought__";
 
 /** An id that carries a signature to the client and back. */
 export function idWithSignature(id: string, signature: string): string {
@@ -158,6 +158,15 @@ export function splitToolId(id: string): { readonly id: string; readonly signatu
   if (mark === -1) return { id, signature: undefined };
   const signature = id.slice(mark + THOUGHT_MARK.length);
   return { id: id.slice(0, mark), signature: signature === "" ? undefined : signature };
+}
+
+/** Warns when calls carry signatures that the target can't read. */
+export function warnOfSignatures(calls: readonly PastCall[], warnings: string[]): void {
+  if (calls.some((call) => call.id.includes(THOUGHT_MARK))) {
+    warnings.push(
+      "A thought's signature in a tool call's id was dropped: only the provider that made it can read it.",
+    );
+  }
 }
 
 /**

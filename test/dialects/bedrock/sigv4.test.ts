@@ -1,11 +1,7 @@
 import { createHash, createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import {
-  canonicalPath,
-  canonicalRequest,
-  SigV4Signer,
-  type SigV4Crypto,
-} from "../../../providers/dialects/bedrock/sigv4.ts";
+import { canonicalPath, canonicalRequest } from "../../../providers/dialects/bedrock/sigv4.ts";
+import { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "../../../providers/dialects/index.ts";
 import { ARE_RECORDINGS_ABSENT, NOTICE, recordedFile } from "../recordings.ts";
 
 const crypto: SigV4Crypto = {
@@ -44,7 +40,7 @@ describe("the canonical request", () => {
 
 describe("a signature", () => {
   // The documentation's example credentials.
-  const credentials = {
+  const credentials: SigV4Credentials = {
     accessKeyId: "AKIDEXAMPLE",
     secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
   };

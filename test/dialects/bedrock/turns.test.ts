@@ -122,7 +122,7 @@ describe("messages", () => {
       "parallel calls and results, first in one turn",
       [
         USER,
-        { role: "assistant", content: "", tool_calls: [call("x"), call("y.1__thought__s")] },
+        { role: "assistant", content: "", tool_calls: [call("x"), call("y.1")] },
         { role: "tool", tool_call_id: "x", content: "r" },
         USER,
         { role: "tool", tool_call_id: "y.1", content: "", is_error: true },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { DIALECTS } from "../../../providers/dialects/index.ts";
+import { DIALECTS, rewritesRequests, THOUGHT_MARK } from "../../../providers/dialects/index.ts";
 import type { Json } from "../../../providers/dialects/json.ts";
 import type { Quirks } from "../../../providers/dialects/quirks.ts";
 import { target } from "../recordings.ts";
@@ -95,7 +95,12 @@ test("what other languages left for themselves is taken out of messages, parts, 
   const { body, warnings } = encoded({
     messages: [
       { role: "user", content: [{ type: "text", text: "a", cache_control: {} }] },
-      { role: "assistant", thinking_blocks: [{}], tool_calls: [{ id: "x", extra_content: {} }] },
+      {
+        role: "assistant",
+        thinking_blocks: [{}],
+        tool_calls: [{ id: `x${THOUGHT_MARK}s`, extra_content: {} }],
+      },
+      { role: "tool", tool_call_id: `x${THOUGHT_MARK}s` },
     ],
     tools: [{ type: "function", function: { name: "f" }, cache_control: {} }],
   });
@@ -103,6 +108,7 @@ test("what other languages left for themselves is taken out of messages, parts, 
     messages: [
       { role: "user", content: [{ type: "text", text: "a" }] },
       { role: "assistant", tool_calls: [{ id: "x" }] },
+      { role: "tool", tool_call_id: "x" },
     ],
     tools: [{ type: "function", function: { name: "f" } }],
   });
@@ -190,4 +196,15 @@ describe("an answer", () => {
   ])("that is none fails: %s", (_, answer, code) => {
     expect(() => decode(answer)).toThrow(expect.objectContaining({ code }));
   });
+});
+
+test.each<[Quirks, boolean]>([
+  [{}, false],
+  [{ strip: ["a"], streamOptions: false, reasoningField: "r", addReasoning: true }, false],
+  [{ rename: {}, drop: [] }, false],
+  [{ drop: ["a"] }, true],
+  [{ roles: { developer: "system" } }, true],
+  [{ flattenContent: true }, true],
+])("a provider with %j wants requests written anew: %j", (quirks, expected) => {
+  expect(rewritesRequests(quirks)).toBe(expected);
 });
