@@ -130,6 +130,8 @@ export interface Dialect {
   /** The provider speaks chat completions itself: without quirks, bytes may pass through. */
   readonly native: boolean;
   readonly chat: ChatDialect;
+  /** Content type of its streams; `text/event-stream` when absent. */
+  readonly streamType?: string;
   /**
    * Path and query below the base URL of a route that is passed on as it is (`/embeddings`, `/audio/speech`), or null
    * when the language has no such route.

@@ -11,8 +11,8 @@ import type { Meters, MeterSpec } from "../limiter/meters.ts";
 import { compileRoutes } from "../routing/compile.ts";
 import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
-import { DIALECTS } from "../../providers/dialects/index.ts";
 import type { Origins } from "./origins.ts";
+import { endpointsOf, languageOf, pathsOf, requestHeaders, signerOf } from "./provider-wire.ts";
 
 /** What outlives a reload. */
 export interface Plant {
@@ -91,10 +91,10 @@ function listModels(config: Config): readonly ListedModel[] {
 
 function compileTargets(config: Config, plant: Plant): RouteTable<UpstreamTarget> {
   const compiled = compileRoutes<UpstreamTarget>({
-    providers: [...config.providers.values()].map(({ name, models, endpoints }) => ({
-      name,
-      models: [...models.values()].map((model) => ({ name: model.name, contextTokens: model.contextTokens })),
-      endpoints,
+    providers: [...config.providers.values()].map((provider) => ({
+      name: provider.name,
+      models: [...provider.models.values()].map(({ name, contextTokens }) => ({ name, contextTokens })),
+      endpoints: endpointsOf(provider),
     })),
     aliases: [...config.models.values()],
     health: plant.health,
@@ -111,7 +111,6 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
   }
   const model = provider.models.get(modelName);
   const url = new URL(baseUrl(provider, plant));
-  const paths = pathsOf(provider, modelName, url);
   const specs = [
     ...meterSpecs({ kind: "provider", provider: providerName }, provider.limits),
     ...meterSpecs({ kind: "model", provider: providerName, model: modelName }, model?.limits ?? []),
@@ -120,7 +119,9 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
     provider: providerName,
     model: modelName,
     origin: plant.origins.of(providerName, url.origin),
-    paths,
+    paths: pathsOf(provider, modelName, url),
+    language: languageOf(provider, modelName, url),
+    sign: signerOf(provider, url),
     wholeHeaders: requestHeaders(provider, "application/json"),
     streamHeaders: requestHeaders(provider, "text/event-stream"),
     modelJson: Buffer.from(JSON.stringify(modelName)),
@@ -142,46 +143,4 @@ function baseUrl(provider: Provider, plant: Plant): string {
   if (!provider.isSimulator) return provider.baseUrl;
   if (plant.simulatorUrl === null) throw new GatewayError("invalid_config", "The simulator does not run.");
   return `${plant.simulatorUrl}/v1`;
-}
-
-/** Path and query per kind of route: the provider's own path if it has one, else its language's. */
-function pathsOf(provider: Provider, model: string, base: URL): UpstreamTarget["paths"] {
-  const prefix = base.pathname === "/" ? "" : base.pathname;
-  const query = new URLSearchParams(provider.query).toString();
-  const language = DIALECTS.get(provider.dialect);
-  const target = {
-    model,
-    baseUrl: provider.baseUrl,
-    options: provider.options,
-    quirks: provider.quirks,
-    createdSeconds: 0,
-    id: "",
-  };
-  const pathOf = (endpoint: "chat" | "completions" | "embeddings", route: string): string => {
-    const own = provider.paths[endpoint]?.replaceAll("{model}", () => encodeURIComponent(model));
-    const path = own ?? language?.path(route, target) ?? route;
-    return `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;
-  };
-  return {
-    chat: pathOf("chat", "/chat/completions"),
-    completions: pathOf("completions", "/completions"),
-    embeddings: pathOf("embeddings", "/embeddings"),
-  };
-}
-
-const USER_AGENT = "sluice/0.1";
-
-/** Everything that is the same for each request to a provider, secrets included. */
-function requestHeaders(provider: Provider, accept: string): string[] {
-  const headers = new Map([
-    ["content-type", "application/json"],
-    ["accept", accept],
-    // Compressed answers would have to be decoded to be understood.
-    ["accept-encoding", "identity"],
-    ["user-agent", USER_AGENT],
-  ]);
-  const { auth, apiKey } = provider;
-  if (auth.kind === "header" && apiKey !== null) headers.set(auth.header, `${auth.prefix}${apiKey}`);
-  for (const [name, value] of Object.entries(provider.headers)) headers.set(name, value);
-  return [...headers].flat();
 }

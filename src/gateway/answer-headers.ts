@@ -1,6 +1,7 @@
 // The headers of an answer: who answered, what is left of the fleet's limits, and what the provider has to say beyond
 // its own limits and its connection.
 import type { IncomingHttpHeaders } from "node:http";
+import { headerSafe } from "./upstream-target.ts";
 import type { LimitFacts, RateLimitFacts } from "../limiter/reservation.ts";
 
 /** The provider's headers that never reach the client: its connection's, its limits, and what we say ourselves. */
@@ -28,6 +29,15 @@ export function addProviderHeaders(to: string[], headers: IncomingHttpHeaders): 
   }
   const id = headers["x-request-id"] ?? headers["request-id"];
   if (typeof id === "string") to.push("x-sluice-upstream-request-id", id);
+}
+
+/** Longer lists of warnings are cut: some clients refuse heads of more than 16 KB. */
+const WARNING_CHARS_MAX = 2000;
+
+/** Adds `x-sluice-warning`: what could not be carried over into the provider's language. */
+export function addWarnings(to: string[], warnings: readonly string[]): void {
+  if (warnings.length === 0) return;
+  to.push("x-sluice-warning", headerSafe(warnings.join(" ")).slice(0, WARNING_CHARS_MAX));
 }
 
 /** Adds `x-ratelimit-*` as the client's language has them. */

@@ -8,14 +8,14 @@ import type { RateLimitFacts } from "../limiter/reservation.ts";
 import type { Usage } from "../observe/events.ts";
 import { Call, type Receiver } from "../upstream/call.ts";
 import type { Watch } from "../upstream/watch.ts";
-import { addLimitHeaders, addProviderHeaders } from "./answer-headers.ts";
+import { addLimitHeaders, addProviderHeaders, addWarnings } from "./answer-headers.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
 import { ErrorRelay } from "./error-relay.ts";
 import type { Relay, RelayHost } from "./relay.ts";
-import type { RequestFacts } from "./request.ts";
+import { sendingOf, signed, type Sending } from "./sending.ts";
 import { StreamRelay } from "./stream-relay.ts";
 import { upstreamRequest } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -63,6 +63,7 @@ export class Attempt implements Receiver, RelayHost {
   readonly #parts: AttemptParts;
   readonly #facts: RateLimitFacts;
   readonly #call: Call;
+  readonly #sending: Sending | null;
   #relay: Relay | null = null;
   #status = 0;
   #headers: IncomingHttpHeaders = {};
@@ -77,7 +78,9 @@ export class Attempt implements Receiver, RelayHost {
     this.#parts = parts;
     this.#facts = facts;
     this.response = exchange.downstream.response;
-    this.#call = new Call(target.origin, parts.watch, upstreamRequest(target, exchange), this);
+    this.#sending = sendingOf(exchange, target, parts.clock);
+    const request = this.#sending?.request ?? upstreamRequest(target, exchange);
+    this.#call = new Call(target.origin, parts.watch, signed(request, target, parts.clock), this);
   }
 
   /** Sends the request; resolves when the attempt is over, whatever ended it. Never rejects. */
@@ -152,6 +155,8 @@ export class Attempt implements Receiver, RelayHost {
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {
+      const words = this.#relay?.lastWords?.(error) ?? "";
+      if (words !== "" && !this.response.writableEnded) this.response.end(words);
       this.#exchange.downstream.fail(error, []);
       this.#resolve({ kind: "cut", error, ...this.#produced() });
     } else {
@@ -173,11 +178,23 @@ export class Attempt implements Receiver, RelayHost {
     const { provider, errorHints } = this.#target;
     const context = { provider, errorHints, status, headers, wallMs: this.#parts.clock.wallMs() };
     const decoder = decoderOf(headers["content-encoding"]);
-    if (decoder === null) return relayFor(this, this.#exchange.request, context);
+    if (decoder === null) return this.#plainRelay(this, context);
     if (decoder === undefined) return new ErrorRelay(this, context);
-    return new DecodingRelay(this, decoder(), provider, (host) =>
-      relayFor(host, this.#exchange.request, context),
-    );
+    return new DecodingRelay(this, decoder(), provider, (host) => this.#plainRelay(host, context));
+  }
+
+  /** The relay that an answer of this status and type needs, or the one that finds out what went wrong. */
+  #plainRelay(host: RelayHost, context: AnswerContext): Relay {
+    const { members, route } = this.#exchange.request;
+    const type = context.headers["content-type"] ?? "";
+    const isStreamed = type.startsWith(this.#target.language.streamType);
+    if (context.status >= 300 || members.isStream !== isStreamed || type.startsWith("text/html")) {
+      return new ErrorRelay(host, context);
+    }
+    if (this.#sending !== null) return this.#sending.relay(host, context);
+    if (members.isStream) return new StreamRelay(host, { context, includeUsage: members.includeUsage });
+    const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
+    return new WholeRelay(host, { context, embeddings });
   }
 
   #answerHeaders(bytes: number | null): string[] {
@@ -187,21 +204,9 @@ export class Attempt implements Receiver, RelayHost {
     if (bytes !== null) headers.push("content-length", String(bytes));
     headers.push("x-request-id", request.id, ...this.#target.answerHeaders);
     headers.push("x-sluice-attempts", String(record.attempts));
+    if (this.#sending !== null) addWarnings(headers, this.#sending.warnings);
     addLimitHeaders(headers, this.#facts);
     addProviderHeaders(headers, this.#headers);
     return headers;
   }
-}
-
-/** The relay that an answer of this status and type needs, or the one that finds out what went wrong. */
-function relayFor(host: RelayHost, { members, route }: RequestFacts, context: AnswerContext): Relay {
-  const { isStream, includeUsage } = members;
-  const type = context.headers["content-type"] ?? "";
-  const isStreamed = type.startsWith(STREAM_TYPE);
-  if (context.status >= 300 || isStream !== isStreamed || type.startsWith("text/html")) {
-    return new ErrorRelay(host, context);
-  }
-  if (isStream) return new StreamRelay(host, { context, includeUsage });
-  const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
-  return new WholeRelay(host, { context, embeddings });
 }

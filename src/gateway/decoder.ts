@@ -56,6 +56,10 @@ export class DecodingRelay implements Relay, RelayHost {
     this.#decoder.destroy();
   }
 
+  lastWords(error: GatewayError): string {
+    return this.#relay.lastWords?.(error) ?? "";
+  }
+
   usage(): Usage | null {
     return this.#relay.usage();
   }

@@ -1,11 +1,14 @@
 // What all attempts of one request share: what was asked, where the answer goes, what is noted about it, and whether
 // it has to stop because the client left or the gateway is ending.
-import { GatewayError } from "../errors.ts";
+import type { ClientDialect, ClientRequest } from "../../providers/dialects/index.ts";
+import { isObject, type Json } from "../../providers/dialects/json.ts";
+import { assert, GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
 import type { Downstream } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
+import type { Timeouts } from "../upstream/call.ts";
 
 export class Exchange implements Seated {
   seat = -1;
@@ -19,6 +22,8 @@ export class Exchange implements Seated {
   limitHeaders: readonly string[] = [];
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
+  #parsed: Json | null = null;
+  #chatRequest: ClientRequest | null = null;
 
   constructor(request: RequestFacts, downstream: Downstream, runtime: Snapshot) {
     this.request = request;
@@ -31,6 +36,25 @@ export class Exchange implements Seated {
       if (!response.writableEnded) this.#leave();
     });
     if (response.destroyed) this.#leave();
+  }
+
+  get timeouts(): Timeouts {
+    return this.request.members.isStream ? this.runtime.timeouts : this.runtime.wholeTimeouts;
+  }
+
+  /** The whole body, for requests that have to be written anew; parsed once. */
+  parsedBody(): Json {
+    if (this.#parsed !== null) return this.#parsed;
+    const parsed: unknown = JSON.parse(this.request.body.toString("utf8"));
+    assert(isObject(parsed), "a request's body is an object");
+    return (this.#parsed = parsed);
+  }
+
+  /** The request as a chat request; `client` is the language it came in, null for chat itself. Throws a `GatewayError`. */
+  chatRequest(client: ClientDialect | null): ClientRequest {
+    this.#chatRequest ??=
+      client === null ? { request: this.parsedBody(), warnings: [] } : client.decode(this.parsedBody());
+    return this.#chatRequest;
   }
 
   get isGone(): boolean {

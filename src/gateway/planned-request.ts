@@ -46,7 +46,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
       imageCount: members.imageCount,
       maxTokens: members.maxTokens,
       choices: members.choices,
-      hasOutput: route.kind !== "embeddings",
+      hasOutput: route.kind !== "embeddings" && route.kind !== "count_tokens",
     };
     this.now = now;
     this.#exchange = exchange;

@@ -32,6 +32,8 @@ export interface Relay {
   end(): void;
   /** No more comes: what it has taken is written, if anyone reads it, and what it holds is let go of. */
   close(): void;
+  /** The client's last event in its own language when the answer breaks off; empty or absent: the route has one. */
+  lastWords?(error: GatewayError): string;
   /** What the provider reported so far. */
   usage(): Usage | null;
   /** About how many tokens were produced so far, judged by the bytes. */

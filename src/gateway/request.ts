@@ -10,7 +10,7 @@ export interface Route {
   readonly pattern: string;
   /** The path below a provider's base URL. */
   readonly upstreamPath: string;
-  readonly kind: "chat" | "completions" | "embeddings";
+  readonly kind: "chat" | "completions" | "embeddings" | "messages" | "count_tokens";
 }
 
 /** The routes that cost tokens and whose bodies are JSON, by pattern. */
@@ -18,6 +18,12 @@ export const ROUTES = {
   chat: { pattern: "/v1/chat/completions", upstreamPath: "/chat/completions", kind: "chat" },
   completions: { pattern: "/v1/completions", upstreamPath: "/completions", kind: "completions" },
   embeddings: { pattern: "/v1/embeddings", upstreamPath: "/embeddings", kind: "embeddings" },
+  messages: { pattern: "/v1/messages", upstreamPath: "/messages", kind: "messages" },
+  countTokens: {
+    pattern: "/v1/messages/count_tokens",
+    upstreamPath: "/messages/count_tokens",
+    kind: "count_tokens",
+  },
 } as const satisfies Record<string, Route>;
 
 /** A value's place in the body: its first byte and the byte after its last. */

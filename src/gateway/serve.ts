@@ -17,6 +17,7 @@ import type { Target } from "../routing/target.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { obtain, type Granted } from "./admission.ts";
 import { Attempt, type AttemptEnd } from "./attempt.ts";
+import { answerCount } from "./count.ts";
 import type { Exchange } from "./exchange.ts";
 import { outcomeOf, verdictOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
@@ -41,6 +42,10 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
   const route = plan(planned, exchange.runtime.routes, planned);
   if (route.kind === "refused")
     return new GatewayError(route.code, route.message, waitOf(route.retryAfterMs));
+  if (isCounted(exchange, route.attempts[0]?.target)) {
+    answerCount(exchange);
+    return null;
+  }
   let targets: readonly RouteTarget[] = route.attempts.map(({ target }) => target);
   let failure: GatewayError | null = null;
   let progress: Progress<UpstreamTarget> | null = null;
@@ -67,6 +72,11 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     planned.now = parts.clock.elapsedMs();
     targets = step.targets;
   }
+}
+
+/** Whether the question is how many tokens a request has, and this target can't tell. */
+function isCounted({ request }: Exchange, target: RouteTarget | undefined): boolean {
+  return target?.upstream.language.passages[request.route.kind]?.kind === "counted";
 }
 
 /** Tells the client how its request failed, if it did and does not know, and records the request. */

@@ -8,7 +8,8 @@ import type { UpstreamTarget } from "./upstream-target.ts";
 /** The client's headers that mean the same to any provider: tracing, and its own word on repetition. */
 const PASSED = ["traceparent", "tracestate", "idempotency-key"];
 
-export function upstreamRequest(target: UpstreamTarget, { request, runtime }: Exchange): CallRequest {
+export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): CallRequest {
+  const { request } = exchange;
   const { members, route, body, receivedMs } = request;
   const addUsage = members.isStream && target.takesStreamOptions;
   return {
@@ -19,13 +20,13 @@ export function upstreamRequest(target: UpstreamTarget, { request, runtime }: Ex
       request.headers,
     ),
     body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
-    timeouts: members.isStream ? runtime.timeouts : runtime.wholeTimeouts,
+    timeouts: exchange.timeouts,
     startedMs: receivedMs,
   };
 }
 
 /** The target's headers and the client's that are passed on; the very same list when there are none. */
-function withPassed(
+export function withPassed(
   headers: string[],
   { passedHeaderPrefix }: UpstreamTarget,
   sent: Exchange["request"]["headers"],
@@ -41,4 +42,19 @@ function withPassed(
     }
   }
   return passed.length === 0 ? headers : [...headers, ...passed];
+}
+
+/** The target's headers and those that its dialect adds; what the configuration sets wins. */
+export function withHeaders(
+  target: UpstreamTarget,
+  isStream: boolean,
+  added: Readonly<Record<string, string>>,
+): string[] {
+  const own = isStream ? target.streamHeaders : target.wholeHeaders;
+  const headers = [...own];
+  for (const [name, value] of Object.entries(added)) {
+    const isOwn = own.some((each, at) => at % 2 === 0 && each === name);
+    if (!isOwn) headers.push(name, value);
+  }
+  return headers;
 }

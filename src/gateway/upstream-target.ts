@@ -4,6 +4,7 @@ import type { ErrorHint } from "../../providers/dialects/classify.ts";
 import type { ModelEstimate } from "../limiter/estimate.ts";
 import type { Meters } from "../limiter/meters.ts";
 import type { Origin } from "../upstream/origin.ts";
+import type { TargetLanguage } from "./passage.ts";
 import type { Route } from "./request.ts";
 
 export interface UpstreamTarget {
@@ -14,6 +15,10 @@ export interface UpstreamTarget {
   readonly origin: Origin;
   /** Path and query on the origin, per kind of route. */
   readonly paths: Readonly<Record<Route["kind"], string>>;
+  /** What it speaks, and how each kind of request gets into that. */
+  readonly language: TargetLanguage;
+  /** Adds the headers that sign a request; null: none is signed. */
+  readonly sign: Signer | null;
   /** Names and values in turn, authentication included: secrets. */
   readonly wholeHeaders: string[];
   /** The same for a request whose answer is to be a stream. */
@@ -33,6 +38,9 @@ export interface UpstreamTarget {
   /** `x-sluice-provider` and `x-sluice-model` with values that are safe in a header. */
   readonly answerHeaders: readonly string[];
 }
+
+/** The headers to add to a request for this path (with its query) and body, names and values in turn. */
+export type Signer = (path: string, body: Buffer, wallMs: number) => readonly string[];
 
 /** A name made safe for a header's value: what is not printable ASCII is percent-encoded. */
 export function headerSafe(name: string): string {

@@ -31,6 +31,8 @@ const JSON_ROUTES: readonly JsonRoute[] = [
   { route: ROUTES.chat, required: { name: "messages", kind: "array" }, shape: "chat" },
   { route: ROUTES.completions, required: { name: "prompt", kind: "string or array" }, shape: "chat" },
   { route: ROUTES.embeddings, required: { name: "input", kind: "string or array" }, shape: "chat" },
+  { route: ROUTES.messages, required: { name: "messages", kind: "array" }, shape: "messages" },
+  { route: ROUTES.countTokens, required: { name: "messages", kind: "array" }, shape: "messages" },
 ];
 
 export interface JsonRoutesOptions {

@@ -8,6 +8,7 @@ import { ConverseStream } from "./stream.ts";
 
 export const bedrock: Dialect = {
   native: false,
+  streamType: "application/vnd.amazon.eventstream",
   chat: {
     encode: converseRequest,
     decode: converseAnswer,

@@ -1,0 +1,150 @@
+// What a provider's entry in the configuration means on the wire: paths, headers, signatures, and the way that each kind
+// of request takes into its language.
+import type { Provider } from "../config/config.ts";
+import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
+import { assert } from "../errors.ts";
+import type { Passage, TargetLanguage } from "../gateway/passage.ts";
+import type { Route } from "../gateway/request.ts";
+import type { Signer, UpstreamTarget } from "../gateway/upstream-target.ts";
+import { sigV4Crypto } from "../upstream/sigv4-crypto.ts";
+import {
+  CLIENT_DIALECTS,
+  DIALECTS,
+  SigV4Signer,
+  type Dialect,
+  type DialectTarget,
+} from "../../providers/dialects/index.ts";
+
+const STREAM_TYPE = "text/event-stream";
+const USER_AGENT = "sluice/0.1";
+
+function dialectOf(provider: Provider): Dialect {
+  const dialect = DIALECTS.get(provider.dialect);
+  assert(dialect !== undefined, "a provider's language is one of the register");
+  return dialect;
+}
+
+/** The paths of routes that can be passed on as they are. */
+const ROUTE_PATHS: Readonly<Partial<Record<Endpoint, string>>> = {
+  chat: "/chat/completions",
+  completions: "/completions",
+  embeddings: "/embeddings",
+  messages: "/messages",
+  count_tokens: "/messages/count_tokens",
+  responses: "/responses",
+};
+
+/** Kinds of requests in other clients' languages, which any chat can serve. */
+const TRANSLATED: readonly string[] = [...CLIENT_DIALECTS.keys(), "count_tokens"];
+
+/** What requests may ask of the provider: what it has, and what can be translated into its chat. null: anything. */
+export function endpointsOf(provider: Provider): ReadonlySet<string> | null {
+  const { endpoints } = provider;
+  if (endpoints === null && dialectOf(provider).native) return null;
+  const all: readonly Endpoint[] = endpoints === null ? ["chat"] : [...endpoints];
+  const served = all.filter((endpoint) => endpoint === "chat" || passedPath(provider, "", endpoint) !== null);
+  return new Set<string>(served.includes("chat") ? [...served, ...TRANSLATED] : served);
+}
+
+/** The path below the base URL of a route that is passed on as it is; null when the provider's language has none. */
+function passedPath(provider: Provider, model: string, endpoint: Endpoint): string | null {
+  const own = provider.paths[endpoint]?.replaceAll("{model}", () => encodeURIComponent(model));
+  if (own !== undefined) return own;
+  const route = ROUTE_PATHS[endpoint] ?? `/${endpoint}`;
+  const target: DialectTarget = { ...about(provider, model), createdSeconds: 0, id: "" };
+  return dialectOf(provider).path(route, target);
+}
+
+function about(provider: Provider, model: string): TargetLanguage["about"] {
+  const maxOutputTokens = provider.models.get(model)?.maxOutputTokens ?? null;
+  return {
+    model,
+    baseUrl: provider.baseUrl,
+    options: provider.options,
+    provider: provider.name,
+    errorHints: provider.errorHints,
+    quirks: provider.quirks,
+    ...(maxOutputTokens === null ? {} : { maxOutputTokens }),
+  };
+}
+
+/** A path below the base URL as one on the origin, with what the configuration adds to the query. */
+function belowBase(provider: Provider, base: URL): (path: string) => string {
+  const prefix = base.pathname === "/" ? "" : base.pathname;
+  const query = new URLSearchParams(provider.query).toString();
+  return (path) => `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;
+}
+
+/** Path and query per kind of route that passes as bytes. */
+export function pathsOf(provider: Provider, model: string, base: URL): UpstreamTarget["paths"] {
+  const below = belowBase(provider, base);
+  const pathOf = (endpoint: Route["kind"]): string =>
+    below(passedPath(provider, model, endpoint) ?? ROUTE_PATHS[endpoint] ?? "/");
+  return {
+    chat: pathOf("chat"),
+    completions: pathOf("completions"),
+    embeddings: pathOf("embeddings"),
+    messages: pathOf("messages"),
+    count_tokens: pathOf("count_tokens"),
+  };
+}
+
+/** The provider's language as requests to one of its models need it. */
+export function languageOf(provider: Provider, model: string, base: URL): TargetLanguage {
+  const dialect = dialectOf(provider);
+  const below = belowBase(provider, base);
+  const isPathFixed = dialect.native || provider.paths.chat !== undefined;
+  return {
+    passages: passagesOf(provider, dialect),
+    about: about(provider, model),
+    chatPath: isPathFixed ? pathsOf(provider, model, base).chat : null,
+    below,
+    streamType: dialect.streamType ?? STREAM_TYPE,
+  };
+}
+
+function passagesOf(provider: Provider, dialect: Dialect): TargetLanguage["passages"] {
+  const passages: { [Kind in Route["kind"]]?: Passage } = {};
+  if (!dialect.native || hasRequestQuirks(provider)) {
+    passages.chat = { kind: "translated", dialect: dialect.chat, client: null };
+  }
+  const messages = CLIENT_DIALECTS.get("messages") ?? null;
+  passages.messages = { kind: "translated", dialect: dialect.chat, client: messages };
+  passages.count_tokens = { kind: "counted" };
+  return passages;
+}
+
+/** Whether requests have to be written anew for the provider, though it speaks the clients' language. */
+function hasRequestQuirks({ quirks }: Provider): boolean {
+  const { streamOptions: _spliced, ...others } = quirks;
+  return Object.values(others).some((quirk) => quirk !== undefined);
+}
+
+/** Everything that is the same for each request to a provider, secrets included. */
+export function requestHeaders(provider: Provider, accept: string): string[] {
+  const headers = new Map([
+    ["content-type", "application/json"],
+    ["accept", accept],
+    // Compressed answers would have to be decoded to be understood.
+    ["accept-encoding", "identity"],
+    ["user-agent", USER_AGENT],
+  ]);
+  const { auth, apiKey } = provider;
+  if (apiKey !== null && auth.kind === "header") headers.set(auth.header, `${auth.prefix}${apiKey}`);
+  if (apiKey !== null && auth.kind === "sigv4") headers.set("authorization", `Bearer ${apiKey}`);
+  for (const [name, value] of Object.entries(provider.headers)) headers.set(name, value);
+  return [...headers].flat();
+}
+
+/** Signs requests of providers that want it and have no key to be shown instead. */
+export function signerOf({ auth, apiKey, options }: Provider, base: URL): Signer | null {
+  if (auth.kind !== "sigv4" || auth.credentials === null || apiKey !== null) return null;
+  const { accessKeyId, secretAccessKey, sessionToken } = auth.credentials;
+  const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) };
+  const scope = { region: options["region"] ?? "", service: auth.service };
+  const signer = new SigV4Signer(credentials, scope, sigV4Crypto);
+  return (path, body, wallMs) => {
+    const request = { method: "POST", url: `${base.origin}${path}`, headers: {}, body };
+    return Object.entries(signer.sign(request, wallMs)).flat();
+  };
+}

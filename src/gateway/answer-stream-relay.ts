@@ -1,0 +1,96 @@
+// Relays an event stream that has to be read and written anew. It follows the same course as the relay that passes
+// bytes through: nothing goes out before the first event, a failure before it leaves another target to try, one after
+// it ends the stream without its end mark.
+import { GatewayError } from "../errors.ts";
+import type { Usage } from "../observe/events.ts";
+import type { AnswerContext } from "./answer-error.ts";
+import type { AnswerStream } from "./answer-stream.ts";
+import { EventWriter } from "./event-writer.ts";
+import type { Relay, RelayHost } from "./relay.ts";
+
+export class AnswerStreamRelay implements Relay {
+  readonly #host: RelayHost;
+  readonly #context: AnswerContext;
+  readonly #stream: AnswerStream;
+  readonly #writer: EventWriter;
+  #isBegun = false;
+  #isOver = false;
+
+  constructor(host: RelayHost, context: AnswerContext, stream: AnswerStream) {
+    this.#host = host;
+    this.#context = context;
+    this.#stream = stream;
+    this.#writer = new EventWriter(host.response, () => host.pause());
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#isOver) return;
+    const text = this.#stream.push(chunk);
+    if (this.#stream.failure() !== null) this.#fail(text);
+    else if (this.#stream.finished()) this.#finish(text);
+    else if (text.length > 0) this.#send(text);
+    else if (this.#isBegun) this.#send(this.#stream.ping());
+  }
+
+  end(): void {
+    if (!this.#isOver) this.#finish("");
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#writer.flush();
+  }
+
+  usage(): Usage | null {
+    return this.#stream.usage();
+  }
+
+  outputTokens(): number {
+    return this.#stream.outputTokens();
+  }
+
+  lastWords(error: GatewayError): string {
+    return this.#stream.lastWords(error);
+  }
+
+  #send(text: string | Buffer): void {
+    if (text.length === 0) return;
+    this.#begin();
+    this.#writer.write(bytesOf(text));
+  }
+
+  #begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#host.begin(null);
+  }
+
+  #finish(last: string | Buffer): void {
+    const rest = this.#stream.end();
+    if (this.#stream.failure() !== null) {
+      this.#fail(last);
+      return;
+    }
+    this.#isOver = true;
+    this.#begin();
+    if (last.length > 0) this.#writer.write(bytesOf(last));
+    this.#writer.end(bytesOf(rest));
+    this.#host.done();
+  }
+
+  /** What was read before the failure still goes out if the answer had begun; the host adds the error. */
+  #fail(last: string | Buffer): void {
+    this.#isOver = true;
+    if (this.#isBegun && last.length > 0) this.#writer.write(bytesOf(last));
+    this.#host.fail(this.#stream.failure() ?? this.#unknown());
+  }
+
+  #unknown(): GatewayError {
+    const message = `Provider \`${this.#context.provider}\` broke off its answer.`;
+    return new GatewayError("stream_interrupted", message);
+  }
+}
+
+function bytesOf(text: string | Buffer): Buffer {
+  return typeof text === "string" ? Buffer.from(text) : text;
+}

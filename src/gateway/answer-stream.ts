@@ -1,0 +1,97 @@
+// An event stream on its way through another language: provider's bytes in, client's bytes out. The relay decides when
+// the answer begins and ends; an answer stream only reads and writes.
+import { sseFrame, type ClientStream, type DialectStream } from "../../providers/dialects/index.ts";
+import { isObject, readArray, readObject, type Json } from "../../providers/dialects/json.ts";
+import type { GatewayError } from "../errors.ts";
+import type { Usage } from "../observe/events.ts";
+
+export interface AnswerStream {
+  /** What the client gets for these bytes; empty when they complete nothing. */
+  push(bytes: Buffer): string | Buffer;
+  /** The provider's bytes have ended, or nothing worth waiting for follows: the rest, with the end mark unless it failed. */
+  end(): string | Buffer;
+  /** Why the stream failed, once it has. */
+  failure(): GatewayError | null;
+  /** The provider's end mark has been seen. */
+  finished(): boolean;
+  /** The client's last event when the stream breaks off; empty to leave that to the route. */
+  lastWords(error: GatewayError): string;
+  /** An event that means nothing and keeps the client waiting; empty where the language has none. */
+  ping(): string;
+  usage(): Usage | null;
+  /** About how many tokens were produced so far. */
+  outputTokens(): number;
+}
+
+const DONE = sseFrame("[DONE]");
+const CHARACTERS_PER_TOKEN = 4;
+
+/** Reads with the provider's dialect and writes chat chunks, or with `client` its language's events. */
+export class TranslatedStream implements AnswerStream {
+  readonly #stream: DialectStream;
+  readonly #client: ClientStream | null;
+  #characters = 0;
+
+  constructor(stream: DialectStream, client: ClientStream | null) {
+    this.#stream = stream;
+    this.#client = client;
+  }
+
+  push(bytes: Buffer): string {
+    return this.#write(this.#stream.push(bytes));
+  }
+
+  end(): string {
+    const rest = this.#write(this.#stream.end());
+    if (this.#stream.failure() !== null) return rest;
+    return rest + (this.#client === null ? DONE : this.#client.end());
+  }
+
+  failure(): GatewayError | null {
+    return this.#stream.failure();
+  }
+
+  finished(): boolean {
+    return this.#stream.finished();
+  }
+
+  lastWords(error: GatewayError): string {
+    return this.#client?.fail(error) ?? "";
+  }
+
+  ping(): string {
+    return this.#client?.ping() ?? "";
+  }
+
+  usage(): Usage | null {
+    return this.#stream.usage();
+  }
+
+  outputTokens(): number {
+    return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+  }
+
+  #write(chunks: readonly Json[]): string {
+    let text = "";
+    for (const chunk of chunks) {
+      this.#characters += generatedCharacters(chunk);
+      text += this.#client === null ? sseFrame(JSON.stringify(chunk)) : this.#client.push(chunk);
+    }
+    return text;
+  }
+}
+
+/** How much generated text a chunk carries: content, reasoning and tools' arguments. */
+function generatedCharacters(chunk: Json): number {
+  let characters = 0;
+  for (const choice of readArray(chunk, "choices")) {
+    const delta = readObject(choice, "delta");
+    if (delta === undefined) continue;
+    for (const value of Object.values(delta)) if (typeof value === "string") characters += value.length;
+    for (const call of readArray(delta, "tool_calls")) {
+      const called = isObject(call) ? readObject(call, "function")?.["arguments"] : undefined;
+      if (typeof called === "string") characters += called.length;
+    }
+  }
+  return characters;
+}

@@ -1,0 +1,40 @@
+// How a request of one kind reaches one model: as the client's own bytes where provider and client speak chat
+// completions, otherwise as one of these. Worked out once per target when the configuration is compiled.
+import type { ChatDialect, ClientDialect, DialectTarget } from "../../providers/dialects/index.ts";
+import type { Route } from "./request.ts";
+
+export type Passage = Translated | Verbatim | Counted;
+
+/** Request and answer are parsed and written anew. */
+export interface Translated {
+  readonly kind: "translated";
+  readonly dialect: ChatDialect;
+  /** The client's language; null: chat completions. */
+  readonly client: ClientDialect | null;
+}
+
+/** The provider speaks this client's language, which is not chat: bytes pass both ways and are only watched. */
+export interface Verbatim {
+  readonly kind: "verbatim";
+  /** Reads the answer for its usage and failures; null: there is nothing to be read. */
+  readonly watcher: ChatDialect | null;
+}
+
+/** The provider can't count, so the gateway tells about how many tokens a request has. */
+interface Counted {
+  readonly kind: "counted";
+}
+
+/** What a target's language means for requests to it. */
+export interface TargetLanguage {
+  /** By kind of route; the others pass as bytes. */
+  readonly passages: Readonly<Partial<Record<Route["kind"], Passage>>>;
+  /** The facts that dialects want, but for those that differ from request to request. */
+  readonly about: Omit<DialectTarget, "createdSeconds" | "id">;
+  /** Path and query on the origin for chat, where they are the same for every request. */
+  readonly chatPath: string | null;
+  /** Path and query on the origin for one that lies below the base URL. */
+  readonly below: (path: string) => string;
+  /** Content type of its streams. */
+  readonly streamType: string;
+}

@@ -1,0 +1,33 @@
+// What goes out for one attempt, and what will read its answer. Most requests are the client's bytes and have no
+// `Sending`; the others are written anew or signed here.
+import type { Clock } from "../clock.ts";
+import { assert } from "../errors.ts";
+import type { CallRequest } from "../upstream/call.ts";
+import type { AnswerContext } from "./answer-error.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Relay, RelayHost } from "./relay.ts";
+import { Translation } from "./translation.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+export interface Sending {
+  readonly request: CallRequest;
+  /** What the client has to know about how its request was changed. */
+  readonly warnings: readonly string[];
+  /** The relay for a success of the right content type. */
+  relay(host: RelayHost, context: AnswerContext): Relay;
+}
+
+/** `null`: the client's bytes go as they are. Throws a `GatewayError` for what can't be asked of this target. */
+export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clock): Sending | null {
+  const passage = target.language.passages[exchange.request.route.kind];
+  if (passage === undefined) return null;
+  assert(passage.kind === "translated", "only this kind is sent");
+  return new Translation(exchange, target, passage, clock.wallMs());
+}
+
+/** The request with its signature, where the target wants one. */
+export function signed(request: CallRequest, target: UpstreamTarget, clock: Clock): CallRequest {
+  if (target.sign === null) return request;
+  const signature = target.sign(request.path, request.body, clock.wallMs());
+  return { ...request, headers: [...request.headers, ...signature] };
+}

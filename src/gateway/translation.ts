@@ -1,0 +1,79 @@
+// One request in another language: the client's body is parsed once, read as a chat request, and written by the
+// provider's dialect for each target that needs it; the answer takes the same way back.
+import type { ClientContext, DialectTarget } from "../../providers/dialects/index.ts";
+import { readObject, type Json } from "../../providers/dialects/json.ts";
+import type { CallRequest } from "../upstream/call.ts";
+import type { AnswerContext } from "./answer-error.ts";
+import { AnswerStreamRelay } from "./answer-stream-relay.ts";
+import { TranslatedStream } from "./answer-stream.ts";
+import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Translated } from "./passage.ts";
+import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
+import { withHeaders, withPassed } from "./upstream-request.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+/** A request that is on its way to a target in the target's language. */
+export class Translation {
+  readonly request: CallRequest;
+  /** What could not be carried over, for the client. */
+  readonly warnings: readonly string[];
+  readonly #exchange: Exchange;
+  readonly #passage: Translated;
+  readonly #to: DialectTarget;
+
+  /** Throws a `GatewayError` for what can't be asked in the target's language. */
+  constructor(exchange: Exchange, target: UpstreamTarget, passage: Translated, wallMs: number) {
+    const { request } = exchange;
+    this.#exchange = exchange;
+    this.#passage = passage;
+    const { about, chatPath, below } = target.language;
+    this.#to = { ...about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
+    const asked = exchange.chatRequest(passage.client);
+    const encoded = passage.dialect.encode(askingUsage(asked.request, request.members.isStream), this.#to);
+    const { body, headers } = encoded;
+    this.warnings = [...asked.warnings, ...encoded.warnings];
+    this.request = {
+      path: chatPath ?? below(encoded.path),
+      headers: withPassed(withHeaders(target, request.members.isStream, headers), target, request.headers),
+      body:
+        typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+      timeouts: exchange.timeouts,
+      startedMs: request.receivedMs,
+    };
+  }
+
+  /** The relay for a success of the right content type. */
+  relay(host: RelayHost, context: AnswerContext): Relay {
+    const { client, dialect } = this.#passage;
+    const { members } = this.#exchange.request;
+    if (!members.isStream) return new AnswerWholeRelay(host, context, (body) => this.#convert(body));
+    const stream = dialect.stream(this.#to, client !== null || members.includeUsage);
+    const written = client === null ? null : client.stream(this.#context());
+    return new AnswerStreamRelay(host, context, new TranslatedStream(stream, written));
+  }
+
+  #convert(bytes: Buffer): ConvertedAnswer {
+    const { client, dialect } = this.#passage;
+    const answer: unknown = JSON.parse(bytes.toString("utf8"));
+    const { body, usage } = dialect.decode(answer, this.#to);
+    const written = client === null ? body : client.encode(body, this.#context());
+    return { body: Buffer.from(JSON.stringify(written)), usage };
+  }
+
+  #context(): ClientContext {
+    const { body, members } = this.#exchange.request;
+    return {
+      request: this.#exchange.parsedBody(),
+      id: this.#to.id,
+      createdSeconds: this.#to.createdSeconds,
+      inputTokens: Math.ceil(Math.max(1, body.length - members.mediaBytes) / BYTES_PER_TOKEN),
+    };
+  }
+}
+
+/** A streamed request asks the provider for usage, whether or not the client wants to see it. */
+function askingUsage(request: Json, isStream: boolean): Json {
+  if (!isStream) return request;
+  return { ...request, stream_options: { ...readObject(request, "stream_options"), include_usage: true } };
+}

@@ -1,0 +1,263 @@
+// Requests whose provider speaks another language than their client, over real HTTP before and behind.
+import { describe, expect, test } from "vitest";
+import { startGateway } from "./gateway-fixture.ts";
+import { scriptedUpstream, type Script } from "./scripted-upstream.ts";
+
+const MESSAGE = {
+  id: "msg_1",
+  type: "message",
+  role: "assistant",
+  model: "m",
+  content: [{ type: "text", text: "Hello." }],
+  stop_reason: "end_turn",
+  stop_sequence: null,
+  usage: { input_tokens: 10, output_tokens: 3 },
+};
+
+function event(value: { readonly type: string } & Record<string, unknown>): string {
+  return `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`;
+}
+
+const START = event({
+  type: "message_start",
+  message: { ...MESSAGE, content: [], stop_reason: null, usage: { input_tokens: 10, output_tokens: 1 } },
+});
+const TEXT = [
+  event({ type: "content_block_start", index: 0, content_block: { type: "text", text: "" } }),
+  event({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "Hello" } }),
+  event({ type: "content_block_delta", index: 0, delta: { type: "text_delta", text: "." } }),
+  event({ type: "content_block_stop", index: 0 }),
+].join("");
+const END = [
+  event({
+    type: "message_delta",
+    delta: { stop_reason: "end_turn", stop_sequence: null },
+    usage: { output_tokens: 3 },
+  }),
+  event({ type: "message_stop" }),
+].join("");
+const OVERLOADED = { type: "error", error: { type: "overloaded_error", message: "Overloaded" } };
+
+const whole: Script = (request) => request.answer(200, JSON.stringify(MESSAGE));
+const streamed: Script = (request) => request.streamHead().chunk(START).chunk(TEXT).chunk(END).endChunks();
+
+const CHAT = { model: "any", messages: [{ role: "user", content: "Hi" }] };
+
+async function over(...scripts: readonly Script[]) {
+  const upstream = await scriptedUpstream(...scripts);
+  const gateway = await startGateway({
+    providers: { other: upstream },
+    dialects: { other: "anthropic" },
+    config: "retry: { attempts: 1 }",
+  });
+  return { upstream, gateway };
+}
+
+describe("a chat request to a provider of another language", () => {
+  test("is written in that language, and so is its answer in the client's", async () => {
+    const { upstream, gateway } = await over(whole);
+    const answer = await gateway.ask({ ...CHAT, n: 1, max_tokens: 9 });
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      object: "chat.completion",
+      choices: [{ message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
+      usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
+    });
+    const sent = await upstream.request(0);
+    expect(sent.head).toMatch(/^POST \/v1\/messages HTTP/);
+    expect(sent.json()).toMatchObject({
+      model: "m",
+      max_tokens: 9,
+      messages: [{ role: "user", content: expect.anything() }],
+    });
+    expect((await gateway.settled()).tokens).toBe(13);
+    expect(gateway.records[0]).toMatchObject({ outcome: "ok", isUsageEstimated: false });
+  });
+
+  test("streams chunks, one usage chunk if asked for, and the end mark", async () => {
+    const { gateway } = await over(streamed);
+    const answer = await gateway.ask({ ...CHAT, stream: true, stream_options: { include_usage: true } });
+    const events = answer.body.split("\n\n").filter((line) => line !== "");
+    expect(events.at(-1)).toBe("data: [DONE]");
+    const chunks = events.slice(0, -1).map((line) => JSON.parse(line.slice("data: ".length)));
+    const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? "").join("");
+    expect(text).toBe("Hello.");
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 10, completion_tokens: 3 } });
+    expect((await gateway.settled()).tokens).toBe(13);
+  });
+
+  test("has no usage chunk if it was not asked for, and is settled with the usage all the same", async () => {
+    const { gateway } = await over(streamed);
+    const answer = await gateway.ask({ ...CHAT, stream: true });
+    expect(answer.body).not.toContain('"usage"');
+    expect(answer.body).toMatch(/data: \[DONE\]\n\n$/);
+    expect((await gateway.settled()).tokens).toBe(13);
+  });
+
+  test("is told what could not be carried over", async () => {
+    const { gateway } = await over(whole);
+    const answer = await gateway.ask({ ...CHAT, seed: 7, max_tokens: 9 });
+    expect(answer.headers["x-sluice-warning"]).toContain("seed was dropped");
+  });
+
+  test("is refused if the other language can't ask it, and takes nothing", async () => {
+    const { upstream, gateway } = await over(whole);
+    const answer = await gateway.ask({ ...CHAT, n: 3 });
+    expect(answer.status).toBe(400);
+    expect(upstream.requests).toHaveLength(0);
+    expect(await gateway.settled()).toEqual({ requests: 0, tokens: 0, concurrent: 0 });
+  });
+});
+
+describe("a failure in another language", () => {
+  test.each([
+    ["as an answer's status", (request) => request.answer(529, JSON.stringify(OVERLOADED)), 503],
+    ["as the first event", (request) => request.streamHead().chunk(event(OVERLOADED)).endChunks(), 503],
+    [
+      "right behind the first event",
+      (request) =>
+        request
+          .streamHead()
+          .chunk(START + event(OVERLOADED))
+          .endChunks(),
+      503,
+    ],
+    ["as an empty stream", (request) => request.streamHead().endChunks(), 502],
+    ["as something else than JSON", (request) => request.answer(200, "<html>"), 502],
+  ] satisfies [string, Script, number][])("%s keeps its status", async (_name, script, status) => {
+    const { gateway } = await over(script);
+    const answer = await gateway.ask({ ...CHAT, stream: !_name.includes("JSON") });
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { message: expect.any(String) } });
+    await gateway.settled();
+  });
+
+  test("leads to the next target, which may speak yet another language", async () => {
+    const first = await scriptedUpstream((request) => request.answer(529, JSON.stringify(OVERLOADED)));
+    const second = await scriptedUpstream((request) =>
+      request.answer(
+        200,
+        JSON.stringify({
+          candidates: [{ content: { role: "model", parts: [{ text: "Hi." }] }, finishReason: "STOP" }],
+          usageMetadata: { promptTokenCount: 4, candidatesTokenCount: 2 },
+        }),
+      ),
+    );
+    const gateway = await startGateway({
+      providers: { first, second },
+      dialects: { first: "anthropic", second: "gemini" },
+    });
+    const answer = await gateway.ask(CHAT);
+    expect(JSON.parse(answer.body)).toMatchObject({ choices: [{ message: { content: "Hi." } }] });
+    expect(answer.headers["x-sluice-provider"]).toBe("second");
+    expect((await gateway.settled()).tokens).toBe(6);
+  });
+
+  test("in the middle of a stream ends it with an error event and without the end mark", async () => {
+    const { upstream, gateway } = await over((request) => request.streamHead().chunk(START).chunk(TEXT));
+    const client = gateway.ask({ ...CHAT, stream: true });
+    (await upstream.request(0)).chunk(event(OVERLOADED)).endChunks();
+    const answer = await client;
+    expect(answer.status).toBe(200);
+    expect(answer.body).toContain('data: {"error":');
+    expect(answer.body).not.toContain("[DONE]");
+    await gateway.settled();
+  });
+
+  test("is an end before the answer was complete", async () => {
+    const { gateway } = await over((request) => request.streamHead().chunk(START).chunk(TEXT).endChunks());
+    const answer = await gateway.ask({ ...CHAT, stream: true });
+    expect(answer.body).toContain("stream_interrupted");
+    expect(answer.body).not.toContain("[DONE]");
+    const used = await gateway.settled();
+    expect(used.tokens).toBeGreaterThan(0);
+  });
+});
+
+describe("a Messages client", () => {
+  const ASK = { model: "any", max_tokens: 50, messages: [{ role: "user", content: "Hi" }] };
+  const HEAD = { id: "c1", object: "chat.completion.chunk", created: 1, model: "m" };
+  const chunk = (delta: object, finish: string | null = null): string =>
+    `data: ${JSON.stringify({ ...HEAD, choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+
+  test("gets a message from a provider of chat completions", async () => {
+    const upstream = await scriptedUpstream((request) =>
+      request.answer(
+        200,
+        JSON.stringify({
+          id: "c1",
+          object: "chat.completion",
+          choices: [{ index: 0, message: { role: "assistant", content: "Hi." }, finish_reason: "stop" }],
+          usage: { prompt_tokens: 5, completion_tokens: 2, total_tokens: 7 },
+        }),
+      ),
+    );
+    const gateway = await startGateway({ providers: { chat: upstream } });
+    const answer = await gateway.ask(ASK, "/v1/messages?beta=true");
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      type: "message",
+      content: [{ type: "text", text: "Hi." }],
+      stop_reason: "end_turn",
+      usage: { input_tokens: 5, output_tokens: 2 },
+    });
+    expect((await upstream.request(0)).json()).toMatchObject({ model: "m", max_completion_tokens: 50 });
+    expect((await gateway.settled()).tokens).toBe(7);
+  });
+
+  test("gets named events that begin, grow and stop blocks", async () => {
+    const upstream = await scriptedUpstream((request) =>
+      request
+        .streamHead()
+        .chunk(chunk({ role: "assistant", content: "" }) + chunk({ content: "Hi." }) + chunk({}, "stop"))
+        .chunk("data: [DONE]\n\n")
+        .endChunks(),
+    );
+    const gateway = await startGateway({ providers: { chat: upstream } });
+    const answer = await gateway.ask({ ...ASK, stream: true }, "/v1/messages");
+    const names = [...answer.body.matchAll(/^event: (.*)$/gm)].map(([, name]) => name);
+    expect(names).toEqual([
+      "message_start",
+      "content_block_start",
+      "content_block_delta",
+      "content_block_stop",
+      "message_delta",
+      "message_stop",
+    ]);
+    expect((await upstream.request(0)).json()).toMatchObject({ stream_options: { include_usage: true } });
+    await gateway.settled();
+  });
+
+  test("is told in its own shape how a stream broke off", async () => {
+    const upstream = await scriptedUpstream((request) =>
+      request
+        .streamHead()
+        .chunk(chunk({ role: "assistant", content: "Hi" }))
+        .endChunks(),
+    );
+    const gateway = await startGateway({ providers: { chat: upstream } });
+    const answer = await gateway.ask({ ...ASK, stream: true }, "/v1/messages");
+    expect(answer.body).toMatch(
+      /event: error\ndata: \{"type":"error","error":\{"type":"api_error"[^\n]*\}\n\n$/,
+    );
+    expect(answer.body).not.toContain("message_stop");
+    await gateway.settled();
+  });
+
+  test("gets a count of tokens, which takes nothing", async () => {
+    const upstream = await scriptedUpstream((request) => request.answer(500, "{}"));
+    const gateway = await startGateway({ providers: { chat: upstream } });
+    const answer = await gateway.ask(ASK, "/v1/messages/count_tokens");
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toEqual({ input_tokens: expect.any(Number) });
+    expect(await gateway.settled()).toEqual({ requests: 0, tokens: 0, concurrent: 0 });
+    expect(upstream.requests).toHaveLength(0);
+  });
+
+  test("is refused in its own shape", async () => {
+    const gateway = await startGateway({ providers: { chat: { port: 1 } } });
+    const answer = await gateway.ask({ ...ASK, model: "nobody" }, "/v1/messages");
+    expect(answer.status).toBe(404);
+    expect(JSON.parse(answer.body)).toMatchObject({ type: "error", error: { type: "not_found_error" } });
+  });
+});
