@@ -12,7 +12,7 @@ const picture = fc
   .map((url) => ({ type: "image_url", image_url: { url } }));
 const parts = fc
   .tuple(words, fc.array(picture, { minLength: 1, maxLength: 2 }))
-  .map(([text, pictures]) => new Array<Json>({ type: "text", text }).concat(pictures));
+  .map(([text, pictures]): Json[] => [{ type: "text", text }, pictures].flat());
 const thinking = fc.array(
   fc.oneof(
     fc.record({ type: fc.constant("thinking"), thinking: words, signature: words }),

@@ -40,6 +40,7 @@ describe("events", () => {
         ["", "b"],
       ],
     ],
+    ["CRLF between the lines of an event", "event: x\r\ndata: a\r\ndata: b\r\n\r\n", [["x", "a\nb"]]],
     [
       "mixed line ends",
       "event: x\rdata: a\r\n\ndata: b\n\r",
