@@ -17,6 +17,10 @@ export interface LoadResult {
   readonly p99Ms: number;
 }
 
+export function isLoadResult(value: unknown): value is LoadResult {
+  return typeof value === "object" && value !== null && "p99Ms" in value;
+}
+
 /** The client key that the benchmarked gateway asks for. */
 export const CLIENT_KEY = "sk-bench-client-key";
 

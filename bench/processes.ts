@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
-import type { Load, LoadResult } from "./load.ts";
+import { isLoadResult, type Load, type LoadResult } from "./load.ts";
 
 const DEADLINE_MS = 60_000;
 
@@ -74,14 +74,33 @@ async function firstMatch(child: ChildProcess, pattern: RegExp): Promise<string>
   }
 }
 
-/** Runs the driver once. */
-export async function drive(load: Load): Promise<LoadResult> {
-  const child = spawn(process.execPath, [`${import.meta.dirname}/driver.ts`, JSON.stringify(load)], {
-    stdio: ["ignore", "pipe", "inherit"],
+/** Keeps streams open at a port; the answer lets go of them. Resolves once all have begun. */
+export async function holdStreams(port: number, streams: number): Promise<() => Promise<void>> {
+  const child = spawn(process.execPath, [`${import.meta.dirname}/hold.ts`, String(port), String(streams)], {
+    stdio: ["pipe", "pipe", "inherit"],
   });
+  await firstMatch(child, /^(held)$/);
+  return async () => {
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.stdin?.end();
+    await gone;
+  };
+}
+
+/** Runs a script that prints one line of JSON. */
+export async function runJson(args: readonly string[]): Promise<unknown> {
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   const chunks: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
   const code = await new Promise((resolve) => child.once("close", resolve));
-  if (code !== 0) throw new Error(`The driver ended with ${String(code)}.`);
+  if (code !== 0) throw new Error(`${args[0]} ended with ${String(code)}.`);
   return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/** Runs the driver once. */
+export async function drive(load: Load): Promise<LoadResult> {
+  const result = await runJson([`${import.meta.dirname}/driver.ts`, JSON.stringify(load)]);
+  if (!isLoadResult(result)) throw new Error("The driver said something else.");
+  if (result.failed > 0) throw new Error(`${result.failed} requests failed: ${result.firstFailure}`);
+  return result;
 }

@@ -1,0 +1,137 @@
+// `npm run bench`: Sluice beside the limit of its stack, in one run. A bare relay (relay.ts) and Sluice with everything on
+// (client key, plan, three durable buckets, settle, metrics) are driven in turn, again and again; what is compared is
+// the CPU time per request of each process, as the kernel counts it. Ratios of neighbouring runs are what to look at:
+// they survive a machine that is busy with other things, single figures don't.
+//
+//   npm run bench [-- --quick]
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import { performance } from "node:perf_hooks";
+import type { LoadResult } from "./load.ts";
+import { drive, holdStreams, runJson, Served } from "./processes.ts";
+import { sluiceConfig } from "./sluice-config.ts";
+
+const HERE = import.meta.dirname;
+const MAIN = join(HERE, "../src/main.ts");
+const LISTENS = /listens on http:\/\/127\.0\.0\.1:(\d+)/;
+
+const isQuick = process.argv.includes("--quick");
+const ROUNDS = isQuick ? 3 : 9;
+const REQUESTS = isQuick ? 4000 : 12_000;
+const WARM_UP = isQuick ? 6000 : 20_000;
+const CONNECTIONS = 64;
+const STREAMS = isQuick ? 500 : 2000;
+const STARTS = isQuick ? 3 : 7;
+
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+function row(what: string, value: string, target = ""): void {
+  console.log(`${what.padEnd(58)}${value.padStart(16)}${target === "" ? "" : `   target ${target}`}`);
+}
+
+/** CPU time per request of a server under full load, in microseconds, and what the clients saw. */
+async function cost(
+  server: Served,
+  isStream: boolean,
+  requests: number,
+): Promise<LoadResult & { cpuMicros: number }> {
+  const before = server.cpuMicros();
+  const result = await drive({ port: server.port, connections: CONNECTIONS, requests, isStream });
+  return { ...result, cpuMicros: (server.cpuMicros() - before) / result.requests };
+}
+
+async function compareCost(relay: Served, sluice: Served, isStream: boolean): Promise<void> {
+  for (const server of [relay, sluice]) await cost(server, isStream, WARM_UP);
+  const [ratios, relayCpu, sluiceCpu, rates]: [number[], number[], number[], number[]] = [[], [], [], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const bare = await cost(relay, isStream, REQUESTS);
+    const full = await cost(sluice, isStream, REQUESTS);
+    ratios.push(bare.cpuMicros / full.cpuMicros);
+    relayCpu.push(bare.cpuMicros);
+    sluiceCpu.push(full.cpuMicros);
+    rates.push(full.requests / full.seconds);
+  }
+  const shape = isStream ? "30-chunk stream" : "500-byte answer";
+  row(`${shape}: bare relay, CPU per request`, `${median(relayCpu).toFixed(1)} µs`);
+  row(`${shape}: Sluice, CPU per request`, `${median(sluiceCpu).toFixed(1)} µs`);
+  row(`${shape}: Sluice, requests per second`, median(rates).toFixed(0));
+  row(`${shape}: requests per CPU-second, Sluice / bare relay`, median(ratios).toFixed(2), "≥ 0.75");
+}
+
+/** What Sluice adds to an answer's time when it is not busy: one request at a time, beside the same without it. */
+async function compareLatency(upstream: Served, relay: Served, sluice: Served): Promise<void> {
+  const requests = isQuick ? 1000 : 4000;
+  const ask = (server: Served): Promise<LoadResult> =>
+    drive({ port: server.port, connections: 1, requests, isStream: false });
+  const [direct, bare, full] = [await ask(upstream), await ask(relay), await ask(sluice)];
+  row("added latency of the bare relay, p50", `${(bare.p50Ms - direct.p50Ms).toFixed(3)} ms`);
+  row("added latency of Sluice, p50", `${(full.p50Ms - direct.p50Ms).toFixed(3)} ms`);
+  row("added latency of the bare relay, p99", `${(bare.p99Ms - direct.p99Ms).toFixed(3)} ms`);
+  row("added latency of Sluice, p99", `${(full.p99Ms - direct.p99Ms).toFixed(3)} ms`);
+}
+
+/** Memory per open stream. The server is warm, so that its heap has grown to what load needs. */
+async function measureMemory(name: string, server: Served, target: string): Promise<void> {
+  await drive({ port: server.port, connections: CONNECTIONS, requests: WARM_UP, isStream: true });
+  const before = server.memoryBytes();
+  const letGo = await holdStreams(server.port, STREAMS);
+  const perStream = (server.memoryBytes() - before) / STREAMS;
+  await letGo();
+  row(`${name}: memory per open stream at ${STREAMS}`, `${(perStream / 1024).toFixed(1)} KB`, target);
+}
+
+async function measureStart(config: string): Promise<void> {
+  const times: number[] = [];
+  for (let i = 0; i < STARTS; i++) {
+    const startedMs = performance.now();
+    const server = await Served.start([MAIN, "start", "--config", config], LISTENS);
+    times.push(performance.now() - startedMs);
+    await server.stop();
+  }
+  row("start-up, from the command to listening", `${median(times).toFixed(0)} ms`);
+}
+
+function numberAt(value: unknown, name: string): number {
+  const found: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return typeof found === "number" ? found : Number.NaN;
+}
+
+async function measureTake(): Promise<void> {
+  const result = await runJson([join(HERE, "take.ts"), isQuick ? "100" : "1000"]);
+  row("take over three buckets", `${numberAt(result, "takeNs").toFixed(0)} ns`, "≤ 2000 ns");
+  row("reserve and settle over three buckets", `${numberAt(result, "reserveSettleNs").toFixed(0)} ns`);
+}
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  const started: Served[] = [];
+  const start = async (...args: Parameters<typeof Served.start>): Promise<Served> => {
+    const server = await Served.start(...args);
+    started.push(server);
+    return server;
+  };
+  const config = join(folder, "sluice.yaml");
+  try {
+    const upstream = await start([join(HERE, "upstream.ts")]);
+    writeFileSync(config, sluiceConfig(upstream.port, join(folder, "data")));
+    console.log(
+      `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model.trim()}, ${isQuick ? "quick" : "full"}\n`,
+    );
+    await measureTake();
+    await measureStart(config);
+    const relay = await start([join(HERE, "relay.ts"), String(upstream.port)]);
+    const sluice = await start([MAIN, "start", "--config", config], LISTENS);
+    await compareLatency(upstream, relay, sluice);
+    for (const isStream of [false, true]) await compareCost(relay, sluice, isStream);
+    await measureMemory("bare relay", relay, "");
+    await measureMemory("Sluice", sluice, "≤ 40 KB");
+  } finally {
+    for (const server of started) await server.stop();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+await main();
