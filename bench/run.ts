@@ -73,13 +73,15 @@ async function compareLatency(upstream: Served, relay: Served, sluice: Served): 
   row("added latency of Sluice, p99", `${(full.p99Ms - direct.p99Ms).toFixed(3)} ms`);
 }
 
-/** Memory per open stream. The server is warm, so that its heap has grown to what load needs. */
-async function measureMemory(name: string, server: Served, target: string): Promise<void> {
-  await drive({ port: server.port, connections: CONNECTIONS, requests: WARM_UP, isStream: true });
+/** Memory per open stream: what `STREAMS` more cost a fresh process that holds some already. */
+async function measureMemory(name: string, server: Served, target = ""): Promise<void> {
+  await drive({ port: server.port, connections: CONNECTIONS, requests: 2000, isStream: true });
+  const letFirstGo = await holdStreams(server.port, STREAMS / 4);
   const before = server.memoryBytes();
   const letGo = await holdStreams(server.port, STREAMS);
   const perStream = (server.memoryBytes() - before) / STREAMS;
   await letGo();
+  await letFirstGo();
   row(`${name}: memory per open stream at ${STREAMS}`, `${(perStream / 1024).toFixed(1)} KB`, target);
 }
 
@@ -124,10 +126,10 @@ async function main(): Promise<void> {
     await measureStart(config);
     const relay = await start([join(HERE, "relay.ts"), String(upstream.port)]);
     const sluice = await start([MAIN, "start", "--config", config], LISTENS);
+    await measureMemory("bare relay", relay);
+    await measureMemory("Sluice", sluice, "≤ 40 KB");
     await compareLatency(upstream, relay, sluice);
     for (const isStream of [false, true]) await compareCost(relay, sluice, isStream);
-    await measureMemory("bare relay", relay, "");
-    await measureMemory("Sluice", sluice, "≤ 40 KB");
   } finally {
     for (const server of started) await server.stop();
     rmSync(folder, { recursive: true });

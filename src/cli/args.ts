@@ -1,5 +1,5 @@
 // The command line: which command, with which options. A table says what there is; the usage text, the parsing and the
-// "did you mean" all read it. `main.ts` does
+// "did you mean" all read it. `program.ts` does
 //
 //   const parsed = parseCommandLine(process.argv.slice(2));
 //   if (parsed.kind === "text") { process.stdout.write(parsed.text); return; }

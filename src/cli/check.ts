@@ -1,5 +1,5 @@
 // `sluice check`: reads the configuration as a start would, and says either what it amounts to or all that is wrong with it.
-// `main.ts` runs it with `runCheck({ file: parsed.option("config") }, shell)`, whose result is the exit code.
+// `program.ts` runs it with `runCheck({ file: parsed.option("config") }, shell)`, whose result is the exit code.
 import type { Config, LimitSpec, Provider } from "../config/config.ts";
 import { describeLimit } from "../config/limits.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";

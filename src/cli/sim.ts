@@ -1,5 +1,5 @@
 // `sluice sim`: the pretend provider alone, for trying another gateway, a client, or several Sluices against one quota.
-// `main.ts` runs it with `runSim(parsed, output, process)`, whose result is the exit code.
+// `program.ts` runs it with `runSim(parsed, output, process)`, whose result is the exit code.
 import { GatewayError } from "../errors.ts";
 import { parseSettings } from "../simulator/settings.ts";
 import { startSimulator } from "../simulator/simulator.ts";

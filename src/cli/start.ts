@@ -1,5 +1,6 @@
 // `sluice start`: runs the gateway until a signal comes. The configuration is watched meanwhile: a valid change is put
 // in force, an invalid one is reported and the old one kept.
+import { flushCompileCache } from "node:module";
 import { hostname } from "node:os";
 import { systemClock, systemTimers } from "../clock.ts";
 import type { Config } from "../config/config.ts";
@@ -70,6 +71,8 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
   });
   const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
   shell.output.out(startBanner(config, running.port, shell.version));
+  // A process that is killed at the end would leave nothing for the next start.
+  flushCompileCache();
   let { drainMs } = config.timeouts;
   const watch = watchConfig({
     load,

@@ -1,0 +1,81 @@
+// The program: reads the command line and runs the command.
+import { parseCommandLine, type Invocation } from "./args.ts";
+import { runBackup, runRestore } from "./backup.ts";
+import { runCheck, type Output } from "./check.ts";
+import { runEvict } from "./evict.ts";
+import { runDrain } from "./drain-command.ts";
+import { probeModels } from "./probe.ts";
+import { runSim } from "./sim.ts";
+import { runStart } from "./start.ts";
+import { runLimits, runStatus } from "./status.ts";
+import { runTop } from "./top.ts";
+import { hostname } from "node:os";
+
+const VERSION = "0.1.0";
+
+const output: Output = {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+};
+
+function run(invocation: Invocation): Promise<number> {
+  const cwd = process.cwd();
+  const { env } = process;
+  switch (invocation.command) {
+    case "start":
+      return runStart(invocation, {
+        output,
+        cwd,
+        env,
+        signals: process,
+        isTerminal: process.stdout.isTTY,
+        version: VERSION,
+      });
+    case "check":
+      return runCheck(
+        { file: invocation.option("config"), cwd, env, hostName: hostname(), probe: probeModels },
+        output,
+      );
+    case "sim":
+      return runSim(invocation, output, process);
+    case "status":
+      return runStatus(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "limits":
+      return runLimits(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "drain":
+      return runDrain(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "top":
+      return runTop(invocation, {
+        ...output,
+        cwd,
+        env,
+        hostName: hostname(),
+        signals: process,
+        isTerminal: process.stdout.isTTY,
+      });
+    case "backup":
+      return runBackup(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "restore":
+      return runRestore(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "evict":
+      return runEvict(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "keys":
+      output.err(`\`sluice ${invocation.command}\` is not there yet.\n`);
+      return Promise.resolve(2);
+  }
+}
+
+/** Runs the command that the arguments ask for. Resolves with the exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const parsed = parseCommandLine(args, VERSION);
+  switch (parsed.kind) {
+    case "text":
+      output.out(parsed.text);
+      return 0;
+    case "fault":
+      output.err(parsed.text);
+      return 2;
+    case "run":
+      return run(parsed);
+  }
+}
