@@ -56,17 +56,20 @@ export interface AttemptParts {
 const JSON_TYPE = "application/json";
 const STREAM_TYPE = "text/event-stream";
 
+const NO_HEADERS: IncomingHttpHeaders = {};
+const NO_FACTS: RateLimitFacts = { requests: null, tokens: null };
+
 export class Attempt implements Receiver, RelayHost {
   readonly response: ServerResponse;
   readonly #exchange: Exchange;
   readonly #target: UpstreamTarget;
   readonly #parts: AttemptParts;
-  readonly #facts: RateLimitFacts;
+  #facts: RateLimitFacts;
   readonly #call: Call;
   readonly #sending: Sending | null;
   #relay: Relay | null = null;
   #status = 0;
-  #headers: IncomingHttpHeaders = {};
+  #headers: IncomingHttpHeaders = NO_HEADERS;
   #isBegun = false;
   #isOver = false;
   #isPaused = false;
@@ -122,6 +125,9 @@ export class Attempt implements Receiver, RelayHost {
     record.firstByteMs = this.#parts.clock.elapsedMs();
     record.status = this.#status;
     this.response.writeHead(this.#status, this.#answerHeaders(bytes));
+    // A stream may stay open for long, and this is of no more use.
+    this.#headers = NO_HEADERS;
+    this.#facts = NO_FACTS;
   }
 
   done(): void {

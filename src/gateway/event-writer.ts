@@ -1,22 +1,19 @@
 // Writes the events of a stream, those of one turn of the event loop together. Providers' events arrive in bunches: a
 // packet holds several, and writing each costs more than everything else that is done with it (30 events in one
 // packet: 20 µs less of 60). Events that come alone go out at once, before anything else happens.
-import type { AnswerSink } from "./relay.ts";
+import type { AnswerSink, RelayHost } from "./relay.ts";
 
 /** Up to here bytes go out as a string, which Node joins with the head and its framing into one write; it costs a copy. */
 const STRING_BYTES_MAX = 16 * 1024;
 
 export class EventWriter {
-  readonly #sink: AnswerSink;
-  /** Called when the client reads too slowly. */
-  readonly #onFull: () => void;
+  readonly #host: RelayHost;
   #pieces: Buffer[] = [];
   #isScheduled = false;
   #isEnded = false;
 
-  constructor(sink: AnswerSink, onFull: () => void) {
-    this.#sink = sink;
-    this.#onFull = onFull;
+  constructor(host: RelayHost) {
+    this.#host = host;
   }
 
   /** Takes whole frames; they are written at the end of this turn at the latest. */
@@ -24,27 +21,23 @@ export class EventWriter {
     this.#pieces.push(frames);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    process.nextTick(this.#flushLater);
+    process.nextTick(flushLater, this);
   }
 
   /** Writes what has been taken. */
   flush(): void {
+    this.#isScheduled = false;
     if (this.#pieces.length === 0 || this.#isEnded) return;
-    if (!sendBytes(this.#sink, this.#take())) this.#onFull();
+    if (!sendBytes(this.#host.response, this.#take())) this.#host.pause();
   }
 
   /** Ends the answer, after what has been taken and these last frames. */
   end(last: Buffer | null): void {
     if (last !== null) this.#pieces.push(last);
     this.#isEnded = true;
-    if (this.#pieces.length === 0) this.#sink.end();
-    else endWith(this.#sink, this.#take());
+    if (this.#pieces.length === 0) this.#host.response.end();
+    else endWith(this.#host.response, this.#take());
   }
-
-  readonly #flushLater = (): void => {
-    this.#isScheduled = false;
-    this.flush();
-  };
 
   #take(): Buffer {
     const [first] = this.#pieces;
@@ -52,6 +45,10 @@ export class EventWriter {
     this.#pieces = [];
     return bytes;
   }
+}
+
+function flushLater(writer: EventWriter): void {
+  writer.flush();
 }
 
 /** Writes bytes in the way that is cheaper for their number; `false`: enough for now. */

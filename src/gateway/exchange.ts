@@ -10,6 +10,8 @@ import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
 import type { Timeouts } from "../upstream/call.ts";
 
+const NO_HEADERS: readonly string[] = [];
+
 export class Exchange implements Seated {
   seat = -1;
   readonly request: RequestFacts;
@@ -19,7 +21,7 @@ export class Exchange implements Seated {
   /** Why the request can't go on, whatever comes; null while it can. */
   stopped: GatewayError | null = null;
   /** `x-ratelimit-*` of the limits that refused the request, for the error answer. */
-  limitHeaders: readonly string[] = [];
+  limitHeaders: readonly string[] = NO_HEADERS;
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
   #parsed: Json | null = null;

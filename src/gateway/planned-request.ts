@@ -90,7 +90,9 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
     };
   }
 
-  random = (): number => this.#parts.random();
+  random(): number {
+    return this.#parts.random();
+  }
 
   waitMs(target: Target<UpstreamTarget>): number {
     return this.#parts.limiter.roomMs(this.meters(target), this.ask(target, 0), this.now);

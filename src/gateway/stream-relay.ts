@@ -48,7 +48,7 @@ export class StreamRelay implements Relay {
   constructor(host: RelayHost, options: StreamOptions) {
     this.#host = host;
     this.#options = options;
-    this.#writer = new EventWriter(host.response, () => host.pause());
+    this.#writer = new EventWriter(host);
   }
 
   data(chunk: Buffer): void {

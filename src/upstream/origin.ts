@@ -2,7 +2,7 @@
 // costs 45 µs per request at 5,000 open streams; here each client carries one request at a time and the free ones
 // lie on a stack, so finding one costs nothing and the warmest is used first. Clients that lose their connection
 // while they are free are forgotten, and there are never more clients than requests running at once.
-import { Client } from "undici";
+import { buildConnector, Client } from "undici";
 
 export interface OriginOptions {
   /** For messages: the provider's name in the configuration. */
@@ -16,13 +16,15 @@ const KEEP_ALIVE_MS = 30_000;
 
 export class Origin {
   readonly provider: string;
-  readonly #url: string;
+  readonly #url: URL;
+  /** One for all connections: they share TLS sessions, so that a new one need not shake hands in full. */
+  readonly #connect = buildConnector({ allowH2: false, timeout: 0 });
   readonly #free: Client[] = [];
   #isClosed = false;
 
   constructor(options: OriginOptions) {
     this.provider = options.provider;
-    this.#url = options.url;
+    this.#url = new URL(options.url);
   }
 
   /** A client that carries nothing now. Give it back with `release`, or drop it with `discard`. */
@@ -54,11 +56,11 @@ export class Origin {
 
   #open(): Client {
     const client = new Client(this.#url, {
+      connect: this.#connect,
       // HTTP/2 is refused: one request per connection is what the stack of free clients is built on.
       allowH2: false,
       pipelining: 1,
       // All deadlines are kept by `Watch`.
-      connectTimeout: 0,
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
