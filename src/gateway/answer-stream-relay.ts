@@ -20,7 +20,7 @@ export class AnswerStreamRelay implements Relay {
     this.#host = host;
     this.#context = context;
     this.#stream = stream;
-    this.#writer = new EventWriter(host.response, () => host.pause());
+    this.#writer = new EventWriter(host);
   }
 
   data(chunk: Buffer): void {
