@@ -115,7 +115,7 @@ describe("a failed stream", () => {
       chatSse([ROLE, { error: { message: "no", code: 429 } }]),
       "provider_rate_limited",
     ],
-    ["an error as text", chatSse([ROLE, { error: "overloaded" }]), "provider_error"],
+    ["an error as text", chatSse([ROLE, { error: "overloaded" }]), "provider_overloaded"],
     [
       "event: error without an error key",
       encode(`event: error\ndata: {"message":"no","code":"overloaded"}\n\n`),
