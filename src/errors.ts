@@ -65,6 +65,15 @@ interface ErrorDetails {
   readonly status?: number;
   /** Overrides the table's retry advice to the client (`x-should-retry`). */
   readonly shouldRetry?: boolean;
+  /** The provider's own error answer. */
+  readonly answer?: ProviderAnswer;
+}
+
+/** An error as a provider answered it, which clients of the provider's own language get unchanged: they match its wording. */
+export interface ProviderAnswer {
+  readonly status: number;
+  /** JSON text. */
+  readonly body: string;
 }
 
 /** An expected failure with a code from the table. Messages are written for the caller and hold no secrets. */
@@ -77,6 +86,7 @@ export class GatewayError extends Error {
   readonly param: string | null;
   readonly retryAfterMs: number | undefined;
   readonly shouldRetry: boolean | undefined;
+  readonly answer: ProviderAnswer | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -88,6 +98,21 @@ export class GatewayError extends Error {
     this.param = details.param ?? null;
     this.retryAfterMs = details.retryAfterMs;
     this.shouldRetry = details.shouldRetry;
+    this.answer = details.answer;
+  }
+
+  /** The same error with some details changed. */
+  with(changes: ErrorDetails): GatewayError {
+    const { code, message, cause, status, param, retryAfterMs, shouldRetry, answer } = this;
+    return new GatewayError(code, message, {
+      cause,
+      status,
+      ...(param === null ? {} : { param }),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(shouldRetry === undefined ? {} : { shouldRetry }),
+      ...(answer === undefined ? {} : { answer }),
+      ...changes,
+    });
   }
 }
 

@@ -130,6 +130,13 @@ export interface Dialect {
   /** The provider speaks chat completions itself: without quirks, bytes may pass through. */
   readonly native: boolean;
   readonly chat: ChatDialect;
+  /** For requests of the language's own clients that are passed on as they are; absent: chat is its only language. */
+  readonly passed?: {
+    /** Client headers that begin with this are part of such a request. */
+    readonly headerPrefix: string;
+    /** What such requests need when the client does not send its own. */
+    headers(target: DialectTarget): Readonly<Record<string, string>>;
+  };
   /** Content type of its streams; `text/event-stream` when absent. */
   readonly streamType?: string;
   /**

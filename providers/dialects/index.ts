@@ -13,7 +13,7 @@ export type * from "./dialect.ts";
 export { rewritesRequests } from "./quirks.ts";
 export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/sigv4.ts";
 export { countTokens } from "./messages/count.ts";
-export { withoutUnsignedThinking } from "./messages/turns.ts";
+export { UNSIGNED, withoutUnsignedThinking } from "./messages/turns.ts";
 export { FrameNormaliser } from "./openai/relay.ts";
 export { THOUGHT_MARK } from "./shared/tools.ts";
 export { sseFrame } from "./sse.ts";

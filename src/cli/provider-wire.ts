@@ -3,13 +3,15 @@
 import type { Provider } from "../config/config.ts";
 import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
 import { assert } from "../errors.ts";
-import type { Passage, TargetLanguage } from "../gateway/passage.ts";
+import type { TargetLanguage, Verbatim, Watcher } from "../gateway/passage.ts";
 import type { Route } from "../gateway/request.ts";
 import type { Signer, UpstreamTarget } from "../gateway/upstream-target.ts";
+import { NOTHING_USED } from "../gateway/usage.ts";
 import { sigV4Crypto } from "../upstream/sigv4-crypto.ts";
 import {
   CLIENT_DIALECTS,
   DIALECTS,
+  rewritesRequests,
   SigV4Signer,
   type Dialect,
   type DialectTarget,
@@ -95,7 +97,7 @@ export function languageOf(provider: Provider, model: string, base: URL): Target
   const below = belowBase(provider, base);
   const isPathFixed = dialect.native || provider.paths.chat !== undefined;
   return {
-    passages: passagesOf(provider, dialect),
+    passages: passagesOf(provider, model),
     about: about(provider, model),
     chatPath: isPathFixed ? pathsOf(provider, model, base).chat : null,
     below,
@@ -103,21 +105,37 @@ export function languageOf(provider: Provider, model: string, base: URL): Target
   };
 }
 
-function passagesOf(provider: Provider, dialect: Dialect): TargetLanguage["passages"] {
-  const passages: { [Kind in Route["kind"]]?: Passage } = {};
-  if (!dialect.native || hasRequestQuirks(provider)) {
-    passages.chat = { kind: "translated", dialect: dialect.chat, client: null };
-  }
-  const messages = CLIENT_DIALECTS.get("messages") ?? null;
-  passages.messages = { kind: "translated", dialect: dialect.chat, client: messages };
-  passages.count_tokens = { kind: "counted" };
-  return passages;
+function passagesOf(provider: Provider, model: string): TargetLanguage["passages"] {
+  const dialect = dialectOf(provider);
+  const client = CLIENT_DIALECTS.get("messages") ?? null;
+  const isRewritten = !dialect.native || rewritesRequests(provider.quirks);
+  return {
+    ...(isRewritten ? { chat: { kind: "translated", dialect: dialect.chat, client: null } } : {}),
+    messages: ownMessages(provider, model, "messages") ?? {
+      kind: "translated",
+      dialect: dialect.chat,
+      client,
+    },
+    count_tokens: ownMessages(provider, model, "count_tokens") ?? { kind: "counted" },
+  };
 }
 
-/** Whether requests have to be written anew for the provider, though it speaks the clients' language. */
-function hasRequestQuirks({ quirks }: Provider): boolean {
-  const { streamOptions: _spliced, ...others } = quirks;
-  return Object.values(others).some((quirk) => quirk !== undefined);
+/** For a provider whose own language these requests are in; undefined for others. */
+function ownMessages(
+  provider: Provider,
+  model: string,
+  kind: "messages" | "count_tokens",
+): Verbatim | undefined {
+  const { chat, passed } = dialectOf(provider);
+  if (passed === undefined || passedPath(provider, model, kind) === null) return undefined;
+  const isOffered = provider.endpoints === null ? kind === "messages" : provider.endpoints.has(kind);
+  if (!isOffered) return undefined;
+  const watcher: Watcher = {
+    usage: (answer, to) => (kind === "messages" ? chat.decode(answer, to).usage : NOTHING_USED),
+    stream: (to) => chat.stream(to, true),
+  };
+  const headers = passed.headers({ ...about(provider, model), createdSeconds: 0, id: "" });
+  return { kind: "verbatim", watcher, headerPrefix: passed.headerPrefix, headers };
 }
 
 /** Everything that is the same for each request to a provider, secrets included. */

@@ -3,6 +3,7 @@
 import { sseFrame, type ClientStream, type DialectStream } from "../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../providers/dialects/json.ts";
 import type { GatewayError } from "../errors.ts";
+import { FrameBuffer } from "./frame-buffer.ts";
 import type { Usage } from "../observe/events.ts";
 
 export interface AnswerStream {
@@ -78,6 +79,58 @@ export class TranslatedStream implements AnswerStream {
       text += this.#client === null ? sseFrame(JSON.stringify(chunk)) : this.#client.push(chunk);
     }
     return text;
+  }
+}
+
+/** Passes whole frames on as they are and reads along. */
+export class WatchedStream implements AnswerStream {
+  readonly #watched: DialectStream;
+  readonly #buffer = new FrameBuffer();
+  /** The frames with which the provider reported its failure. */
+  #lastWords = "";
+  #characters = 0;
+
+  constructor(watched: DialectStream) {
+    this.#watched = watched;
+  }
+
+  push(bytes: Buffer): string | Buffer {
+    // What is read along is copied where it is kept, so the bytes can be passed on.
+    for (const chunk of this.#watched.push(bytes)) this.#characters += generatedCharacters(chunk);
+    const frames = this.#buffer.push(bytes) ?? "";
+    if (this.failure() === null) return frames;
+    this.#lastWords = frames.toString();
+    return "";
+  }
+
+  end(): string | Buffer {
+    this.#watched.end();
+    const rest = this.#buffer.takeRest();
+    return rest === null || this.failure() !== null ? "" : `${rest.toString().trimEnd()}\n\n`;
+  }
+
+  failure(): GatewayError | null {
+    return this.#watched.failure();
+  }
+
+  finished(): boolean {
+    return this.#watched.finished();
+  }
+
+  lastWords(error: GatewayError): string {
+    return error === this.failure() ? this.#lastWords : "";
+  }
+
+  ping(): string {
+    return "";
+  }
+
+  usage(): Usage | null {
+    return this.#watched.usage();
+  }
+
+  outputTokens(): number {
+    return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
   }
 }
 

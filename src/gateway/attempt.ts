@@ -195,7 +195,7 @@ export class Attempt implements Receiver, RelayHost {
     const type = context.headers["content-type"] ?? "";
     const isStreamed = type.startsWith(this.#target.language.streamType);
     if (context.status >= 300 || members.isStream !== isStreamed || type.startsWith("text/html")) {
-      return new ErrorRelay(host, context);
+      return new ErrorRelay(host, context, this.#sending?.keepsErrors);
     }
     if (this.#sending !== null) return this.#sending.relay(host, context);
     if (members.isStream) return new StreamRelay(host, { context, includeUsage: members.includeUsage });
@@ -209,6 +209,7 @@ export class Attempt implements Receiver, RelayHost {
     if (request.members.isStream) headers.push("cache-control", "no-cache");
     if (bytes !== null) headers.push("content-length", String(bytes));
     headers.push("x-request-id", request.id, ...this.#target.answerHeaders);
+    if (request.route.kind === "messages") headers.push("request-id", request.id);
     headers.push("x-sluice-attempts", String(record.attempts));
     if (this.#sending !== null) addWarnings(headers, this.#sending.warnings);
     addLimitHeaders(headers, this.#facts);

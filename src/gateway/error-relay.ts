@@ -8,12 +8,15 @@ export class ErrorRelay implements Relay {
   readonly #host: RelayHost;
   readonly #context: AnswerContext;
   readonly #chunks: Buffer[] = [];
+  readonly #keepsBody: boolean;
   #bytes = 0;
   #isOver = false;
 
-  constructor(host: RelayHost, context: AnswerContext) {
+  /** `keepsBody`: the client speaks the provider's language and gets the answer as it is. */
+  constructor(host: RelayHost, context: AnswerContext, keepsBody = false) {
     this.#host = host;
     this.#context = context;
+    this.#keepsBody = keepsBody;
   }
 
   data(chunk: Buffer): void {
@@ -28,7 +31,7 @@ export class ErrorRelay implements Relay {
     this.#isOver = true;
     const body = Buffer.concat(this.#chunks).subarray(0, ERROR_BYTES_MAX);
     const isFailed = this.#context.status >= 300;
-    this.#host.fail(isFailed ? errorOf(this.#context, body) : this.#wrongKind(body));
+    this.#host.fail(isFailed ? this.#failure(body) : this.#wrongKind(body));
   }
 
   close(): void {
@@ -41,6 +44,14 @@ export class ErrorRelay implements Relay {
 
   outputTokens(): number {
     return 0;
+  }
+
+  /** What the provider's key is refused for is between it and the gateway: the client's own key is another. */
+  #failure(body: Buffer): GatewayError {
+    const error = errorOf(this.#context, body);
+    const text = body.toString("utf8").trim();
+    if (!this.#keepsBody || error.code === "provider_auth" || !text.startsWith("{")) return error;
+    return error.with({ answer: { status: this.#context.status, body: text } });
   }
 
   /** A success with content that was not asked for: an error in disguise, or a page of somebody else's. */

@@ -1,6 +1,12 @@
 // How a request of one kind reaches one model: as the client's own bytes where provider and client speak chat
 // completions, otherwise as one of these. Worked out once per target when the configuration is compiled.
-import type { ChatDialect, ClientDialect, DialectTarget } from "../../providers/dialects/index.ts";
+import type {
+  ChatDialect,
+  ClientDialect,
+  DialectStream,
+  DialectTarget,
+  DialectUsage,
+} from "../../providers/dialects/index.ts";
 import type { Route } from "./request.ts";
 
 export type Passage = Translated | Verbatim | Counted;
@@ -16,8 +22,19 @@ export interface Translated {
 /** The provider speaks this client's language, which is not chat: bytes pass both ways and are only watched. */
 export interface Verbatim {
   readonly kind: "verbatim";
-  /** Reads the answer for its usage and failures; null: there is nothing to be read. */
-  readonly watcher: ChatDialect | null;
+  readonly watcher: Watcher;
+  /** Client headers that begin with this belong to the language and are passed on; empty: there are none. */
+  readonly headerPrefix: string;
+  /** Sent unless the client sends its own. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Reads answers in a language that are passed on as they are. */
+export interface Watcher {
+  /** What a whole answer used; null when it does not say. Throws a `GatewayError` when it is none. */
+  usage(answer: unknown, to: DialectTarget): DialectUsage | null;
+  /** Follows a stream to its end, for its usage and failures. */
+  stream(to: DialectTarget): DialectStream;
 }
 
 /** The provider can't count, so the gateway tells about how many tokens a request has. */

@@ -8,11 +8,14 @@ import type { Exchange } from "./exchange.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { Translation } from "./translation.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
+import { VerbatimSending } from "./verbatim.ts";
 
 export interface Sending {
   readonly request: CallRequest;
   /** What the client has to know about how its request was changed. */
   readonly warnings: readonly string[];
+  /** Whether the client gets the provider's error answers as they are. */
+  readonly keepsErrors: boolean;
   /** The relay for a success of the right content type. */
   relay(host: RelayHost, context: AnswerContext): Relay;
 }
@@ -21,7 +24,8 @@ export interface Sending {
 export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clock): Sending | null {
   const passage = target.language.passages[exchange.request.route.kind];
   if (passage === undefined) return null;
-  assert(passage.kind === "translated", "only this kind is sent");
+  if (passage.kind === "verbatim") return new VerbatimSending(exchange, target, passage, clock.wallMs());
+  assert(passage.kind === "translated", "counts are answered without sending anything");
   return new Translation(exchange, target, passage, clock.wallMs());
 }
 

@@ -196,14 +196,7 @@ function resting(target: RouteTarget): GatewayError {
 /** The client has no reason to repeat what was repeated here already. */
 function finalError(error: GatewayError, attempts: number): GatewayError {
   if (attempts < 2 || error.shouldRetry !== undefined) return error;
-  const { code, message, status, param, retryAfterMs, cause } = error;
-  return new GatewayError(code, message, {
-    cause,
-    status,
-    shouldRetry: false,
-    ...(param === null ? {} : { param }),
-    ...waitOf(retryAfterMs),
-  });
+  return error.with({ shouldRetry: false });
 }
 
 function waitOf(retryAfterMs: number | undefined): { retryAfterMs?: number } {

@@ -8,14 +8,12 @@
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
-import { countFrames, endsWithDone, firstData, framesEnd, inspectUsage, withoutDone } from "./frames.ts";
+import { countFrames, endsWithDone, firstData, inspectUsage, withoutDone } from "./frames.ts";
+import { FrameBuffer } from "./frame-buffer.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
 import { areWhole } from "./whole-frames.ts";
-
-/** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
-const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 const DONE_FRAME = Buffer.from("data: [DONE]\n\n");
 const FINISH = /"finish_reason"\s*:\s*"/;
@@ -33,9 +31,7 @@ export class StreamRelay implements Relay {
   readonly #writer: EventWriter;
   #isBegun = false;
   #isOver = false;
-  /** The beginning of a frame whose end has not come yet: `#held[0, #heldBytes)`. */
-  #held: Buffer | null = null;
-  #heldBytes = 0;
+  readonly #buffer = new FrameBuffer();
   /** The latest two pieces sent: they tell how a stream ended that has no end mark. */
   #latest: Buffer | null = null;
   #before: Buffer | null = null;
@@ -53,7 +49,11 @@ export class StreamRelay implements Relay {
 
   data(chunk: Buffer): void {
     if (this.#isOver) return;
-    const frames = this.#wholeFrames(chunk);
+    const frames = this.#buffer.push(chunk);
+    if (this.#buffer.isOverfull) {
+      this.#fail("provider_bad_response", "sent an event without an end");
+      return;
+    }
     if (frames === null || (!this.#isBegun && !this.#begin(frames))) return;
     this.#forward(frames);
   }
@@ -76,7 +76,7 @@ export class StreamRelay implements Relay {
 
   close(): void {
     this.#isOver = true;
-    this.#held = null;
+    this.#buffer.takeRest();
     this.#writer.flush();
   }
 
@@ -87,48 +87,6 @@ export class StreamRelay implements Relay {
   outputTokens(): number {
     const contentBytes = this.#bytes - this.#frames * this.#frameBytes;
     return Math.max(this.#frames, Math.round(contentBytes / BYTES_PER_TOKEN));
-  }
-
-  /** The whole frames that `chunk` completes; the rest is held. `null`: there are none yet. */
-  #wholeFrames(chunk: Buffer): Buffer | null {
-    if (this.#heldBytes > 0) return this.#completeHeld(chunk);
-    const end = framesEnd(chunk);
-    if (end === chunk.length) return chunk;
-    this.#hold(chunk.subarray(end));
-    return end === 0 ? null : chunk.subarray(0, end);
-  }
-
-  #completeHeld(chunk: Buffer): Buffer | null {
-    // A blank line may lie across the border, so the last bytes held are looked at again.
-    const from = Math.max(0, this.#heldBytes - 3);
-    this.#hold(chunk);
-    const held = this.#held;
-    if (this.#isOver || held === null) return null;
-    const all = held.subarray(0, this.#heldBytes);
-    const end = framesEnd(all, from);
-    if (end === 0) return null;
-    this.#held = null;
-    this.#heldBytes = 0;
-    if (end < all.length) this.#hold(all.subarray(end));
-    return all.subarray(0, end);
-  }
-
-  /** Appends to what is held. The room doubles, so a frame that comes byte by byte is copied a few times, not thousands. */
-  #hold(bytes: Buffer): void {
-    const length = this.#heldBytes + bytes.length;
-    if (length > FRAME_BYTES_MAX) {
-      this.#fail("provider_bad_response", "sent an event without an end");
-      return;
-    }
-    if (this.#held === null || this.#held.length < length) {
-      const grown = Buffer.allocUnsafe(
-        this.#held === null ? length : Math.max(length, 2 * this.#held.length),
-      );
-      this.#held?.copy(grown, 0, 0, this.#heldBytes);
-      this.#held = grown;
-    }
-    bytes.copy(this.#held, this.#heldBytes);
-    this.#heldBytes = length;
   }
 
   /** Looks at the first real event; comments before it are dropped. Says whether the answer has begun. */
@@ -172,10 +130,8 @@ export class StreamRelay implements Relay {
 
   /** A last frame without its blank line counts if it is whole by itself; half a frame is dropped. */
   #flushHeld(): void {
-    if (this.#held === null || this.#heldBytes === 0) return;
-    const rest = this.#held.toString("utf8", 0, this.#heldBytes).trim();
-    this.#heldBytes = 0;
-    if (!isWholeData(rest)) return;
+    const rest = this.#buffer.takeRest()?.toString("utf8").trim();
+    if (rest === undefined || !isWholeData(rest)) return;
     this.data(Buffer.from(`${rest}\n\n`));
   }
 
@@ -193,8 +149,6 @@ export class StreamRelay implements Relay {
 
   #fail(code: "provider_bad_response" | "stream_interrupted", what: string): void {
     this.#isOver = true;
-    this.#held = null;
-    this.#heldBytes = 0;
     this.#host.fail(new GatewayError(code, `Provider \`${this.#options.context.provider}\` ${what}.`));
   }
 

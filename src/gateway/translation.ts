@@ -10,14 +10,16 @@ import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts"
 import type { Exchange } from "./exchange.ts";
 import type { Translated } from "./passage.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
+import type { Sending } from "./sending.ts";
 import { withHeaders, withPassed } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 /** A request that is on its way to a target in the target's language. */
-export class Translation {
+export class Translation implements Sending {
   readonly request: CallRequest;
   /** What could not be carried over, for the client. */
   readonly warnings: readonly string[];
+  readonly keepsErrors = false;
   readonly #exchange: Exchange;
   readonly #passage: Translated;
   readonly #to: DialectTarget;

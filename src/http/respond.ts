@@ -42,8 +42,14 @@ export function sendError(
 ): void {
   const { requestId, shape, extra } = about;
   const headers = errorHeaders(error, shape, requestId);
-  const body = errorBody(error, shape, requestId);
-  sendAnswer(response, error.status, extra === undefined ? headers : [...extra, ...headers], body);
+  const { answer } = error;
+  const body = answer?.body ?? errorBody(error, shape, requestId);
+  sendAnswer(
+    response,
+    answer?.status ?? error.status,
+    extra === undefined ? headers : [...extra, ...headers],
+    body,
+  );
 }
 
 /** Whether what is left of the request's body is nothing, or so little that the connection is worth keeping. */

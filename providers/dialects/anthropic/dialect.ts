@@ -3,7 +3,7 @@ import type { Dialect } from "../dialect.ts";
 import { SseParser } from "../sse.ts";
 import { dialectStream } from "../stream.ts";
 import { messageAnswer } from "./answer.ts";
-import { messagesRequest } from "./request.ts";
+import { languageHeaders, messagesRequest } from "./request.ts";
 import { MessageStream } from "./stream.ts";
 
 /** Routes of the language that pass on as they are, for clients who speak it themselves. */
@@ -19,5 +19,6 @@ export const anthropic: Dialect = {
       return dialectStream(new SseParser((event, data) => state.event(event, data)), state);
     },
   },
+  passed: { headerPrefix: "anthropic-", headers: languageHeaders },
   path: (route) => (ROUTES.has(route) ? route : null),
 };

@@ -86,6 +86,15 @@ function apiVersion(target: DialectTarget): ApiVersion {
   return VERSIONS.find((version) => version === asked) ?? "2023-06-01";
 }
 
+/** The API version and betas that the provider is configured for. */
+export function languageHeaders(target: DialectTarget): Readonly<Record<string, string>> {
+  const beta = target.options["anthropic_beta"];
+  return {
+    "anthropic-version": apiVersion(target),
+    ...(beta === undefined ? {} : { "anthropic-beta": beta }),
+  };
+}
+
 /** At Vertex the model stands in the path and the version in the body; its base URL ends in the publisher. */
 function isVertex(target: DialectTarget): boolean {
   return target.baseUrl.includes("/publishers/anthropic");

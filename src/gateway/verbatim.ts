@@ -1,0 +1,72 @@
+// A request whose client and provider speak one language that is not chat: the client's bytes with the model's name put
+// in, its headers of that language, and the provider's answers and errors as they come.
+import { UNSIGNED, withoutUnsignedThinking, type DialectTarget } from "../../providers/dialects/index.ts";
+import type { CallRequest } from "../upstream/call.ts";
+import type { AnswerContext } from "./answer-error.ts";
+import { AnswerStreamRelay } from "./answer-stream-relay.ts";
+import { WatchedStream } from "./answer-stream.ts";
+import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Verbatim } from "./passage.ts";
+import type { Relay, RelayHost } from "./relay.ts";
+import { rewriteRequest } from "./request-rewrite.ts";
+import type { Sending } from "./sending.ts";
+import { withHeaders, withPassed } from "./upstream-request.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+
+export class VerbatimSending implements Sending {
+  readonly request: CallRequest;
+  readonly warnings: readonly string[] = [];
+  readonly keepsErrors = true;
+  readonly #passage: Verbatim;
+  readonly #isStream: boolean;
+  readonly #to: DialectTarget;
+
+  constructor(exchange: Exchange, target: UpstreamTarget, passage: Verbatim, wallMs: number) {
+    const { request } = exchange;
+    const { isStream } = request.members;
+    this.#passage = passage;
+    this.#isStream = isStream;
+    this.#to = { ...target.language.about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
+    this.request = {
+      path: target.paths[request.route.kind],
+      headers: withPassed(
+        withHeaders(target, isStream, headersOf(exchange, passage)),
+        target,
+        request.headers,
+      ),
+      body: bodyFor(exchange, target),
+      timeouts: exchange.timeouts,
+      startedMs: request.receivedMs,
+    };
+  }
+
+  relay(host: RelayHost, context: AnswerContext): Relay {
+    if (!this.#isStream) return new AnswerWholeRelay(host, context, (body) => this.#watch(body));
+    const watched = new WatchedStream(this.#passage.watcher.stream(this.#to));
+    return new AnswerStreamRelay(host, context, watched);
+  }
+
+  #watch(body: Buffer): ConvertedAnswer {
+    return { body, usage: this.#passage.watcher.usage(JSON.parse(body.toString("utf8")), this.#to) };
+  }
+}
+
+/** The language's headers: the client's own, since they belong to what its body says, else the provider's. */
+function headersOf({ request }: Exchange, { headerPrefix, headers }: Verbatim): Record<string, string> {
+  const sent: Record<string, string> = { ...headers };
+  if (headerPrefix === "") return sent;
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (name.startsWith(headerPrefix) && value !== undefined) sent[name] = String(value);
+  }
+  return sent;
+}
+
+/** Thinking that no provider has signed came from another target, and this one would refuse the request for it. */
+function bodyFor(exchange: Exchange, target: UpstreamTarget): Buffer {
+  const { body, members } = exchange.request;
+  if (!body.includes(UNSIGNED))
+    return rewriteRequest(body, members, { model: target.modelJson, addUsage: false });
+  const cleaned = withoutUnsignedThinking(exchange.parsedBody());
+  return Buffer.from(JSON.stringify({ ...cleaned, model: target.model }));
+}
