@@ -39,34 +39,41 @@ const EVERY_MS = 250;
 export class LimitAdvisor {
   readonly #options: LimitAdvisorOptions;
   readonly #learner: LimitLearner;
+  #kept: readonly ConfiguredLimit[];
   #readMs = -Infinity;
 
   constructor(options: LimitAdvisorOptions) {
     this.#options = options;
     this.#learner = new LimitLearner(options.configured);
+    this.#kept = options.configured;
+  }
+
+  /** These limits are kept from now on: what remains is told by their index. */
+  keep(limits: readonly ConfiguredLimit[]): void {
+    this.#kept = limits;
+  }
+
+  /** Whether a success would be read now. */
+  isDue(now: number): boolean {
+    return now - this.#readMs >= EVERY_MS;
   }
 
   /** Takes in an answer; null: there is nothing to do. `now` is elapsed time, `wallMs` the time since the Unix epoch. */
   advise(answer: LimitAnswer, now: number, wallMs: number): LimitAdvice | null {
     const { status, headers, body, waitMs = null } = answer;
     const isRefusal = status === 429;
-    if (!isRefusal && now - this.#readMs < EVERY_MS) return null;
+    if (!isRefusal && !this.isDue(now)) return null;
     this.#readMs = now;
-    const { reader, configured, isLearning } = this.#options;
+    const { reader, isLearning } = this.#options;
     const shown = reader.read(headers, status, wallMs);
     const told = isRefusal && body !== undefined ? limitsInBody(wordsOf(body, headers), waitMs) : [];
     const learned = isLearning
       ? [...this.#learner.observe(shown, status), ...this.#learner.observe(told, status, true)]
       : [];
     const remaining = [...shown, ...told].flatMap((report) => {
-      const index = report.remaining === null ? -1 : limitMeant(report, configured);
+      const index = report.remaining === null ? -1 : limitMeant(report, this.#kept);
       return index === -1 ? [] : [{ index, report }];
     });
     return learned.length === 0 && remaining.length === 0 ? null : { learned, remaining };
-  }
-
-  /** All that has been learned so far, for a new configuration. */
-  learned(): readonly LearnedLimit[] {
-    return this.#learner.learned();
   }
 }

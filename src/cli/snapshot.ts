@@ -1,25 +1,30 @@
 // From a configuration to the snapshot that requests follow. What outlives a reload (connections, health, estimates,
 // buckets) lives in the `Plant` and is found again by name; everything else is made anew.
-import type { ClientKey as KeyConfig, Config, LimitSpec, Priority, Provider } from "../config/config.ts";
-import { describeLimit, toLimit, type LimitOwner } from "../config/limits.ts";
+import type { Clock } from "../clock.ts";
+import type { ClientKey as KeyConfig, Config, Priority, Provider } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import type { ClientKey, ListedModel, Snapshot } from "../gateway/runtime.ts";
 import { headerSafe, type UpstreamTarget } from "../gateway/upstream-target.ts";
 import type { Estimates } from "../limiter/estimate.ts";
 import type { Limiter } from "../limiter/limiter.ts";
-import type { Meters, MeterSpec } from "../limiter/meters.ts";
+import type { Meters } from "../limiter/meters.ts";
 import { compileRoutes } from "../routing/compile.ts";
 import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
+import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
 import type { Origins } from "./origins.ts";
 import { endpointsOf, languageOf, pathsOf, requestHeaders, signerOf } from "./provider-wire.ts";
+import { meterSpecs, targetLimits } from "./target-limits.ts";
 
 /** What outlives a reload. */
 export interface Plant {
+  readonly clock: Clock;
   readonly limiter: Limiter;
   readonly health: HealthBook;
   readonly estimates: Estimates;
   readonly origins: Origins;
+  /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
+  readonly learned: Map<string, Map<string, LearnedLimit>>;
   readonly metersOf: WeakMap<ClientKey, Meters>;
   /** `http://127.0.0.1:PORT` of the built-in simulator; null while none is configured. */
   readonly simulatorUrl: string | null;
@@ -60,26 +65,6 @@ function anonymousKey(plant: Plant): ClientKey {
   return key;
 }
 
-function meterSpecs(owner: LimitOwner, limits: readonly LimitSpec[]): readonly MeterSpec[] {
-  return limits.map((spec) => ({
-    limit: toLimit(owner, spec),
-    ownerKind: owner.kind,
-    owner: ownerName(owner),
-    name: describeLimit(spec),
-  }));
-}
-
-function ownerName(owner: LimitOwner): string {
-  switch (owner.kind) {
-    case "provider":
-      return owner.provider;
-    case "model":
-      return `${owner.provider}/${owner.model}`;
-    case "key":
-      return owner.name;
-  }
-}
-
 /** Aliases first: they are what most clients should ask for. */
 function listModels(config: Config): readonly ListedModel[] {
   const aliases = [...config.models.keys()].map((id) => ({ id, ownedBy: "sluice" }));
@@ -111,10 +96,6 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
   }
   const model = provider.models.get(modelName);
   const url = new URL(baseUrl(provider, plant));
-  const specs = [
-    ...meterSpecs({ kind: "provider", provider: providerName }, provider.limits),
-    ...meterSpecs({ kind: "model", provider: providerName, model: modelName }, model?.limits ?? []),
-  ];
   return {
     provider: providerName,
     model: modelName,
@@ -127,12 +108,7 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
     modelJson: Buffer.from(JSON.stringify(modelName)),
     takesStreamOptions: provider.quirks.streamOptions !== false,
     passedHeaderPrefix: provider.isSimulator ? "x-simulator-" : "",
-    meters: plant.limiter.target({
-      provider: providerName,
-      specs,
-      counting: provider.counting,
-      prices: model?.prices ?? null,
-    }),
+    limits: targetLimits(provider, modelName, plant),
     errorHints: provider.errorHints,
     estimate: plant.estimates.of(providerName, modelName, model?.maxOutputTokens ?? null),
     answerHeaders: ["x-sluice-provider", headerSafe(providerName), "x-sluice-model", headerSafe(modelName)],

@@ -90,10 +90,12 @@ async function open(
   observer.addSource(() => limiter.samples());
   observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
   const plant: Plant = {
+    clock: systemClock,
     limiter,
     health: new HealthBook(),
     estimates: new Estimates(),
     origins: new Origins(),
+    learned: new Map(),
     metersOf: new WeakMap(),
     simulatorUrl: simulator?.url ?? null,
   };

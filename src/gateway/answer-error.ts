@@ -3,6 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { classify, toGatewayError, type ErrorHint } from "../../providers/dialects/classify.ts";
 import type { GatewayError } from "../errors.ts";
+import type { TargetLimits } from "./target-limits.ts";
 
 /** Whose answer it is and how it came. */
 export interface AnswerContext {
@@ -10,6 +11,8 @@ export interface AnswerContext {
   readonly errorHints: readonly ErrorHint[];
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** Hears of refusals for want of room. */
+  readonly limits: Pick<TargetLimits, "refused">;
   /** Now, for waits that are given as a date. */
   readonly wallMs: number;
 }
@@ -21,10 +24,12 @@ const LOOK_BYTES = 256;
 /** No error is longer; anything beyond is an answer. */
 export const ERROR_BYTES_MAX = 64 * 1024;
 
-/** The error that a failed answer means, whatever its body. */
+/** The error that a failed answer means, whatever its body; the target's limits hear of it if it is about them. */
 export function errorOf(context: AnswerContext, body: unknown): GatewayError {
-  const { provider, errorHints, status, headers, wallMs } = context;
-  return toGatewayError(classify({ status, headers, body }, errorHints, wallMs), provider);
+  const { provider, errorHints, status, headers, wallMs, limits } = context;
+  const failure = classify({ status, headers, body }, errorHints, wallMs);
+  if (failure.kind === "rate_limited") limits.refused({ headers, body, waitMs: failure.waitMs });
+  return toGatewayError(failure, provider);
 }
 
 /** The error in a body that came with a success status; `null`: it is an answer. */

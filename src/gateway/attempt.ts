@@ -102,6 +102,7 @@ export class Attempt implements Receiver, RelayHost {
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
+    this.#target.limits.answered(status, headers, this.#exchange.record.sentMs);
     this.#relay = this.#relayFor(status, headers);
   }
 
@@ -181,8 +182,8 @@ export class Attempt implements Receiver, RelayHost {
   }
 
   #relayFor(status: number, headers: IncomingHttpHeaders): Relay {
-    const { provider, errorHints } = this.#target;
-    const context = { provider, errorHints, status, headers, wallMs: this.#parts.clock.wallMs() };
+    const { provider, errorHints, limits } = this.#target;
+    const context = { provider, errorHints, limits, status, headers, wallMs: this.#parts.clock.wallMs() };
     const decoder = decoderOf(headers["content-encoding"]);
     if (decoder === null) return this.#plainRelay(this, context);
     if (decoder === undefined) return new ErrorRelay(this, context);

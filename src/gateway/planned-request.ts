@@ -77,7 +77,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
 
   /** All limits that a request to this target has to pass. */
   meters(target: Target<UpstreamTarget>): Meters {
-    return target.upstream.meters.with(this.#keyMeters);
+    return target.upstream.limits.meters.with(this.#keyMeters);
   }
 
   /** What to ask of the limiter for this target, waiting at most `waitMs`. */

@@ -123,7 +123,6 @@ function settle(
   const { record } = exchange;
   const now = parts.clock.elapsedMs();
   exchange.onStop = null;
-  if (end !== null) heedProvider(end, target.provider, now, parts.limiter);
   if (pass !== null) report(target.health, pass, verdictOf(end), now);
   const latencyMs = latencyOf(end, record, now);
   if (latencyMs !== null) observeLatency(target.health, latencyMs, now);
@@ -154,12 +153,6 @@ function failureHeaders({ record, limitHeaders }: Exchange): readonly string[] {
     String(attempts),
     ...limitHeaders,
   ];
-}
-
-/** A provider that asks to be left alone is: by all requests, not only this one. */
-function heedProvider(end: AttemptEnd, provider: string, now: number, limiter: Limiter): void {
-  if (end.error?.code !== "provider_rate_limited" || end.error.retryAfterMs === undefined) return;
-  limiter.pause(provider, now + end.error.retryAfterMs);
 }
 
 /** What an attempt that was sent is settled with: what was reported, else what the bytes tell. */

@@ -2,10 +2,10 @@
 // sending a request then only follows references.
 import type { ErrorHint } from "../../providers/dialects/classify.ts";
 import type { ModelEstimate } from "../limiter/estimate.ts";
-import type { Meters } from "../limiter/meters.ts";
 import type { Origin } from "../upstream/origin.ts";
 import type { TargetLanguage } from "./passage.ts";
 import type { Route } from "./request.ts";
+import type { TargetLimits } from "./target-limits.ts";
 
 export interface UpstreamTarget {
   /** The provider's name in the configuration. */
@@ -29,8 +29,8 @@ export interface UpstreamTarget {
   readonly takesStreamOptions: boolean;
   /** Client headers that begin with this are passed on; empty: none. */
   readonly passedHeaderPrefix: string;
-  /** The limits of the provider and of this model. */
-  readonly meters: Meters;
+  /** The limits of the provider and of this model; they change with what its answers tell. */
+  readonly limits: TargetLimits;
   /** What this provider's errors mean, before the general rules. */
   readonly errorHints: readonly ErrorHint[];
   /** What requests to this model are expected to use; it learns. */

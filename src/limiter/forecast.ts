@@ -24,10 +24,11 @@ interface At {
 
 /** When a new request of these costs could be admitted. */
 export function forecast(quota: Quota, meters: Meters, costs: readonly number[], at: At): Forecast {
-  const { pause, lines } = meters;
+  const { lines } = meters;
   let longest: Line | null = null;
   let waitMs = 0;
-  if (pause !== null && pause.untilMs > at.now) {
+  const pause = meters.pausedBy(at.now);
+  if (pause !== null) {
     waitMs = pause.untilMs - at.now;
     longest = pause;
   }

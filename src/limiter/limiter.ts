@@ -10,6 +10,7 @@ import type { Clock, Timers } from "../clock.ts";
 import type { Bucket, Quota } from "../fleet/quota.ts";
 import type { Sample, Usage } from "../observe/events.ts";
 import { type Counting, FREE, PLAIN_COUNTING, type Prices } from "./cost.ts";
+import { assert } from "../errors.ts";
 import { forecast, rateLimitFacts } from "./forecast.ts";
 import { Held } from "./held.ts";
 import { Pause, Line } from "./line.ts";
@@ -22,8 +23,10 @@ import { WaitingRoom } from "./waiting-room.ts";
 
 /** Where requests can be sent to, and what it costs there. */
 export interface TargetSpec {
-  /** The provider whose pause holds these requests back. */
+  /** The provider whose pause holds these requests back, with the API key's name where it has several: `main#second`. */
   readonly provider: string;
+  /** The model whose pause does, by the provider's name for it. */
+  readonly model: string;
   /** The provider's limits and the model's. */
   readonly specs: readonly MeterSpec[];
   /** How the provider counts. */
@@ -42,6 +45,12 @@ interface LimiterOptions {
 
 /** How long a commit or a sibling may take before a request that waits only for it is refused, in milliseconds. */
 const FETCH_MS_MAX = 1000;
+
+/** Siblings have to hear of one reduction before the next is worked out from the fleet's level. In milliseconds. */
+const LOWER_EVERY_MS = 3000;
+
+/** How many pauses are remembered by name. */
+const PAUSES_MAX = 2000;
 
 export class Limiter {
   /** How many requests may wait for one bucket; may be changed at any time. */
@@ -70,13 +79,14 @@ export class Limiter {
   }
 
   /** Opens the buckets of a target and compiles them: once per configuration, not per request. */
-  target({ provider, specs, counting, prices }: TargetSpec): Meters {
-    return this.#compile(this.#pause(provider), specs, counting, prices ?? FREE);
+  target({ provider, model, specs, counting, prices }: TargetSpec): Meters {
+    const pauses = [this.#pause(provider), this.#pause(`${provider}/${model}`)];
+    return this.#compile(pauses, specs, counting, prices ?? FREE);
   }
 
   /** Opens the buckets of a client key. Join them with a target's by `target.with(key)`. */
   key(specs: readonly MeterSpec[]): Meters {
-    return this.#compile(null, specs, PLAIN_COUNTING, FREE);
+    return this.#compile([], specs, PLAIN_COUNTING, FREE);
   }
 
   /** Takes the units when they are here and nobody waits for them; else the request waits, or is refused and has taken nothing. */
@@ -116,10 +126,30 @@ export class Limiter {
     return rateLimitFacts(this.#quota, meters, now);
   }
 
-  /** The provider asked to hold back until this `elapsedMs`: its requests wait. A pause is never shortened. */
-  pause(provider: string, untilMs: number): void {
-    const pause = this.#pause(provider);
+  /** This provider, or one model of it, asked to hold back until this `elapsedMs`: its requests wait. A pause is never shortened. */
+  pause({ pauses: [provider, model] }: Meters, scope: "provider" | "model", untilMs: number): void {
+    const pause = scope === "provider" ? provider : model;
+    assert(pause !== undefined, "only targets are paused");
     pause.untilMs = Math.max(pause.untilMs, untilMs);
+  }
+
+  /**
+   * Brings the level of one of these limits down to what the provider has left of it, because others use the same
+   * account. `excessOver`: by how much the fleet's level is too high. This replica comes down by its share of that,
+   * not below zero; its siblings hear the same and do likewise.
+   */
+  lower(meters: Meters, index: number, excessOver: (fleetLevel: number) => number, now: number): void {
+    const line = meters.lines[index];
+    const bucket = meters.buckets[index];
+    assert(line !== undefined && bucket !== undefined, "a limit is named by its place");
+    if (bucket.limit.refill.kind === "held" || now - line.loweredMs < LOWER_EVERY_MS) return;
+    const { level, capacity, fleetLevel, fleetCapacity } = this.#quota.room(bucket, now);
+    const part = Math.ceil((excessOver(fleetLevel) * capacity) / fleetCapacity);
+    const units = Math.min(part, Math.floor(level));
+    if (units <= 0) return;
+    line.loweredMs = now;
+    line.lowered += units;
+    this.#quota.settle(bucket, 0, units, now);
   }
 
   /** `elapsedMs` until which the provider is paused; may lie in the past. */
@@ -141,7 +171,7 @@ export class Limiter {
   /** Refuses all that wait and all that come. What is reserved can still be settled. */
   close(): void {
     this.#isClosed = true;
-    this.#room.close([...this.#pauses.values(), ...this.#lines.values()]);
+    this.#room.close();
   }
 
   #wait(
@@ -188,7 +218,12 @@ export class Limiter {
     this.#room.serveStirred(now);
   }
 
-  #compile(pause: Pause | null, specs: readonly MeterSpec[], counting: Counting, prices: Prices): Meters {
+  #compile(
+    pauses: readonly Pause[],
+    specs: readonly MeterSpec[],
+    counting: Counting,
+    prices: Prices,
+  ): Meters {
     const meters: Meter[] = [];
     const lines: Line[] = [];
     for (const spec of specs) {
@@ -196,7 +231,7 @@ export class Limiter {
       meters.push(meter);
       lines.push(this.#line(meter));
     }
-    const compiled = new Meters(pause, meters, lines, prices);
+    const compiled = new Meters(pauses, meters, lines, prices);
     // A changed limit may have made room.
     for (const line of lines) this.#room.stir(line);
     this.#room.serveStirred(this.#clock.elapsedMs());
@@ -214,11 +249,20 @@ export class Limiter {
     return line;
   }
 
-  #pause(provider: string): Pause {
-    const known = this.#pauses.get(provider);
+  #pause(owner: string): Pause {
+    const known = this.#pauses.get(owner);
     if (known !== undefined) return known;
-    const pause = new Pause(provider);
-    this.#pauses.set(provider, pause);
+    if (this.#pauses.size >= PAUSES_MAX) this.#forgetPauses();
+    const pause = new Pause(owner);
+    this.#pauses.set(owner, pause);
     return pause;
+  }
+
+  /** Clients name models, so there is no end of them. A pause that is over and forgotten still works for those who hold it. */
+  #forgetPauses(): void {
+    const now = this.#clock.elapsedMs();
+    for (const [owner, { untilMs }] of this.#pauses) {
+      if (untilMs <= now && owner.includes("/")) this.#pauses.delete(owner);
+    }
   }
 }

@@ -24,13 +24,16 @@ export class Line implements InHeap {
   told: Waiter | null = null;
   /** What the whole line asked for when they were told. */
   toldCost = 0;
+  /** `elapsedMs` when the level last came down to what the provider has left. */
+  loweredMs = -Infinity;
   /** How long a unit of this bucket is held on average, in milliseconds; for running requests. */
   heldMs = HELD_MS;
-  /** For metrics: units taken, returned and used beyond the estimate, requests refused for want of room here, and waits that ended, with their length. */
+  /** For metrics: units taken, returned and used beyond the estimate, requests refused for want of room here, units that others used, and waits that ended, with their length. */
   taken = 0;
   returned = 0;
   overrun = 0;
   refused = 0;
+  lowered = 0;
   waits = 0;
   waitedMs = 0;
   readonly #queues: readonly [FairQueue<Waiter>, FairQueue<Waiter>, FairQueue<Waiter>] = [
@@ -114,14 +117,15 @@ export class Line implements InHeap {
   }
 }
 
-/** A provider's pause as a line: its requests wait here while it lasts. One per provider. */
+/** A pause as a line: requests to the provider, or to one model of it, wait here while it lasts. */
 export class Pause extends Line {
-  readonly provider: string;
+  /** `provider` or `provider/model`. */
+  readonly owner: string;
   /** `elapsedMs` until which nothing passes. */
   untilMs = -Infinity;
 
-  constructor(provider: string) {
+  constructor(owner: string) {
     super(null);
-    this.provider = provider;
+    this.owner = owner;
   }
 }

@@ -33,13 +33,13 @@ export class Meters {
   readonly buckets: readonly Bucket[];
   /** The waiting line of each bucket. */
   readonly lines: readonly Line[];
-  /** The provider's pause, which holds these requests back; null: no provider. */
-  readonly pause: Pause | null;
+  /** The provider's pause and the model's, either of which holds these requests back; none for a client key. */
+  readonly pauses: readonly Pause[];
   readonly prices: Prices;
   readonly #joined = new WeakMap<Meters, Meters>();
 
-  constructor(pause: Pause | null, meters: readonly Meter[], lines: readonly Line[], prices: Prices) {
-    this.pause = pause;
+  constructor(pauses: readonly Pause[], meters: readonly Meter[], lines: readonly Line[], prices: Prices) {
+    this.pauses = pauses;
     this.meters = meters;
     this.buckets = meters.map(({ bucket }) => bucket);
     this.lines = lines;
@@ -52,7 +52,7 @@ export class Meters {
     const known = this.#joined.get(key);
     if (known !== undefined) return known;
     const joined = new Meters(
-      this.pause,
+      this.pauses,
       [...this.meters, ...key.meters],
       [...this.lines, ...key.lines],
       this.prices,
@@ -75,9 +75,20 @@ export class Meters {
     return costs;
   }
 
-  /** Where a new request has to wait before it may take: at its provider's pause, or behind those it may not overtake. */
+  /** The pause that holds these requests back longest; null: none does. */
+  pausedBy(now: number): Pause | null {
+    let longest: Pause | null = null;
+    for (const pause of this.pauses) {
+      if (pause.untilMs > (longest?.untilMs ?? now)) longest = pause;
+    }
+    return longest;
+  }
+
+  /** Where a new request has to wait before it may take: at a pause, or behind those it may not overtake. */
   obstacle(priority: Priority, costs: readonly number[], now: number): Line | null {
-    if (this.pause !== null && (this.pause.untilMs > now || this.pause.blocks(priority))) return this.pause;
+    const paused = this.pausedBy(now);
+    if (paused !== null) return paused;
+    for (const pause of this.pauses) if (pause.blocks(priority)) return pause;
     for (let index = 0; index < this.lines.length; index++) {
       const line = this.lines[index];
       if (line !== undefined && line.size > 0 && costs[index] !== 0 && line.blocks(priority)) return line;

@@ -7,7 +7,7 @@ import type { Refusal } from "./reservation.ts";
 /** A refusal on account of this line; at a provider's pause it says so whatever the reason given. */
 export function refusal(reason: Refusal["reason"], line: Line | null, retryAfterMs: number): Refusal {
   if (line instanceof Pause && reason === "no_room") {
-    return { kind: "refused", reason: "paused", meter: null, provider: line.provider, retryAfterMs };
+    return { kind: "refused", reason: "paused", meter: null, provider: line.owner, retryAfterMs };
   }
   return { kind: "refused", reason, meter: line?.meter ?? null, provider: "", retryAfterMs };
 }
@@ -50,7 +50,7 @@ export function refusalError(refusal: Refusal): GatewayError {
     case "paused":
       return new GatewayError(
         "provider_rate_limited",
-        `Provider \`${provider}\` asked to hold back. ${again(retryAfterMs)}`,
+        `${provider.includes("/") ? "Model" : "Provider"} \`${provider}\` asked to hold back. ${again(retryAfterMs)}`,
         details,
       );
     case "closed":

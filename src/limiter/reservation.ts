@@ -50,7 +50,7 @@ export interface Refusal {
     | "closed";
   /** The limit at fault; null when it is not a limit: a pause, the end. */
   readonly meter: Meter | null;
-  /** The provider that is paused; empty otherwise. */
+  /** Who is paused, `provider` or `provider/model`; empty otherwise. */
   readonly provider: string;
   /** How long until a new request can be admitted, in milliseconds; Infinity: never. */
   readonly retryAfterMs: number;

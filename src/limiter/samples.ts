@@ -26,6 +26,12 @@ function readings(quota: Quota, line: Line, now: number): Reading[] {
       "Units given back at settlement: estimated but not used.",
     ],
     ["overrun_units_total", "counter", line.overrun, "Units used beyond the estimate, booked as debt."],
+    [
+      "lowered_units_total",
+      "counter",
+      line.lowered,
+      "Units that the provider reported as gone though no request of this fleet took them.",
+    ],
     ["refused_requests_total", "counter", line.refused, "Requests refused because this bucket had no room."],
     [
       "waited_requests_total",

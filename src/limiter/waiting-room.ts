@@ -3,6 +3,7 @@
 // that one's line, to the place of its arrival. What moves the lines: units returned or arrived (`stir`), the instant at
 // which the head is covered by refill, and deadlines; the latter two are served by one alarm.
 import type { Clock, Timers } from "../clock.ts";
+import { assert } from "../errors.ts";
 import type { Quota } from "../fleet/quota.ts";
 import { forecast } from "./forecast.ts";
 import { Heap } from "./heap.ts";
@@ -92,12 +93,12 @@ export class WaitingRoom {
   }
 
   /** Refuses all that wait. */
-  close(lines: Iterable<Line>): void {
-    for (const line of lines) {
-      for (const waiter of line.all()) {
-        this.#takeOut(waiter, line);
-        waiter.decide(refusal("closed", null, Infinity));
-      }
+  close(): void {
+    for (let waiter = this.#deadlines.first; waiter !== undefined; waiter = this.#deadlines.first) {
+      const { line } = waiter;
+      assert(line !== null, "who waits stands in a line");
+      this.#takeOut(waiter, line);
+      waiter.decide(refusal("closed", null, Infinity));
     }
     this.#disarm();
   }
@@ -130,10 +131,12 @@ export class WaitingRoom {
     this.#watch(line, now);
   }
 
-  /** Where the request has to wait before it may take: at its provider's pause, or behind others at another bucket. */
+  /** Where the request has to wait before it may take: at a pause, or behind others at another bucket. */
   #obstacle(waiter: Waiter, line: Line, now: number): Line | null {
-    const { pause, lines } = waiter.meters;
-    if (pause !== null && pause.untilMs > now) return pause;
+    const { meters } = waiter;
+    const { lines } = meters;
+    const pause = meters.pausedBy(now);
+    if (pause !== null) return pause;
     if (waiter.movedInRound === this.#round) return null;
     for (let index = 0; index < lines.length; index++) {
       const other = lines[index];

@@ -43,13 +43,25 @@ describe("an answer's limits", () => {
       [{ name: "requests", dimension: "requests", windowMs: MINUTE, amount: 500 }],
       [],
     ]);
-    expect(taught.learned()).toHaveLength(1);
   });
 
   test("are not learned where that is not wanted", () => {
     const kept = advisor(false);
-    for (const now of [0, 1000, 2000, 3000]) kept.advise({ status: 200, headers: headers(700) }, now, 0);
-    expect(kept.learned()).toEqual([]);
+    for (const now of [0, 1000, 2000, 3000]) {
+      expect(kept.advise({ status: 200, headers: headers(700) }, now, 0)?.learned).toEqual([]);
+    }
+  });
+
+  test("tell what is left of limits that were learned, once they are kept", () => {
+    const taught = new LimitAdvisor({
+      reader: new LimitReader({ resetUnit: null, names: {} }),
+      configured: [],
+      isLearning: true,
+    });
+    expect(taught.advise({ status: 200, headers: headers(700) }, 0, 0)).toBeNull();
+    taught.keep([{ dimension: "requests", windowMs: MINUTE, amount: 1000 }]);
+    const advice = taught.advise({ status: 200, headers: headers(700) }, 1000, 0);
+    expect(advice?.remaining).toMatchObject([{ index: 0, report: { remaining: 700 } }]);
   });
 
   test("are read every quarter of a second at most, but from every refusal", () => {

@@ -46,6 +46,7 @@ const limiter = new Limiter({
 const targets = killNineLimits().map((limit, index) =>
   limiter.target({
     provider: `p${index}`,
+    model: "m",
     specs: [{ limit, ownerKind: "provider", owner: `p${index}`, name: limit.key }],
     counting: PLAIN_COUNTING,
     prices: { input: 1, output: 1, cachedInput: 1, cacheWrite: 1 },

@@ -27,6 +27,8 @@ export interface GatewayOptions {
   readonly limits?: string;
   /** The wire language of each provider that speaks another than chat completions. */
   readonly dialects?: Readonly<Record<string, string>>;
+  /** Each provider's models. */
+  readonly models?: string;
 }
 
 const LIMITS = "[ { requests: 1000/min }, { tokens: 1_000_000/min }, { concurrent: 8 } ]";
@@ -107,10 +109,12 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   const solo = new SoloLimiter();
   solo.replica.onWake(() => setImmediate(() => solo.flush()));
   const plant: Plant = {
+    clock: solo.clock,
     limiter: solo.limiter,
     health: new HealthBook(),
     estimates: new Estimates(),
     origins: new Origins(),
+    learned: new Map(),
     metersOf: new WeakMap(),
     simulatorUrl: null,
   };
@@ -157,7 +161,7 @@ async function configOf(options: GatewayOptions) {
   const names = Object.keys(options.providers);
   const providers = Object.entries(options.providers).map(
     ([name, { port }]) =>
-      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", api_key: sk-${name}, models: { m: {} }, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
+      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", api_key: sk-${name}, models: ${options.models ?? "{ m: {} }"}, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
   );
   const text = `data_dir: ${folder}\nproviders:\n${providers.join("\n")}\nmodels:\n  any: [ ${names.map((name) => `${name}/m`).join(", ")} ]\n${options.config ?? ""}\n`;
   const file = join(folder, "sluice.yaml");

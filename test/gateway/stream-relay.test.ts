@@ -7,7 +7,14 @@ import { StreamRelay } from "../../src/gateway/stream-relay.ts";
 import type { Usage } from "../../src/observe/events.ts";
 import { contentFrame, DONE_FRAME, FINISH_FRAME, USAGE_FRAME } from "./scripted-upstream.ts";
 
-const CONTEXT: AnswerContext = { provider: "p", errorHints: [], status: 200, headers: {}, wallMs: 0 };
+const CONTEXT: AnswerContext = {
+  provider: "p",
+  errorHints: [],
+  limits: { refused: () => undefined },
+  status: 200,
+  headers: {},
+  wallMs: 0,
+};
 
 interface Played {
   readonly text: string;

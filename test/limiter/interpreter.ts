@@ -83,7 +83,7 @@ export class Interpreter {
         this.#solo.advance(milliseconds(name));
         return;
       case "pause":
-        limiter.pause(name, now + milliseconds(second));
+        this.#pause(name, now + milliseconds(second));
         return;
       case "line-length":
         limiter.lineLengthMax = Number(name);
@@ -94,6 +94,14 @@ export class Interpreter {
       default:
         this.#show(line);
     }
+  }
+
+  /** `p`, or `p/m` for its model alone. */
+  #pause(name: string, untilMs: number): void {
+    const [provider = "", model] = name.split("/");
+    const meters = this.#targets.get(provider);
+    if (meters === undefined) throw new Error(`no target ${provider}`);
+    this.#solo.limiter.pause(meters, model === undefined ? "provider" : "model", untilMs);
   }
 
   #show(line: Line): void {

@@ -136,14 +136,14 @@ class World {
     assert.equal(this.solo.limiter.waiting, this.waiting.size);
     assert.equal(this.decided + this.cancelled + this.waiting.size, this.asked);
     const inLines = this.keyed.lines.reduce((sum, line) => sum + line.size, 0);
-    assert.equal(inLines + (this.keyed.pause?.size ?? 0), this.waiting.size);
+    assert.equal(inLines + (this.keyed.pauses[0]?.size ?? 0), this.waiting.size);
     this.#checkNobodyWaitsForNothing();
     this.solo.replica.check();
   }
 
   #checkNobodyWaitsForNothing(): void {
     const { now, replica } = this.solo;
-    if ((this.keyed.pause?.untilMs ?? 0) > now) return;
+    if ((this.keyed.pauses[0]?.untilMs ?? 0) > now) return;
     for (const line of this.keyed.lines) {
       const { head, bucket } = line;
       if (head === null || bucket === null) continue;
@@ -205,7 +205,7 @@ function perform(world: World, action: Step): void {
       world.solo.advance(action[1], 50);
       return;
     case "pause":
-      world.solo.limiter.pause("p", world.solo.now + action[1]);
+      world.solo.limiter.pause(world.keyed, "provider", world.solo.now + action[1]);
       return;
   }
 }

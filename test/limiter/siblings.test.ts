@@ -78,7 +78,7 @@ class Pair {
     const prices = { input: 1, output: 1, cachedInput: 1, cacheWrite: 1 };
     return this.members.map(({ limiter }) => ({
       limiter,
-      target: limiter.target({ provider: "p", specs, counting: PLAIN_COUNTING, prices }),
+      target: limiter.target({ provider: "p", model: "m", specs, counting: PLAIN_COUNTING, prices }),
     }));
   }
 

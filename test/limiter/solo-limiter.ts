@@ -84,6 +84,7 @@ export class SoloLimiter {
   target(provider: string, specs: readonly MeterSpec[], prices = { input: 1, output: 2 }): Meters {
     const meters = this.limiter.target({
       provider,
+      model: "m",
       specs,
       counting: PLAIN_COUNTING,
       prices: { cachedInput: prices.input, cacheWrite: prices.input, ...prices },
