@@ -106,11 +106,6 @@ export class Line implements InHeap {
     this.heldMs += (ms - this.heldMs) * LESSON;
   }
 
-  /** All who wait, oldest first. */
-  all(): Waiter[] {
-    return this.#queues.flatMap((queue) => queue.all());
-  }
-
   #left(waiter: Waiter): void {
     waiter.line = null;
     this.size--;
