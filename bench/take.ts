@@ -53,7 +53,13 @@ const limiter = new Limiter({
   lineLengthMax: 10,
 });
 const specs = [spec("a/requests", "requests"), spec("a/tokens", "tokens"), spec("k/tokens", "tokens")];
-const meters = limiter.target({ provider: "bench", specs, counting: PLAIN_COUNTING, prices: null });
+const meters = limiter.target({
+  provider: "bench",
+  model: "m",
+  specs,
+  counting: PLAIN_COUNTING,
+  prices: null,
+});
 await replica.flush();
 
 const costs = [1, 400, 400];
