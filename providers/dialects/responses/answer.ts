@@ -80,17 +80,24 @@ export function responseObject(context: ClientContext, { output, ending, usage }
   };
 }
 
+interface ItemFacts {
+  readonly context: ClientContext;
+  /** Items of an answer that was cut off say so: clients must not run half a call. */
+  readonly status: "completed" | "incomplete";
+}
+
 /** The first choice of the answer as a response. */
 export function responseFromChat(answer: Json, context: ClientContext): Json {
   const [choice] = readArray(answer, "choices");
   const message = readObject(choice, "message") ?? {};
   const calls = readArray(message, "tool_calls").filter(isObject);
+  const ending = endingOf(readString(choice, "finish_reason"));
+  const about: ItemFacts = { context, status: ending.status === "completed" ? "completed" : "incomplete" };
   const output = [
     ...reasoningItems(message, context),
-    ...messageItems(message, choice, context),
-    ...calls.map((call, index) => callItem(call, index, context)),
+    ...messageItems(message, choice, about),
+    ...calls.map((call, index) => callItem(call, index, about)),
   ];
-  const ending = endingOf(readString(choice, "finish_reason"));
   return responseObject(context, { output, ending, usage: responseUsage(answer["usage"]) });
 }
 
@@ -111,7 +118,7 @@ export function reasoningItem(id: string, text: string, blocks: readonly Json[])
   };
 }
 
-function messageItems(message: Json, choice: unknown, context: ClientContext): readonly Json[] {
+function messageItems(message: Json, choice: unknown, { context, status }: ItemFacts): readonly Json[] {
   const text = readText(message, "content");
   const refusal = readText(message, "refusal");
   if (text === undefined && refusal === undefined) return [];
@@ -121,7 +128,7 @@ function messageItems(message: Json, choice: unknown, context: ClientContext): r
     ...(text === undefined ? [] : [{ type: "output_text", text, annotations, logprobs }]),
     ...(refusal === undefined ? [] : [{ type: "refusal", refusal }]),
   ];
-  return [{ id: `msg_${context.id}`, type: "message", status: "completed", role: "assistant", content }];
+  return [{ id: `msg_${context.id}`, type: "message", status, role: "assistant", content }];
 }
 
 /** Chat nests the citation; here it is flat. */
@@ -130,12 +137,12 @@ export function annotationOf(annotation: unknown): unknown {
   return citation === undefined ? annotation : { type: "url_citation", ...citation };
 }
 
-function callItem(call: Json, index: number, context: ClientContext): Json {
+function callItem(call: Json, index: number, { context, status }: ItemFacts): Json {
   const definition = readObject(call, "function");
   return {
     id: `fc_${context.id}_${index}`,
     type: "function_call",
-    status: "completed",
+    status,
     call_id: readString(call, "id") ?? "",
     name: readString(definition, "name") ?? "",
     arguments: readString(definition, "arguments") ?? "",

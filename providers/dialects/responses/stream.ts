@@ -78,15 +78,15 @@ export class ResponsesStream implements ClientStream {
 
   end(): string {
     this.#start();
-    this.#closeAll();
     const ending = endingOf(this.#finish);
+    this.#closeAll(ending.status === "completed" ? "completed" : "incomplete");
     this.#event(`response.${ending.status}`, { response: this.#response(ending) });
     return this.#take();
   }
 
   fail(error: GatewayError): string {
     this.#start();
-    this.#closeAll();
+    this.#closeAll("incomplete");
     const reported = responseError(error);
     this.#event("error", { ...reported, param: error.param });
     const ending: Ending = { status: "failed", error: reported };
@@ -217,7 +217,7 @@ export class ResponsesStream implements ClientStream {
     this.#event("response.output_text.annotation.added", { ...place, annotation });
   }
 
-  #closeMessage(): void {
+  #closeMessage(status: string): void {
     const item = this.#message;
     if (item === undefined) return;
     this.#message = undefined;
@@ -228,7 +228,7 @@ export class ResponsesStream implements ClientStream {
       else this.#event("response.output_text.done", { ...place, text, logprobs: part.logprobs });
       this.#event("response.content_part.done", { ...place, part: contentOf(part) });
     }
-    this.#done(item.index, messageItem(item.id, "completed", item.parts.map(contentOf)));
+    this.#done(item.index, messageItem(item.id, status, item.parts.map(contentOf)));
   }
 
   #growCall(delta: Json): void {
@@ -263,11 +263,11 @@ export class ResponsesStream implements ClientStream {
     return call;
   }
 
-  #closeCall(call: CallItem): void {
+  #closeCall(call: CallItem, status: string): void {
     const text = call.texts.join("");
     const place = { item_id: call.id, output_index: call.index };
     this.#event("response.function_call_arguments.done", { ...place, name: call.name, arguments: text });
-    this.#done(call.index, callItem(call, "completed", text));
+    this.#done(call.index, callItem(call, status, text));
   }
 
   #done(index: number, item: Json): void {
@@ -275,10 +275,11 @@ export class ResponsesStream implements ClientStream {
     this.#event("response.output_item.done", { output_index: index, item });
   }
 
-  #closeAll(): void {
+  /** What was cut off says so: clients must not run half a call. */
+  #closeAll(status: string): void {
     this.#closeReasoning();
-    this.#closeMessage();
-    for (const call of this.#calls.values()) this.#closeCall(call);
+    this.#closeMessage(status);
+    for (const call of this.#calls.values()) this.#closeCall(call, status);
     this.#calls.clear();
   }
 }

@@ -90,13 +90,13 @@ describe("a stream", () => {
     [
       "a limit",
       [chunk({ content: "a" }, "length")],
-      [message(output("a"))],
+      [{ ...message(output("a")), status: "incomplete" }],
       { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } },
     ],
     [
       "a filter",
       [chunk({ content: "a" }, "content_filter")],
-      [message(output("a"))],
+      [{ ...message(output("a")), status: "incomplete" }],
       { status: "incomplete", incomplete_details: { reason: "content_filter" } },
     ],
     [
