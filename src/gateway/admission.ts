@@ -1,8 +1,9 @@
 // Getting in: the first target that has room for the request takes it at once; when none has, the request stands in
-// line for the one that will have room soonest. Nothing is held while waiting.
+// line for the one that will have room soonest, and goes to another if that turns out to have some earlier. Nothing is
+// held while waiting.
 import { assert } from "../errors.ts";
-import type { Ask, Refusal, Reservation } from "../limiter/reservation.ts";
-import type { Pass } from "../routing/health.ts";
+import type { Refusal, Reservation, Waiting } from "../limiter/reservation.ts";
+import { blockedMs, type Pass } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
 import { addLimitHeaders } from "./answer-headers.ts";
 import type { Exchange } from "./exchange.ts";
@@ -17,12 +18,15 @@ export class Granted {
   readonly kind = "granted";
   readonly target: RouteTarget;
   readonly reservation: Reservation;
+  /** How long the request stood in line for it, in milliseconds. */
+  readonly waitedMs: number;
   /** The target's circuits have let the attempt through; to be reported on when it ends. */
   pass: Pass | null = null;
 
-  constructor(target: RouteTarget, reservation: Reservation) {
+  constructor(target: RouteTarget, reservation: Reservation, waitedMs = reservation.waitedMs) {
     this.target = target;
     this.reservation = reservation;
+    this.waitedMs = waitedMs;
   }
 }
 
@@ -33,37 +37,45 @@ export function obtain(
   exchange: Exchange,
   parts: ServeParts,
 ): Granted | Refusal | Promise<Granted | Refusal> {
-  let [soonest] = targets;
-  assert(soonest !== undefined, "there is a target to try");
-  let soonestMs = Infinity;
-  if (targets.length > 1) {
-    for (const target of targets) {
-      const outcome = parts.limiter.reserve(planned.meters(target), planned.ask(target, 0), planned.now);
-      if (outcome.kind === "reserved") return new Granted(target, outcome);
-      if (outcome.kind === "waiting") {
-        // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
-        outcome.cancel();
-        soonest = target;
-        break;
-      }
-      if (outcome.retryAfterMs < soonestMs) {
-        soonest = target;
-        soonestMs = outcome.retryAfterMs;
-      }
+  const [first] = targets;
+  assert(first !== undefined, "there is a target to try");
+  const queue: Queue = { planned, exchange, parts };
+  if (targets.length === 1) return standInLine(first, [], queue);
+  const waits: { readonly target: RouteTarget; readonly waitMs: number }[] = [];
+  for (const target of targets) {
+    const outcome = parts.limiter.reserve(planned.meters(target), planned.ask(target, 0), planned.now);
+    if (outcome.kind === "reserved") return new Granted(target, outcome);
+    if (outcome.kind === "refused") waits.push({ target, waitMs: outcome.retryAfterMs });
+    else {
+      // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
+      outcome.cancel();
+      return standInLine(target, targets, queue);
     }
   }
-  return standInLine(soonest, planned.ask(soonest, exchange.runtime.queueWaitMs), planned, {
-    exchange,
-    parts,
-  });
+  waits.sort((left, right) => (left.waitMs < right.waitMs ? -1 : 1));
+  let refusal: Refusal | null = null;
+  for (const { target } of waits) {
+    const outcome = standInLine(target, targets, queue);
+    if (outcome instanceof Promise || outcome.kind === "granted") return outcome;
+    refusal ??= outcome;
+  }
+  return refusal ?? LEFT;
 }
 
+interface Queue {
+  readonly planned: PlannedRequest;
+  readonly exchange: Exchange;
+  readonly parts: ServeParts;
+}
+
+/** `all`: the targets that the request may go to meanwhile. */
 function standInLine(
   target: RouteTarget,
-  ask: Ask,
-  planned: PlannedRequest,
-  { exchange, parts }: { readonly exchange: Exchange; readonly parts: ServeParts },
+  all: readonly RouteTarget[],
+  queue: Queue,
 ): Granted | Refusal | Promise<Granted | Refusal> {
+  const { planned, exchange, parts } = queue;
+  const ask = planned.ask(target, exchange.runtime.queueWaitMs);
   const outcome = parts.limiter.reserve(planned.meters(target), ask, planned.now);
   if (outcome.kind === "reserved") return new Granted(target, outcome);
   // From here on the request may end in a refusal, which tells what is left.
@@ -71,16 +83,63 @@ function standInLine(
   addLimitHeaders(headers, parts.limiter.facts(planned.meters(target), planned.now));
   exchange.limitHeaders = headers;
   if (outcome.kind === "refused") return outcome;
+  return waitInLine(target, outcome, all, queue);
+}
+
+/** Until its line's turn comes, its deadline passes, the client leaves, or another target has got room. */
+function waitInLine(
+  target: RouteTarget,
+  place: Waiting,
+  all: readonly RouteTarget[],
+  { planned, exchange, parts }: Queue,
+): Promise<Granted | Refusal> {
   return new Promise((resolve) => {
-    exchange.onStop = () => {
-      outcome.cancel();
-      resolve(LEFT);
-    };
-    outcome.decided((decision) => {
+    let stopLooking = (): void => undefined;
+    const end = (outcome: Granted | Refusal): void => {
+      stopLooking();
       exchange.onStop = null;
-      resolve(decision.kind === "reserved" ? new Granted(target, decision) : decision);
-    });
+      resolve(outcome);
+    };
+    const look = (): void => {
+      const found = takeElsewhere(target, all, planned, parts);
+      if (found === null) {
+        stopLooking = parts.timers.after(LOOK_MS, look);
+      } else {
+        place.cancel();
+        end(found);
+      }
+    };
+    if (all.length > 1) stopLooking = parts.timers.after(LOOK_MS, look);
+    exchange.onStop = () => {
+      place.cancel();
+      end(LEFT);
+    };
+    place.decided((decision) => end(decision.kind === "reserved" ? new Granted(target, decision) : decision));
   });
+}
+
+/** How often a request in line looks whether another target has got room, in milliseconds. */
+const LOOK_MS = 100;
+
+/** Units at a target that has room by now although the request stands in another's line; nobody is overtaken. */
+function takeElsewhere(
+  here: RouteTarget,
+  all: readonly RouteTarget[],
+  planned: PlannedRequest,
+  { clock, limiter }: ServeParts,
+): Granted | null {
+  const now = clock.elapsedMs();
+  for (const target of all) {
+    if (target === here || blockedMs(target.health, now) > 0) continue;
+    const meters = planned.meters(target);
+    const ask = planned.ask(target, 0);
+    // Asking takes nothing and counts nothing, so it comes first.
+    if (limiter.roomMs(meters, ask, now) > 0) continue;
+    const outcome = limiter.reserve(meters, ask, now);
+    if (outcome.kind === "reserved") return new Granted(target, outcome, now - planned.now);
+    if (outcome.kind === "waiting") outcome.cancel();
+  }
+  return null;
 }
 
 /** The request was stopped while it stood in line. */

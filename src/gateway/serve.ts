@@ -105,7 +105,7 @@ function begin(exchange: Exchange, granted: Granted, parts: ServeParts): Attempt
   record.provider = target.provider;
   record.model = target.model;
   record.attempts += 1;
-  record.waitedMs += reservation.waitedMs;
+  record.waitedMs += granted.waitedMs;
   record.sentMs = now;
   const facts = parts.limiter.facts(reservation.meters, now);
   const attempt = new Attempt(exchange, target.upstream, facts, parts);
