@@ -9,7 +9,12 @@
 
 /** Bytes that are not a frame of ours: truncated, damaged, of an unknown kind or version, or out of range. */
 export class Malformed extends Error {
-  override readonly name = "Malformed";
+  override readonly name: string = "Malformed";
+}
+
+/** A sound frame of a later format: a newer program wrote it. */
+export class UnknownVersion extends Malformed {
+  override readonly name = "UnknownVersion";
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
@@ -142,7 +147,7 @@ export class Reader {
       throw new Malformed("a frame's checksum is wrong");
     }
     if (this.version < 1 || this.version > versionMax) {
-      throw new Malformed(`a frame has version ${this.version}; this program reads up to ${versionMax}`);
+      throw new UnknownVersion(`a frame has version ${this.version}; this program reads up to ${versionMax}`);
     }
   }
 

@@ -89,7 +89,8 @@ export class LocalBucket {
     this.refill(nowMs);
     this.limit = limit;
     this.share = share;
-    const portion = Math.max(0, share - this.aheadParts) / WHOLE;
+    // Nobody can hold more than all of it: a row that says so lies, and must not make this replica admit more.
+    const portion = Math.min(WHOLE, Math.max(0, share - this.aheadParts)) / WHOLE;
     const capacity = limit.capacity * portion;
     if (limit.refill.kind === "held") this.level += capacity - this.capacity;
     else this.level = Math.min(this.level, capacity);

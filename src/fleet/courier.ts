@@ -2,12 +2,26 @@
 // what was given to them is durable.
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
-import type { Received } from "./exchange.ts";
+import type { Received, RefusalReason } from "./exchange.ts";
 import type { Replica } from "./replica.ts";
 import { type Receive, type Transport, TransportError, type TransportFault } from "./transport.ts";
 
 /** How long a sibling may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000;
+
+/** Refused messages of one kind are logged once in this time; every one of them is counted. */
+const LOG_EVERY_MS = 60_000;
+
+/** How the transports call what the replica refuses. */
+const FAULT_OF: Readonly<Record<RefusalReason, TransportFault>> = {
+  malformed: "malformed",
+  version: "version",
+  oversized: "oversized",
+  repeated: "replayed",
+  own: "self",
+};
+
+type Refused = Received & { readonly kind: "refused" };
 
 export interface CourierOptions {
   readonly clock: Clock;
@@ -24,6 +38,8 @@ export class Courier {
   readonly #failures = new Map<TransportFault, number>();
   /** What each link's last exchange failed with, so that the log tells changes and not every try. */
   readonly #faults = new Map<string, TransportFault>();
+  /** When a refusal was last logged. */
+  readonly #logged = new Map<RefusalReason, number>();
   #transport: Transport | null = null;
   #isScheduled = false;
 
@@ -62,7 +78,9 @@ export class Courier {
     const { clock } = this.#options;
     try {
       const answer = await transport.exchange(link, bytes, ANSWER_TIMEOUT_MS);
-      this.#note(this.#replica.receive(answer, clock.elapsedMs(), link));
+      const received = this.#replica.receive(answer, clock.elapsedMs(), link);
+      if (received.kind === "refused") throw faultOf(received);
+      this.#options.onMerge?.(received);
       if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
       this.#replica.linkFailed(link);
@@ -96,23 +114,23 @@ export class Courier {
   readonly receive: Receive = async (bytes) => {
     const { clock, flush } = this.#options;
     const received = this.#replica.receive(bytes, clock.elapsedMs(), null);
-    this.#note(received);
     this.schedule();
     if (received.kind === "refused") {
-      throw new TransportError(received.reason === "own" ? "self" : "malformed", received.detail);
+      this.#logRefusal(received);
+      throw faultOf(received);
     }
+    this.#options.onMerge?.(received);
     if (!received.wantsAnswer) return new Uint8Array();
     if (received.mustFlush) await flush();
     return this.#replica.answer(received.from);
   };
 
-  #note(received: Received): void {
-    if (received.kind === "taken") this.#options.onMerge?.(received);
-    else
-      this.#options.log.warn("a fleet message was refused", {
-        reason: received.reason,
-        detail: received.detail,
-      });
+  /** A sibling of another version sends several messages per second for as long as an upgrade takes. */
+  #logRefusal({ reason, detail }: Refused): void {
+    const nowMs = this.#options.clock.elapsedMs();
+    if (nowMs - (this.#logged.get(reason) ?? -Infinity) < LOG_EVERY_MS) return;
+    this.#logged.set(reason, nowMs);
+    this.#options.log.warn("a fleet message was refused", { reason, detail });
   }
 
   /** Tells everybody at once what is new here, where the transport can. */
@@ -128,4 +146,8 @@ export class Courier {
     this.#transport = null;
     await transport?.close();
   }
+}
+
+function faultOf({ reason, detail }: Refused): TransportError {
+  return new TransportError(FAULT_OF[reason], detail);
 }

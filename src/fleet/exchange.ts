@@ -1,5 +1,5 @@
 // Messages out and in: what to tell a peer, and which messages are taken at all.
-import { Malformed } from "../bucket/codec.ts";
+import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
 import type { Entry, Vector } from "../bucket/ledger.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
@@ -30,7 +30,7 @@ export type Received =
   /** Nothing was changed by it. */
   | { readonly kind: "refused"; readonly reason: RefusalReason; readonly detail: string };
 
-export type RefusalReason = "malformed" | "oversized" | "repeated" | "own";
+export type RefusalReason = "malformed" | "version" | "oversized" | "repeated" | "own";
 
 interface Serials {
   boot: number;
@@ -145,7 +145,8 @@ export class Exchange {
       return { kind: "message", message: decodeMessage(bytes) };
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
-      return { kind: "refused", reason: "malformed", detail: error.message };
+      const reason = error instanceof UnknownVersion ? "version" : "malformed";
+      return { kind: "refused", reason, detail: error.message };
     }
   }
 

@@ -117,6 +117,9 @@ export class Gate {
     if (answer === "wrong_secret") {
       throw new TransportError("wrong_secret", `${address} answers with another fleet.secret`);
     }
+    if (answer === "version") {
+      throw new TransportError("version", `${address} speaks another version of the fleet's protocol`);
+    }
     if (answer === "malformed" || !isAnswerTo(envelope, answer.envelope)) {
       throw new TransportError(
         "malformed",

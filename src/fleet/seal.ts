@@ -42,12 +42,20 @@ export function sealFrame(secret: string, { envelope, body }: Unsealed): Uint8Ar
 const LINE =
   /^(sluice-fleet-1 (request|answer|notice) (\w{1,64}) (\w{1,64}) (\d{1,15}) (\w{1,32})) ([0-9a-f]{64})$/;
 
-/** Opens a frame; a string says why it can't be: it is no frame of ours, or the secret is another. */
-export function openFrame(secret: string, frame: Uint8Array): Unsealed | "malformed" | "wrong_secret" {
+/** The line of any version, this one's included. */
+const ANY_VERSION = /^sluice-fleet-\d{1,6} /;
+
+/** Opens a frame; a string says why it can't be: it is no frame of ours, or of another version, or the secret is another. */
+export function openFrame(
+  secret: string,
+  frame: Uint8Array,
+): Unsealed | "malformed" | "version" | "wrong_secret" {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
   const end = bytes.subarray(0, LINE_BYTES_MAX).indexOf(0x0a);
-  const match = end < 0 ? null : LINE.exec(bytes.toString("latin1", 0, end));
-  if (match === null) return "malformed";
+  const line = end < 0 ? "" : bytes.toString("latin1", 0, end);
+  const match = LINE.exec(line);
+  if (match === null)
+    return ANY_VERSION.test(line) && !line.startsWith(`${FORMAT} `) ? "version" : "malformed";
   const [, words = "", direction, from = "", to = "", number, outcome = "", given = ""] = match;
   const body = bytes.subarray(end + 1);
   // Both are 64 characters, so the comparison takes the same time for every wrong seal.

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Clock, randomId, type Timers } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
-import { type AddressedPeer, Discovery } from "./discovery.ts";
+import { type AddressedPeer, Discovery, type Resolver } from "./discovery.ts";
 import { openHttpTransport } from "./http-transport.ts";
 import { openNatsTransport } from "./nats-transport.ts";
 import type { Receive, Transport } from "./transport.ts";
@@ -22,6 +22,8 @@ export interface SiblingParts {
   readonly timers: Timers;
   readonly log: Log;
   readonly receive: Receive;
+  /** Finds addresses by name; the system's by default. */
+  readonly resolver?: Resolver;
 }
 
 /** Names are resolved again this often: replicas come and go. */
@@ -35,7 +37,10 @@ export async function openSiblings(options: SiblingOptions, parts: SiblingParts)
   const servers = peers.flatMap((peer) => (peer.kind === "nats" ? [peer.url] : []));
   if (servers.length > 0)
     return openNatsTransport({ ...gate, servers, prefix: subjectOf(secret), clock, log });
-  const discovery = new Discovery(peers.filter((peer) => peer.kind !== "nats"));
+  const discovery = new Discovery(
+    peers.filter((peer) => peer.kind !== "nats"),
+    parts.resolver,
+  );
   await discovery.resolve();
   const stopRefresh = discovery.isDynamic ? refresh(discovery, parts) : () => {};
   return openHttpTransport({
