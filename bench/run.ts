@@ -17,8 +17,8 @@ const MAIN = join(HERE, "../src/main.ts");
 const LISTENS = /listens on http:\/\/127\.0\.0\.1:(\d+)/;
 
 const isQuick = process.argv.includes("--quick");
-const ROUNDS = isQuick ? 3 : 9;
-const REQUESTS = isQuick ? 4000 : 12_000;
+const ROUNDS = isQuick ? 5 : 25;
+const REQUESTS = isQuick ? 2000 : 4000;
 const WARM_UP = isQuick ? 6000 : 20_000;
 const CONNECTIONS = 64;
 const STREAMS = isQuick ? 500 : 2000;
