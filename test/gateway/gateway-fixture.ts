@@ -46,8 +46,12 @@ export class GatewayFixture {
   readonly gateway: LiveGateway;
   readonly solo: SoloLimiter;
   readonly watch: Watch;
+  readonly plant: Plant;
 
-  constructor(parts: Pick<GatewayFixture, "port" | "records" | "errors" | "gateway" | "solo" | "watch">) {
+  constructor(
+    parts: Pick<GatewayFixture, "port" | "records" | "errors" | "gateway" | "solo" | "watch" | "plant">,
+  ) {
+    this.plant = parts.plant;
     this.port = parts.port;
     this.records = parts.records;
     this.errors = parts.errors;
@@ -74,6 +78,14 @@ export class GatewayFixture {
     this.solo.clock.advance(ms);
     this.watch.check();
     this.solo.flush();
+  }
+
+  /** Puts another configuration in force, as a changed file does. */
+  async reload(options: GatewayOptions): Promise<void> {
+    const snapshot = compileSnapshot(await configOf(options), this.plant);
+    this.plant.origins.closeUnused();
+    this.solo.flush();
+    this.gateway.swap(snapshot);
   }
 
   /** Units taken and not given back, over all providers. */
@@ -130,6 +142,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   };
   const watch = new Watch(solo.clock, () => () => undefined);
   const snapshot = compileSnapshot(config, plant);
+  plant.origins.closeUnused();
   solo.flush();
   const gateway = new LiveGateway(snapshot, {
     clock: solo.clock,
@@ -152,7 +165,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     plant.origins.closeAll();
   });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
-  return new GatewayFixture({ port, records, errors, gateway, solo, watch });
+  return new GatewayFixture({ port, records, errors, gateway, solo, watch, plant });
 }
 
 async function configOf(options: GatewayOptions) {
