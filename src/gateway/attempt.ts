@@ -3,7 +3,7 @@
 // retries: an attempt that ends as `failed` has sent nothing to the client.
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
-import type { GatewayError } from "../errors.ts";
+import { GatewayError } from "../errors.ts";
 import type { RateLimitFacts } from "../limiter/reservation.ts";
 import type { Usage } from "../observe/events.ts";
 import { Call, type Receiver } from "../upstream/call.ts";
@@ -116,7 +116,8 @@ export class Attempt implements Receiver, RelayHost {
   }
 
   onFailure(error: GatewayError): void {
-    this.#conclude(error);
+    const isTorn = this.#isBegun && error.code === "provider_unreachable";
+    this.#conclude(isTorn ? tornOff(error, this.#target.provider) : error);
   }
 
   begin(bytes: number | null): void {
@@ -217,4 +218,10 @@ export class Attempt implements Receiver, RelayHost {
     addProviderHeaders(headers, this.#headers);
     return headers;
   }
+}
+
+/** A connection that was lost behind the answer's beginning: the provider was reached, and nothing can be tried again. */
+function tornOff(cause: GatewayError, provider: string): GatewayError {
+  const message = `Provider \`${provider}\` lost the connection in the middle of its answer.`;
+  return new GatewayError("stream_interrupted", message, { cause });
 }

@@ -51,7 +51,7 @@ function breakLength(bytes: Buffer, at: number): number {
 }
 
 /** The offset behind the frame that the byte at `at` belongs to. */
-function frameEnd(frames: Buffer, at: number): number {
+export function frameEnd(frames: Buffer, at: number): number {
   for (let i = at; i < frames.length; i++) {
     if (!isBreak(frames[i])) continue;
     const next = i + breakLength(frames, i);
@@ -79,20 +79,17 @@ export function countFrames(frames: Buffer): number {
   return count === 0 ? 1 : count;
 }
 
-/** The first frame's data (the text behind its first `data:`); `null` while there were only comments and blank lines. */
+/** The first data that is not empty (the text of that line); `null` while there were only comments and blank lines. */
 export function firstData(frames: Buffer): Buffer | null {
-  let at = frames.subarray(0, DATA.length).equals(DATA) ? 0 : -1;
-  for (let line = 0; at === -1;) {
-    const found = frames.indexOf(DATA, line);
-    if (found === -1) return null;
-    if (found === 0 || isBreak(frames[found - 1])) at = found;
-    line = found + 1;
+  for (let at = frames.indexOf(DATA); at !== -1; at = frames.indexOf(DATA, at + 1)) {
+    if (at > 0 && !isBreak(frames[at - 1])) continue;
+    let start = at + DATA.length;
+    if (frames[start] === SPACE) start++;
+    let end = start;
+    while (end < frames.length && !isBreak(frames[end])) end++;
+    if (end > start) return frames.subarray(start, end);
   }
-  let start = at + DATA.length;
-  if (frames[start] === SPACE) start++;
-  let end = start;
-  while (end < frames.length && !isBreak(frames[end])) end++;
-  return frames.subarray(start, end);
+  return null;
 }
 
 /** Whether the last frame is the end mark. */

@@ -3,8 +3,11 @@
 // finds by byte search. Only whole frames are sent, so a stream that dies leaves no half frame behind.
 //
 //   nothing ──first real event──▶ begun ──"[DONE]"──▶ done
-//      │ error event, no stream     │ socket error, silence, end without finish
+//      │ error event, no stream,    │ socket error, silence, end without finish,
+//      │ "[DONE]" alone, no JSON    │ no JSON
 //      ▼ fail: another target       ▼ fail: error event, no "[DONE]"
+//
+// "[DONE]" is the provider's word that its answer is whole, finish reason or not; without it a finish reason is needed.
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
@@ -13,8 +16,9 @@ import { FrameBuffer } from "./frame-buffer.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
-import { areWhole } from "./whole-frames.ts";
+import { FrameCheck } from "./whole-frames.ts";
 
+const DONE = Buffer.from("[DONE]");
 const DONE_FRAME = Buffer.from("data: [DONE]\n\n");
 const FINISH = /"finish_reason"\s*:\s*"/;
 const ERROR_FRAME = /(^|\n)data:\s*\{\s*"error"\s*:\s*[{"]/;
@@ -29,6 +33,7 @@ export class StreamRelay implements Relay {
   readonly #host: RelayHost;
   readonly #options: StreamOptions;
   readonly #writer: EventWriter;
+  readonly #check = new FrameCheck();
   #isBegun = false;
   #isOver = false;
   readonly #buffer = new FrameBuffer();
@@ -54,8 +59,15 @@ export class StreamRelay implements Relay {
       this.#fail("provider_bad_response", "sent an event without an end");
       return;
     }
-    if (frames === null || (!this.#isBegun && !this.#begin(frames))) return;
-    this.#forward(frames);
+    if (frames === null) return;
+    const wholeBytes = this.#check.wholeUntil(frames);
+    if (wholeBytes === frames.length) {
+      if (this.#isBegun || this.#begin(frames)) this.#forward(frames);
+      return;
+    }
+    // What is right goes out first, but not as the beginning of an answer that is known to be bad.
+    if (this.#isBegun && wholeBytes > 0) this.#forward(frames.subarray(0, wholeBytes));
+    if (!this.#isOver) this.#fail("provider_bad_response", "sent an event that is not JSON");
   }
 
   end(): void {
@@ -93,6 +105,10 @@ export class StreamRelay implements Relay {
   #begin(frames: Buffer): boolean {
     const data = firstData(frames);
     if (data === null) return false;
+    if (data.equals(DONE)) {
+      this.#fail("provider_bad_response", "ended the stream before it had begun");
+      return false;
+    }
     const error = errorInAnswer(this.#options.context, data);
     if (error !== null) {
       this.#isOver = true;
@@ -106,10 +122,6 @@ export class StreamRelay implements Relay {
   }
 
   #forward(frames: Buffer): void {
-    if (!areWhole(frames)) {
-      this.#fail("provider_bad_response", "sent an event that breaks off");
-      return;
-    }
     this.#bytes += frames.length;
     this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
     const found = inspectUsage(frames, this.#options.includeUsage);

@@ -1,35 +1,97 @@
-// Event-stream frames whose data breaks off. Frames are passed on as bytes and not parsed, so a provider's half a chunk
-// would reach the client as text that no JSON parser takes. Its end gives it away: a chunk ends in a brace and the end
-// mark in a bracket. Only a chunk that breaks off right behind such a character goes unnoticed; validating every chunk
-// would cost more than the rest of the relay.
+// Event-stream frames whose data is not JSON. Frames are passed on as bytes, so a provider's half a chunk would reach
+// the client as text that no JSON parser takes. Parsing every chunk would cost more than the rest of the relay, and
+// need not be: the chunks of one stream end alike, in a name and some brackets behind the last of the text.
+//
+//   data: {"id":"1",…,"content":"Hello"},"finish_reason":null}]}⏎⏎
+//         └ begins as an object           └── ends as one before, that was parsed: as deep, so as whole
+//
+// A frame that ends in another way is parsed, and its end is the one to compare with from then on.
+import { frameEnd } from "./frames.ts";
 
 const LF = 0x0a;
+const CR = 0x0d;
 const SPACE = 0x20;
-const CLOSE_BRACKET = 0x5d;
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 const DATA = Buffer.from("data:");
 const BLANK_LINE = Buffer.from("\n\n");
+const LINES = /\r\n|\r|\n/;
 
-/**
- * Whether the data of each frame ends as an object or the end mark does. Lines without data (comments, names of events,
- * a `data:` with nothing behind it) are left alone. With CR LF between lines only the last frame is looked at.
- */
-export function areWhole(frames: Buffer): boolean {
-  for (let from = 0; from < frames.length;) {
-    const blankLine = frames.indexOf(BLANK_LINE, from);
-    const end = blankLine === -1 ? frames.length : blankLine;
+/** How much of a frame's end is compared: enough to hold the quote of a name, which no text inside a string looks like. */
+const ENDING_BYTES = 16;
+/** Frames above this (images, audio) are not parsed, because that would hold up everyone: only their ends are looked at. */
+const PARSED_BYTES_MAX = 256 * 1024;
+
+/** Looks at the frames of one stream, in order. */
+export class FrameCheck {
+  /** How the latest frame ended that was parsed. */
+  readonly #ending = Buffer.alloc(ENDING_BYTES);
+
+  /** How many of these bytes, which are whole frames, come before the first frame whose data is not a JSON object or the end mark. */
+  wholeUntil(frames: Buffer): number {
+    const hasCr = frames.includes(CR);
+    for (let from = 0; from < frames.length;) {
+      const blankLine = hasCr ? -1 : frames.indexOf(BLANK_LINE, from);
+      const end = blankLine === -1 ? frameEnd(frames, from) : blankLine + BLANK_LINE.length;
+      if (!this.#isWhole(frames, from, end)) return from;
+      from = end;
+    }
+    return frames.length;
+  }
+
+  #isWhole(frames: Buffer, from: number, end: number): boolean {
     let last = end - 1;
     while (last > from && (frames[last] ?? 0) <= SPACE) last--;
-    const byte = frames[last];
-    if (byte !== CLOSE_BRACE && byte !== CLOSE_BRACKET && hasData(frames, from, last)) return false;
-    from = end + BLANK_LINE.length;
+    if (beginsAsObject(frames, from)) {
+      if (this.#endsAsBefore(frames, last)) return true;
+      if (end - from > PARSED_BYTES_MAX) return frames[last] === CLOSE_BRACE;
+    }
+    if (!isWholeData(frames.toString("latin1", from, end))) return false;
+    this.#remember(frames, from, last);
+    return true;
   }
-  return true;
+
+  #endsAsBefore(frames: Buffer, last: number): boolean {
+    const start = last - ENDING_BYTES + 1;
+    for (let at = ENDING_BYTES - 1; at >= 0; at--) {
+      if (frames[start + at] !== this.#ending[at]) return false;
+    }
+    return true;
+  }
+
+  #remember(frames: Buffer, from: number, last: number): void {
+    const start = last - ENDING_BYTES + 1;
+    if (start < from || frames[last] !== CLOSE_BRACE) return;
+    const quote = frames.indexOf(QUOTE, start);
+    if (quote > start) frames.copy(this.#ending, 0, start, last + 1);
+  }
 }
 
-/** Whether the line that ends with the byte at `last` and begins at `from` or later holds data. */
-function hasData(frames: Buffer, from: number, last: number): boolean {
-  const line = Math.max(from, frames.lastIndexOf(LF, last) + 1);
-  return last >= line + DATA.length && frames.subarray(line, line + DATA.length).equals(DATA);
+/** Whether the frame's first line is data that begins with a brace; the name of its event may stand before it. */
+function beginsAsObject(frames: Buffer, from: number): boolean {
+  if (frames[from] !== DATA[0]) from = frames.indexOf(LF, from) + 1;
+  for (let at = 0; at < DATA.length; at++) if (frames[from + at] !== DATA[at]) return false;
+  const first = frames[from + DATA.length];
+  return first === OPEN_BRACE || (first === SPACE && frames[from + DATA.length + 1] === OPEN_BRACE);
+}
+
+/** Whether a frame's data is an object, the end mark, or nothing. JSON is as whole read as Latin-1, which is cheaper. */
+function isWholeData(frame: string): boolean {
+  const data = frame
+    .split(LINES)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice("data:".length))
+    .join("\n")
+    .trim();
+  if (data === "" || data === "[DONE]") return true;
+  if (!data.startsWith("{")) return false;
+  try {
+    JSON.parse(data);
+    return true;
+  } catch {
+    // Not JSON: that is what is being asked.
+    return false;
+  }
 }

@@ -1,11 +1,13 @@
 // Passes an answer that comes as a whole. It is collected up to a bound, so that an answer which breaks off can still
-// be tried elsewhere and goes out in one write; beyond the bound it is passed on as it comes.
+// be tried elsewhere and goes out in one write; beyond the bound it is passed on as it comes, checked on its way, and
+// torn off where it turns out to be no JSON, so that no client takes it for whole.
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { convertEmbeddings, needsConversion, type EmbeddingFormat } from "./embeddings.ts";
 import { endWith } from "./event-writer.ts";
 import { lastUsage } from "./frames.ts";
+import { JsonCheck } from "./json-check.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { parseUsage } from "./usage.ts";
 
@@ -16,8 +18,7 @@ const CONVERTED_BYTES_MAX = 128 * 1024 * 1024;
 /** The usage stands at the end of an answer, behind what was generated. */
 const TAIL_BYTES = 64 * 1024;
 
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+const NO_JSON = "answered with something that is not a JSON object";
 
 export interface WholeOptions {
   readonly context: AnswerContext;
@@ -30,7 +31,8 @@ export class WholeRelay implements Relay {
   readonly #options: WholeOptions;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
-  #isPassing = false;
+  /** Looks at what is passed on without being collected; null: nothing is. */
+  #passing: JsonCheck | null = null;
   #isOver = false;
   /** The end of what was passed on. */
   #tail: Buffer = Buffer.alloc(0);
@@ -43,13 +45,17 @@ export class WholeRelay implements Relay {
   data(chunk: Buffer): void {
     if (this.#isOver) return;
     this.#bytes += chunk.length;
-    if (this.#isPassing) this.#pass(chunk);
-    else this.#collect(chunk);
+    if (this.#passing === null) this.#collect(chunk);
+    else this.#pass(this.#passing, chunk);
   }
 
   end(): void {
     if (this.#isOver) return;
-    if (this.#isPassing) {
+    if (this.#passing !== null) {
+      if (!this.#passing.isWhole) {
+        this.#fail("answered with JSON that breaks off");
+        return;
+      }
       this.#isOver = true;
       this.#host.response.end();
       this.#host.done();
@@ -64,7 +70,7 @@ export class WholeRelay implements Relay {
   }
 
   usage(): Usage | null {
-    const bytes = lastUsage(this.#isPassing ? this.#tail : this.#lastBytes());
+    const bytes = lastUsage(this.#passing === null ? this.#lastBytes() : this.#tail);
     return bytes === null ? null : parseUsage(bytes);
   }
 
@@ -80,20 +86,28 @@ export class WholeRelay implements Relay {
         this.#fail(`answered with more than ${CONVERTED_BYTES_MAX >> 20} MiB`);
       return;
     }
-    this.#isPassing = true;
+    const check = new JsonCheck();
+    if (!this.#chunks.every((collected) => check.push(collected))) {
+      this.#fail(NO_JSON);
+      return;
+    }
+    this.#passing = check;
     this.#host.begin(null);
-    for (const collected of this.#chunks.splice(0)) this.#pass(collected);
+    for (const collected of this.#chunks.splice(0)) this.#write(collected);
   }
 
-  #pass(chunk: Buffer): void {
+  #pass(check: JsonCheck, chunk: Buffer): void {
+    if (check.push(chunk)) this.#write(chunk);
+    else this.#fail("answered with something that is not JSON any more");
+  }
+
+  #write(chunk: Buffer): void {
     this.#tail = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
     if (!this.#host.response.write(chunk)) this.#host.pause();
   }
 
   #finish(body: Buffer): void {
-    const error = isObject(body)
-      ? errorInAnswer(this.#options.context, body)
-      : this.#badResponse("answered with something that is not a JSON object");
+    const error = isObject(body) ? errorInAnswer(this.#options.context, body) : this.#badResponse(NO_JSON);
     const answer = error ?? this.#converted(body);
     this.#isOver = true;
     if (answer instanceof GatewayError) {
@@ -139,11 +153,14 @@ export class WholeRelay implements Relay {
   }
 }
 
-/** Whether the body begins and ends as an object does: an HTML page and an answer that was cut short don't. */
+/** Whether the body is one whole JSON object: a page of HTML, a list and an answer that was cut short are not. */
 function isObject(body: Buffer): boolean {
-  let start = 0;
-  let end = body.length - 1;
-  while (start < end && (body[start] ?? 0) <= 0x20) start++;
-  while (end > start && (body[end] ?? 0) <= 0x20) end--;
-  return body[start] === OPEN_BRACE && body[end] === CLOSE_BRACE && end > start;
+  try {
+    // JSON is as whole read as Latin-1, which is cheaper.
+    const answer: unknown = JSON.parse(body.toString("latin1"));
+    return typeof answer === "object" && answer !== null && !Array.isArray(answer);
+  } catch {
+    // Not JSON: that is what is being asked.
+    return false;
+  }
 }

@@ -230,6 +230,40 @@ describe("embeddings", () => {
   });
 });
 
+describe("an answer that is not JSON", () => {
+  const inside = answerBody().replace('"message"', "}message");
+  test.each([
+    ["cut behind a brace", answerBody().replace(/\}[^}]*$/, "")],
+    ["broken inside", inside],
+    ["with more behind it", `${answerBody()}}`],
+    ["large and broken in what was collected", answerBody("x".repeat(9_000_000)).replace(":", "::")],
+  ])("is an error: %s", async (_, body) => {
+    const upstream = await scriptedUpstream((r) => r.answer(200, body));
+    const gateway = await startGateway({ providers: { a: upstream }, config: "retry: { attempts: 1 }" });
+    const answer = await gateway.ask({ model: "any" });
+    expect(answer.status).toBe(502);
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { code: "provider_bad_response" } });
+    await gateway.settled();
+  });
+
+  const large = answerBody("x".repeat(9_000_000));
+  test.each([
+    ["cut behind a brace", large.replace(/\}[^}]*$/, "")],
+    ["cut in a string", large.slice(0, 8_000_000)],
+    ["broken behind what was collected", large.replace(/"usage"/, "oops")],
+  ])("and large is torn off: %s", async (_, body) => {
+    const upstream = await scriptedUpstream((r) => r.answer(200, body));
+    const gateway = await startGateway({ providers: { a: upstream } });
+    await expect(gateway.ask({ model: "any" })).rejects.toThrow("Closed before a whole answer");
+    const { requests, tokens } = await gateway.settled();
+    expect(requests).toBe(1);
+    expect(tokens).toBeGreaterThan(0);
+    expect(gateway.records).toMatchObject([
+      { outcome: "provider_error", errorCode: "provider_bad_response" },
+    ]);
+  });
+});
+
 describe("a large answer", () => {
   test("is passed on as it comes, and its usage is found at its end", async () => {
     const body = answerBody("x".repeat(9_000_000));

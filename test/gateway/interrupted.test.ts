@@ -20,12 +20,12 @@ const LATE: readonly {
       r.streamHead().chunk(contentFrame("Hel", null));
       setImmediate(() => setImmediate(() => r.reset()));
     },
-    code: "provider_unreachable",
+    code: "stream_interrupted",
   },
   {
     name: "a close without the last chunk",
     script: (r) => void r.streamHead().chunk(contentFrame("Hel", null)).socket.end(),
-    code: "provider_unreachable",
+    code: "stream_interrupted",
   },
   {
     name: "an end without a finish",
@@ -48,6 +48,17 @@ const LATE: readonly {
     script: (r) => {
       r.streamHead().chunk(contentFrame("Hel", null));
       for (let i = 0; i < 17; i++) r.chunk(i === 0 ? `data: ${"x".repeat(1 << 20)}` : "x".repeat(1 << 20));
+    },
+    code: "provider_bad_response",
+  },
+  {
+    name: "an event that is not JSON",
+    script: (r) => {
+      r.streamHead()
+        .chunk(contentFrame("Hel", null))
+        .chunk('data: {"id":"chatcmpl-1","choices":[{}\n\n')
+        .chunk(DONE_FRAME)
+        .endChunks();
     },
     code: "provider_bad_response",
   },

@@ -231,6 +231,22 @@ const EARLY: readonly Fault[] = [
     countsPrompt: true,
   },
   {
+    name: "an end mark alone",
+    isStream: true,
+    script: (r) => r.streamHead().chunk(DONE_FRAME).endChunks(),
+    status: 502,
+    code: "provider_bad_response",
+    countsPrompt: true,
+  },
+  {
+    name: "a first event that is not JSON",
+    isStream: true,
+    script: (r) => r.streamHead().chunk('data: {"id":"1","choices":[{}\n\n').chunk(DONE_FRAME).endChunks(),
+    status: 502,
+    code: "provider_bad_response",
+    countsPrompt: true,
+  },
+  {
     name: "an error event first",
     isStream: true,
     script: (r) => r.streamHead().chunk(`data: {"error":{"message":"m","type":"overloaded_error"}}\n\n`),

@@ -180,6 +180,11 @@ describe("how streams end", () => {
     ["comments", [": ping\n\n"], "provider_bad_response"],
     ["no finish", [contentFrame("a")], "stream_interrupted"],
     ["half a frame", [contentFrame("a"), 'data: {"x'], "stream_interrupted"],
+    ["the end mark alone", [DONE_FRAME], "provider_bad_response"],
+    ["the end mark behind comments", [": ping\n\n", DONE_FRAME], "provider_bad_response"],
+    ["the end mark behind empty data", ["data:\n\n", DONE_FRAME], "provider_bad_response"],
+    ["a first event that is not JSON", ['data: {"x\n\n', contentFrame("a")], "provider_bad_response"],
+    ["an event that breaks off", [contentFrame("a"), 'data: {"x":{"y":1}\n\n'], "provider_bad_response"],
     ["an error at once", ['data: {"error":{"message":"m"}}\n\n'], "provider_error"],
     ["an error event at once", ['event: error\ndata: {"error":{"message":"m"}}\n\n'], "provider_error"],
     [
@@ -194,6 +199,37 @@ describe("how streams end", () => {
     expect(played.text).not.toContain("[DONE]");
     expect(played.text).not.toContain('{"x');
   });
+});
+
+describe("an event that is not JSON", () => {
+  const BAD = 'data: {"id":"1","choices":[{"delta":{"x":1}\n\n';
+
+  test("ends the stream behind what was right, whatever comes in one piece", () => {
+    expect(play([contentFrame("a"), contentFrame("b") + BAD + DONE_FRAME])).toMatchObject({
+      text: contentFrame("a") + contentFrame("b"),
+      error: { code: "provider_bad_response" },
+    });
+  });
+
+  test("in the first piece leaves another target to try: nothing is sent", () => {
+    expect(play([contentFrame("a") + BAD])).toMatchObject({
+      text: "",
+      error: { code: "provider_bad_response" },
+    });
+  });
+});
+
+test("the end mark is the provider's word that its answer is whole, with or without a finish reason", () => {
+  expect(play([contentFrame("a"), DONE_FRAME])).toMatchObject({
+    text: contentFrame("a") + DONE_FRAME,
+    isDone: true,
+  });
+});
+
+test("empty data before the first event is not the beginning, and does not hide it", () => {
+  expect(play(["data:\n\n", `data:\n\n${contentFrame("a")}`, DONE_FRAME]).text).toBe(
+    `data:\n\n${contentFrame("a")}${DONE_FRAME}`,
+  );
 });
 
 describe("usage", () => {

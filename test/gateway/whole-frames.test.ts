@@ -1,35 +1,78 @@
 import { describe, expect, test } from "vitest";
-import { areWhole } from "../../src/gateway/whole-frames.ts";
+import { FrameCheck } from "../../src/gateway/whole-frames.ts";
 
-const CHUNK = 'data: {"choices":[{"delta":{"content":"a}"}}]}';
+const CHUNK = 'data: {"choices":[{"delta":{"content":"a}"},"finish_reason":null}]}';
+const DONE = "data: [DONE]";
 
-describe("frames are whole", () => {
+/** What is let through of some frames when others like `CHUNK` came before. */
+function wholePart(text: string, before = `${CHUNK}\n\n`): string {
+  const check = new FrameCheck();
+  check.wholeUntil(Buffer.from(before));
+  const frames = Buffer.from(text);
+  return frames.toString("utf8", 0, check.wholeUntil(frames));
+}
+
+const BREAKS: readonly (readonly [string, string])[] = [
+  ["LF", "\n"],
+  ["CR LF", "\r\n"],
+  ["CR", "\r"],
+];
+
+describe.each(BREAKS)("with %s between lines, frames are whole:", (_, lineBreak) => {
   test.each([
-    ["nothing", ""],
     ["one", `${CHUNK}\n\n`],
-    ["several and the end mark", `${CHUNK}\n\n${CHUNK}\n\ndata: [DONE]\n\n`],
+    ["several and the end mark", `${CHUNK}\n\n${CHUNK}\n\n${DONE}\n\n`],
     ["with spaces behind the data", `${CHUNK} \t\n\n`],
-    ["with CR LF between lines", `${CHUNK}\r\n\r\n${CHUNK}\r\n\r\n`],
+    ["without a space before the data", `${CHUNK.replace(" ", "")}\n\n`],
     ["with names of events", `event: delta\n${CHUNK}\n\n`],
     ["with a name behind the data", `${CHUNK}\nid: 7\n\n`],
+    ["with data in several lines", 'data: {"choices":\ndata: []}\n\n'],
     ["comments", ": keep-alive\n\n:\n\n"],
+    ["a comment before the data", `: keep-alive\n${CHUNK}\n\n`],
     ["empty data", "data:\n\ndata: \n\n"],
     ["blank lines", "\n\n\n\n"],
+    ["nothing", ""],
+    ["another shape", 'data: {"id":"1"}\n\n'],
+    ["other letters", 'data: {"id":"é\u2028"}\n\n'],
+    ["numbers alone", 'data: {"1":[1]}\n\ndata: {"1":[1]}\n\n'],
   ])("%s", (_, text) => {
-    expect(areWhole(Buffer.from(text))).toBe(true);
+    const frames = text.replaceAll("\n", lineBreak);
+    expect(wholePart(frames)).toBe(frames);
+    expect(wholePart(frames, "")).toBe(frames);
   });
 });
 
-describe("a frame that breaks off is found", () => {
+describe.each(BREAKS)("with %s between lines, a frame that is not JSON is found:", (_, lineBreak) => {
+  const cut = (behind: string): string => CHUNK.slice(0, CHUNK.indexOf(behind) + behind.length);
+
   test.each([
-    ["alone", CHUNK.slice(0, -7)],
-    ["first", `${CHUNK.slice(0, -9)}\n\n${CHUNK}\n\n`],
-    ["between others", `${CHUNK}\n\n${CHUNK.slice(0, -10)}\n\n${CHUNK}\n\n`],
-    ["last", `${CHUNK}\n\ndata: {"choices":[{"delta":{"content":\n\n`],
-    ["last, with CR LF", `${CHUNK}\r\n\r\ndata: {"choices":\r\n\r\n`],
-    ["behind an event's name", 'event: delta\ndata: {"a":\n\n'],
-  ])("%s", (_, text) => {
-    const bytes = Buffer.from(text.replace(/([^\n])$/, "$1\n\n"));
-    expect(areWhole(bytes)).toBe(false);
+    ["cut in a string", cut('"content":"a')],
+    ["cut behind a brace in a string", cut('"a}')],
+    ["cut behind an inner brace", cut('"a}"}')],
+    ["cut behind a bracket", cut("}]")],
+    ["cut before its value", 'data: {"choices":[{"delta":{"content":'],
+    ["with more behind it", `${CHUNK}}`],
+    ["a word", "data: oops"],
+    ["a word with a brace", "data: oops}"],
+    ["a list", "data: []"],
+    ["a string", 'data: "a"'],
+    ["behind an event's name", 'event: delta\ndata: {"a":'],
+    ["behind a comment", ': ping\ndata: {"a":'],
+    ["in several lines", 'data: {"a":\ndata: 1'],
+    ["not the end mark", "data: [DONE"],
+  ])("%s", (_, frame) => {
+    const bad = `${frame}\n\n`.replaceAll("\n", lineBreak);
+    const good = `${CHUNK}\n\n`.replaceAll("\n", lineBreak);
+    expect(wholePart(bad)).toBe("");
+    expect(wholePart(bad, "")).toBe("");
+    expect(wholePart(bad + good)).toBe("");
+    expect(wholePart(good + bad)).toBe(good);
+    expect(wholePart(good + bad + good, "")).toBe(good);
   });
+});
+
+test("of a frame that holds a whole image only both ends are looked at", () => {
+  const image = (end: string): string => `data: {"b64":"${"A".repeat(300_000)}${end}\n\n`;
+  expect(wholePart(image('"}'))).toBe(image('"}'));
+  expect(wholePart(image(""))).toBe("");
 });
