@@ -13,6 +13,7 @@ providers:
     dialect: openai
     base_url: http://127.0.0.1:${upstreamPort}/v1
     api_key: sk-bench-upstream-key
+    quirks: { canonical: true }
     auth: { header: authorization, prefix: "Bearer " }
     limits: [ { requests: 100_000_000/min }, { tokens: 100_000_000_000/min } ]
 models:

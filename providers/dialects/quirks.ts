@@ -29,6 +29,8 @@ export interface Quirks {
   readonly reasoningField?: string;
   /** Reported output tokens leave reasoning out: add it. Without this the totals decide. */
   readonly addReasoning?: boolean;
+  /** Answers are known to be what official clients expect: they are passed on without a look at each frame. */
+  readonly canonical?: boolean;
 }
 
 /** What chat answers of other languages carry for their own replay, and providers of this one may refuse. */

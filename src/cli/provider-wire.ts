@@ -3,7 +3,7 @@
 import type { Provider } from "../config/config.ts";
 import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
 import { assert } from "../errors.ts";
-import type { TargetLanguage, Verbatim, Watcher } from "../gateway/passage.ts";
+import type { Passage, TargetLanguage, Verbatim, Watcher } from "../gateway/passage.ts";
 import type { Route } from "../gateway/request.ts";
 import type { Signer, UpstreamTarget } from "../gateway/upstream-target.ts";
 import { NOTHING_USED } from "../gateway/usage.ts";
@@ -108,9 +108,9 @@ export function languageOf(provider: Provider, model: string, base: URL): Target
 function passagesOf(provider: Provider, model: string): TargetLanguage["passages"] {
   const dialect = dialectOf(provider);
   const client = CLIENT_DIALECTS.get("messages") ?? null;
-  const isRewritten = !dialect.native || rewritesRequests(provider.quirks);
+  const chat = chatPassage(provider, dialect);
   return {
-    ...(isRewritten ? { chat: { kind: "translated", dialect: dialect.chat, client: null } } : {}),
+    ...(chat === undefined ? {} : { chat }),
     messages: ownMessages(provider, model, "messages") ?? {
       kind: "translated",
       dialect: dialect.chat,
@@ -118,6 +118,12 @@ function passagesOf(provider: Provider, model: string): TargetLanguage["passages
     },
     count_tokens: ownMessages(provider, model, "count_tokens") ?? { kind: "counted" },
   };
+}
+
+/** How chat gets there; undefined: as bytes, both ways. */
+function chatPassage({ quirks }: Provider, { native, chat: dialect }: Dialect): Passage | undefined {
+  if (!native || rewritesRequests(quirks)) return { kind: "translated", dialect, client: null };
+  return quirks.canonical === true ? undefined : { kind: "mended", dialect };
 }
 
 /** For a provider whose own language these requests are in; undefined for others. */

@@ -129,6 +129,11 @@ const quirks = strict({
   add_reasoning: flag()
     .optional()
     .describe("Whether the reported output tokens leave out the reasoning tokens."),
+  canonical: flag()
+    .optional()
+    .describe(
+      "Whether its answers are known to be what official clients expect, so that they are passed on without a look at each.",
+    ),
 });
 
 const limitHeader = strict({

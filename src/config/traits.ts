@@ -4,7 +4,7 @@ import type { Counting, ErrorHint, LimitHeaders } from "./config.ts";
 import type { RawProvider } from "./schema.ts";
 
 export function toQuirks(raw: RawProvider["quirks"] = {}): Quirks {
-  const { rename, drop, roles, set, strip, reasoning_field: reasoningField } = raw;
+  const { rename, drop, roles, set, strip, canonical, reasoning_field: reasoningField } = raw;
   const { flatten_content: flattenContent, stream_options: streamOptions, add_reasoning: addReasoning } = raw;
   const { no_image_detail: noImageDetail, no_strict_tools: noStrictTools } = raw;
   return {
@@ -13,6 +13,7 @@ export function toQuirks(raw: RawProvider["quirks"] = {}): Quirks {
     ...(roles && { roles }),
     ...(set && { set }),
     ...(strip && { strip }),
+    ...(canonical !== undefined && { canonical }),
     ...(reasoningField !== undefined && { reasoningField }),
     ...(flattenContent !== undefined && { flattenContent }),
     ...(streamOptions !== undefined && { streamOptions }),

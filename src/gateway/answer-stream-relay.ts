@@ -82,12 +82,17 @@ export class AnswerStreamRelay implements Relay {
   #fail(last: string | Buffer): void {
     this.#isOver = true;
     if (this.#isBegun && last.length > 0) this.#writer.write(bytesOf(last));
-    this.#host.fail(this.#stream.failure() ?? this.#unknown());
+    const failure = this.#stream.failure();
+    if (failure === null || (!this.#isBegun && failure.code === "stream_interrupted")) {
+      this.#host.fail(this.#notBegun(failure));
+    } else {
+      this.#host.fail(failure);
+    }
   }
 
-  #unknown(): GatewayError {
-    const message = `Provider \`${this.#context.provider}\` broke off its answer.`;
-    return new GatewayError("stream_interrupted", message);
+  #notBegun(cause: unknown): GatewayError {
+    const message = `Provider \`${this.#context.provider}\` ended the stream before it had begun.`;
+    return new GatewayError("provider_bad_response", message, { cause });
   }
 }
 

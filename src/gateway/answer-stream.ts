@@ -1,9 +1,15 @@
 // An event stream on its way through another language: provider's bytes in, client's bytes out. The relay decides when
 // the answer begins and ends; an answer stream only reads and writes.
-import { sseFrame, type ClientStream, type DialectStream } from "../../providers/dialects/index.ts";
+import {
+  type FrameNormaliser,
+  sseFrame,
+  type ClientStream,
+  type DialectStream,
+} from "../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../providers/dialects/json.ts";
-import type { GatewayError } from "../errors.ts";
-import { FrameBuffer } from "./frame-buffer.ts";
+import { GatewayError } from "../errors.ts";
+import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
+import { countFrames, firstData } from "./frames.ts";
 import type { Usage } from "../observe/events.ts";
 
 export interface AnswerStream {
@@ -25,6 +31,7 @@ export interface AnswerStream {
 }
 
 const DONE = sseFrame("[DONE]");
+const OVERFULL = "The provider sent an event without an end.";
 const CHARACTERS_PER_TOKEN = 4;
 
 /** Reads with the provider's dialect and writes chat chunks, or with `client` its language's events. */
@@ -110,6 +117,7 @@ export class WatchedStream implements AnswerStream {
   }
 
   failure(): GatewayError | null {
+    // What the watcher refuses first is a frame that is too long: its bound is the same.
     return this.#watched.failure();
   }
 
@@ -131,6 +139,71 @@ export class WatchedStream implements AnswerStream {
 
   outputTokens(): number {
     return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+  }
+}
+
+/** Passes the chunks of a "compatible" provider on, and mends those that official clients would stumble over. */
+export class NormalisedStream implements AnswerStream {
+  readonly #normaliser: FrameNormaliser;
+  readonly #buffer = new FrameBuffer();
+  #hasBegun = false;
+  #bytes = 0;
+  #frames = 0;
+  /** The length of the first frames: about what a frame weighs without its content. */
+  #frameBytes = 0;
+
+  constructor(normaliser: FrameNormaliser) {
+    this.#normaliser = normaliser;
+  }
+
+  push(bytes: Buffer): string | Buffer {
+    const frames = this.#buffer.push(bytes);
+    return frames === null ? "" : this.#mend(frames);
+  }
+
+  end(): string | Buffer {
+    const rest = wholeFrame(this.#buffer.takeRest());
+    const last = rest === null ? "" : this.#mend(rest);
+    return Buffer.concat([Buffer.from(last), this.#normaliser.end()]);
+  }
+
+  failure(): GatewayError | null {
+    if (this.#buffer.isOverfull) return new GatewayError("provider_bad_response", OVERFULL);
+    return this.#normaliser.failure();
+  }
+
+  finished(): boolean {
+    return this.#normaliser.finished();
+  }
+
+  lastWords(): string {
+    return "";
+  }
+
+  ping(): string {
+    return "";
+  }
+
+  usage(): Usage | null {
+    return this.#normaliser.usage();
+  }
+
+  outputTokens(): number {
+    const contentBytes = this.#bytes - this.#frames * this.#frameBytes;
+    return Math.max(this.#frames, Math.round(contentBytes / CHARACTERS_PER_TOKEN));
+  }
+
+  #mend(frames: Buffer): string | Buffer {
+    const mended = this.#normaliser.frames(frames);
+    if (!this.#hasBegun) {
+      // Comments before the answer say nothing.
+      if (firstData(frames) === null) return "";
+      this.#hasBegun = true;
+      this.#frameBytes = frames.length;
+    }
+    this.#bytes += frames.length;
+    this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
+    return mended === frames ? frames : Buffer.from(mended.buffer, mended.byteOffset, mended.length);
   }
 }
 

@@ -63,3 +63,21 @@ export class FrameBuffer {
     this.#heldBytes = length;
   }
 }
+
+/** A last frame without its blank line, if it is whole by itself: the end mark, or complete JSON. `null`: it was cut off. */
+export function wholeFrame(rest: Buffer | null): Buffer | null {
+  const line = rest?.toString("utf8").trim();
+  if (line === undefined || !line.startsWith("data:")) return null;
+  const data = line.slice("data:".length).trim();
+  return data === "[DONE]" || isJson(data) ? Buffer.from(`${line}\n\n`) : null;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    // Cut off: that is what is being asked.
+    return false;
+  }
+}

@@ -9,7 +9,7 @@ import type {
 } from "../../providers/dialects/index.ts";
 import type { Route } from "./request.ts";
 
-export type Passage = Translated | Verbatim | Counted;
+export type Passage = Translated | Mended | Verbatim | Counted;
 
 /** Request and answer are parsed and written anew. */
 export interface Translated {
@@ -35,6 +35,12 @@ export interface Watcher {
   usage(answer: unknown, to: DialectTarget): DialectUsage | null;
   /** Follows a stream to its end, for its usage and failures. */
   stream(to: DialectTarget): DialectStream;
+}
+
+/** The client's bytes go out; chunks that come back are mended where official clients would stumble over them. */
+export interface Mended {
+  readonly kind: "mended";
+  readonly dialect: ChatDialect;
 }
 
 /** The provider can't count, so the gateway tells about how many tokens a request has. */

@@ -1,10 +1,10 @@
 // What goes out for one attempt, and what will read its answer. Most requests are the client's bytes and have no
 // `Sending`; the others are written anew or signed here.
 import type { Clock } from "../clock.ts";
-import { assert } from "../errors.ts";
 import type { CallRequest } from "../upstream/call.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import type { Exchange } from "./exchange.ts";
+import { MendedSending } from "./mended.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { Translation } from "./translation.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -24,9 +24,17 @@ export interface Sending {
 export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clock): Sending | null {
   const passage = target.language.passages[exchange.request.route.kind];
   if (passage === undefined) return null;
-  if (passage.kind === "verbatim") return new VerbatimSending(exchange, target, passage, clock.wallMs());
-  assert(passage.kind === "translated", "counts are answered without sending anything");
-  return new Translation(exchange, target, passage, clock.wallMs());
+  const wallMs = clock.wallMs();
+  switch (passage.kind) {
+    case "translated":
+      return new Translation(exchange, target, passage, wallMs);
+    case "mended":
+      return new MendedSending(exchange, target, passage, wallMs);
+    case "verbatim":
+      return new VerbatimSending(exchange, target, passage, wallMs);
+    case "counted":
+      throw new Error("Invariant broken: counts are answered without sending anything");
+  }
 }
 
 /** The request with its signature, where the target wants one. */

@@ -12,7 +12,7 @@ import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
 import { countFrames, endsWithDone, firstData, inspectUsage, withoutDone } from "./frames.ts";
-import { FrameBuffer } from "./frame-buffer.ts";
+import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
@@ -142,9 +142,8 @@ export class StreamRelay implements Relay {
 
   /** A last frame without its blank line counts if it is whole by itself; half a frame is dropped. */
   #flushHeld(): void {
-    const rest = this.#buffer.takeRest()?.toString("utf8").trim();
-    if (rest === undefined || !isWholeData(rest)) return;
-    this.data(Buffer.from(`${rest}\n\n`));
+    const rest = wholeFrame(this.#buffer.takeRest());
+    if (rest !== null) this.data(rest);
   }
 
   #finish(last: Buffer | null): void {
@@ -177,19 +176,5 @@ export class StreamRelay implements Relay {
       (this.#latest !== null && pattern.test(this.#latest.toString("latin1"))) ||
       (this.#before !== null && pattern.test(this.#before.toString("latin1")))
     );
-  }
-}
-
-/** Whether a line is an event that needs nothing more: the end mark, or complete JSON. */
-function isWholeData(line: string): boolean {
-  if (!line.startsWith("data:")) return false;
-  const data = line.slice("data:".length).trim();
-  if (data === "[DONE]") return true;
-  try {
-    JSON.parse(data);
-    return true;
-  } catch {
-    // Cut off: that is what is being asked.
-    return false;
   }
 }

@@ -47,7 +47,7 @@ describe("the request that a provider gets", () => {
     );
     const gateway = await startGateway({
       providers: { a: upstream },
-      provider: "quirks: { stream_options: false }",
+      quirks: "{ stream_options: false, canonical: true }",
     });
     await gateway.ask({ model: "any", stream: true });
     expect((await upstream.request(0)).json()).not.toHaveProperty("stream_options");

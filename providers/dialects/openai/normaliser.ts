@@ -17,7 +17,7 @@ import {
 } from "../json.ts";
 import { interrupted, type StreamState } from "../stream.ts";
 import { mendChatUsage, usageFromChat } from "../usage.ts";
-import { chunkHead, FrameScanner, type ChunkHead } from "./canonical.ts";
+import { chunkHead, FrameScanner, type ChunkHead, type FrameFacts } from "./canonical.ts";
 import { emptyAnswer, normaliseFinish, normaliseText } from "./message.ts";
 import { ToolCallNormaliser } from "./tool-calls.ts";
 
@@ -72,6 +72,11 @@ export class ChatNormaliser implements StreamState {
     kept.set(frame.subarray(0, usageStart));
     kept.set(frame.subarray(usageEnd), usageStart);
     return kept;
+  }
+
+  /** What the frame asked about last holds, when it was canonical. */
+  get facts(): FrameFacts {
+    return this.#scanner;
   }
 
   #scan(frame: Uint8Array): boolean {

@@ -4,6 +4,7 @@ import { GatewayError } from "../../../src/errors.ts";
 import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { isObject, type Json } from "../json.ts";
 import { sseFrame, SseParser } from "../sse.ts";
+import { templateOf, type FrameTemplate, type TailCut } from "./frame-template.ts";
 import { ChatNormaliser } from "./normaliser.ts";
 
 const encoder = new TextEncoder();
@@ -18,6 +19,8 @@ export class FrameNormaliser {
   readonly #parser: SseParser;
   #failure: GatewayError | null = null;
   #parsed: Json | undefined;
+  /** Of the frame before, while frames differ in their text alone. */
+  #template: FrameTemplate | undefined;
   #wroteDone = false;
 
   constructor(target: DialectTarget, includeUsage: boolean) {
@@ -33,10 +36,18 @@ export class FrameNormaliser {
    */
   frame(bytes: Uint8Array): Uint8Array {
     if (this.#failure !== null || this.#wroteDone) return NOTHING;
+    const template = this.#template;
+    if (template?.matches(bytes) === true) return withoutTail(bytes, template.cut);
+    this.#template = undefined;
     if (bytes[0] === COLON || bytes[0] === LF || bytes[0] === CR)
       return isComment(bytes) ? bytes : this.#mend(bytes);
-    if (this.#normaliser.isCanonical(bytes)) return bytes;
-    return this.#normaliser.withoutUsage(bytes) ?? this.#mend(bytes);
+    const isCanonical = this.#normaliser.isCanonical(bytes);
+    const kept = isCanonical ? bytes : this.#normaliser.withoutUsage(bytes);
+    if (kept === undefined) return this.#mend(bytes);
+    const { finish, usageStart, usageEnd } = this.#normaliser.facts;
+    if (finish === 0)
+      this.#template = isCanonical ? templateOf(bytes, 0, 0) : templateOf(bytes, usageStart, usageEnd);
+    return kept;
   }
 
   /** What to send on for a run of whole frames; the same array when none of them had to change. */
@@ -101,6 +112,14 @@ export class FrameNormaliser {
     this.#wroteDone = true;
     return text + DONE;
   }
+}
+
+function withoutTail(bytes: Uint8Array, { from, to }: TailCut): Uint8Array {
+  if (from === 0) return bytes;
+  const kept = new Uint8Array(bytes.length - (from - to));
+  kept.set(bytes.subarray(0, bytes.length - from));
+  kept.set(bytes.subarray(bytes.length - to), bytes.length - from);
+  return kept;
 }
 
 /** Behind the next blank line; the end of the bytes when there is none. Frames that end in CRs stay together. */
