@@ -9,13 +9,13 @@
 import type { Clock, Timers } from "../clock.ts";
 import type { Bucket, Quota } from "../fleet/quota.ts";
 import type { Sample, Usage } from "../observe/events.ts";
-import { type Counting, FREE, PLAIN_COUNTING, type Prices } from "./cost.ts";
+import { type Counting, PLAIN_COUNTING, type Prices } from "./cost.ts";
 import { assert } from "../errors.ts";
 import { forecast, rateLimitFacts } from "./forecast.ts";
 import { Held } from "./held.ts";
 import { Pause, Line } from "./line.ts";
 import { type Meter, Meters, type MeterSpec } from "./meters.ts";
-import { refusal } from "./refusal.ts";
+import { refusal, unpricedRefusal } from "./refusal.ts";
 import type { Ask, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
 import { lineSamples } from "./samples.ts";
 import { Waiter } from "./waiter.ts";
@@ -31,7 +31,7 @@ export interface TargetSpec {
   readonly specs: readonly MeterSpec[];
   /** How the provider counts. */
   readonly counting: Counting;
-  /** Of the model; without prices requests cost no `usd`. */
+  /** Of the model; null: not known, and a limit in dollars refuses every request. */
   readonly prices: Prices | null;
 }
 
@@ -81,17 +81,18 @@ export class Limiter {
   /** Opens the buckets of a target and compiles them: once per configuration, not per request. */
   target({ provider, model, specs, counting, prices }: TargetSpec): Meters {
     const pauses = [this.#pause(provider), this.#pause(`${provider}/${model}`)];
-    return this.#compile(pauses, specs, counting, prices ?? FREE);
+    return this.#compile(pauses, specs, counting, prices);
   }
 
   /** Opens the buckets of a client key. Join them with a target's by `target.with(key)`. */
   key(specs: readonly MeterSpec[]): Meters {
-    return this.#compile([], specs, PLAIN_COUNTING, FREE);
+    return this.#compile([], specs, PLAIN_COUNTING, null);
   }
 
   /** Takes the units when they are here and nobody waits for them; else the request waits, or is refused and has taken nothing. */
   reserve(meters: Meters, ask: Ask, now: number): Reservation | Waiting | Refusal {
     if (this.#isClosed) return refusal("closed", null, Infinity);
+    if (meters.unpriced !== null) return unpricedRefusal(meters);
     const costs = meters.expected(ask.estimate);
     const obstacle = meters.obstacle(ask.priority, costs, now);
     if (obstacle !== null) return this.#wait(meters, costs, ask, { line: obstacle, now });
@@ -118,6 +119,7 @@ export class Limiter {
 
   /** When a target could admit a request: 0 now, milliseconds, or Infinity. Takes nothing. */
   roomMs(meters: Meters, ask: Pick<Ask, "estimate" | "priority" | "clientKey">, now: number): number {
+    if (meters.unpriced !== null) return Infinity;
     return forecast(this.#quota, meters, meters.expected(ask.estimate), { place: ask, now }).waitMs;
   }
 
@@ -222,7 +224,7 @@ export class Limiter {
     pauses: readonly Pause[],
     specs: readonly MeterSpec[],
     counting: Counting,
-    prices: Prices,
+    prices: Prices | null,
   ): Meters {
     const meters: Meter[] = [];
     const lines: Line[] = [];

@@ -3,7 +3,7 @@
 import { assert } from "../errors.ts";
 import type { Limit } from "../bucket/limit.ts";
 import type { Bucket } from "../fleet/quota.ts";
-import { actualCost, type Counting, type Estimate, expectedCost, type Prices } from "./cost.ts";
+import { actualCost, type Counting, type Estimate, expectedCost, FREE, type Prices } from "./cost.ts";
 import type { Pause, Line } from "./line.ts";
 import type { Priority } from "./reservation.ts";
 import type { Usage } from "../observe/events.ts";
@@ -35,15 +35,24 @@ export class Meters {
   readonly lines: readonly Line[];
   /** The provider's pause and the model's, either of which holds these requests back; none for a client key. */
   readonly pauses: readonly Pause[];
-  readonly prices: Prices;
+  /** A limit in dollars on a way that has no prices: it can't be kept, so nothing may pass. Null: there is none. */
+  readonly unpriced: Meter | null;
+  /** Of the model; null: not known. */
+  readonly #prices: Prices | null;
   readonly #joined = new WeakMap<Meters, Meters>();
 
-  constructor(pauses: readonly Pause[], meters: readonly Meter[], lines: readonly Line[], prices: Prices) {
+  constructor(
+    pauses: readonly Pause[],
+    meters: readonly Meter[],
+    lines: readonly Line[],
+    prices: Prices | null,
+  ) {
     this.pauses = pauses;
     this.meters = meters;
     this.buckets = meters.map(({ bucket }) => bucket);
     this.lines = lines;
-    this.prices = prices;
+    this.unpriced = prices === null ? (meters.find(({ limit }) => limit.dimension === "usd") ?? null) : null;
+    this.#prices = prices;
   }
 
   /** These limits and a client key's, at these prices; remembered, so cheap enough for every request. */
@@ -55,7 +64,7 @@ export class Meters {
       this.pauses,
       [...this.meters, ...key.meters],
       [...this.lines, ...key.lines],
-      this.prices,
+      this.#prices,
     );
     this.#joined.set(key, joined);
     return joined;
@@ -68,7 +77,7 @@ export class Meters {
   expected(estimate: Estimate): number[] {
     const costs: number[] = [];
     for (const { limit, counting } of this.meters) {
-      const cost = expectedCost(limit.dimension, estimate, counting, this.prices);
+      const cost = expectedCost(limit.dimension, estimate, counting, this.#prices ?? FREE);
       const isEstimate = limit.dimension !== "requests" && limit.dimension !== "concurrent";
       costs.push(isEstimate && cost > limit.capacity ? limit.capacity : cost);
     }
@@ -112,6 +121,6 @@ export class Meters {
 
   /** Units that a finished request has used at one meter. */
   actual(meter: Meter, usage: Usage): number {
-    return actualCost(meter.limit.dimension, usage, meter.counting, this.prices);
+    return actualCost(meter.limit.dimension, usage, meter.counting, this.#prices ?? FREE);
   }
 }

@@ -1,7 +1,7 @@
 // A refusal in words: which limit, whose it is, and when to come back.
 import { GatewayError } from "../errors.ts";
 import { Pause, type Line } from "./line.ts";
-import type { Meter } from "./meters.ts";
+import type { Meter, Meters } from "./meters.ts";
 import type { Refusal } from "./reservation.ts";
 
 /** A refusal on account of this line; at a provider's pause it says so whatever the reason given. */
@@ -10,6 +10,12 @@ export function refusal(reason: Refusal["reason"], line: Line | null, retryAfter
     return { kind: "refused", reason: "paused", meter: null, provider: line.owner, retryAfterMs };
   }
   return { kind: "refused", reason, meter: line?.meter ?? null, provider: "", retryAfterMs };
+}
+
+/** A refusal because a limit in dollars has no prices to count with. */
+export function unpricedRefusal({ unpriced, pauses }: Meters): Refusal {
+  const model = pauses.at(-1)?.owner ?? "";
+  return { kind: "refused", reason: "unpriced", meter: unpriced, provider: model, retryAfterMs: Infinity };
 }
 
 /** Clients sleep at most this long for a `retry-after`; beyond it they would come back early, so they are told not to. */
@@ -40,6 +46,11 @@ export function refusalError(refusal: Refusal): GatewayError {
       return new GatewayError(
         "request_exceeds_limit",
         `${capital(describe(meter))} is smaller than this request needs: it can never be admitted.`,
+      );
+    case "unpriced":
+      return new GatewayError(
+        "permission_denied",
+        `No price is known of model \`${provider}\`, so ${describe(meter)} can't be kept. Set \`prices\` for the model.`,
       );
     case "not_durable":
       return new GatewayError(

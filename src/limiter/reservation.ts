@@ -42,6 +42,8 @@ export interface Refusal {
     | "queue_full"
     /** The cost is above the limit's capacity: it can never fit. */
     | "exceeds_limit"
+    /** The limit is in dollars, and the model's prices are not known. */
+    | "unpriced"
     /** The units are here, but the disk does not take the reservation. */
     | "not_durable"
     /** The provider asked us to hold back. */
@@ -50,7 +52,7 @@ export interface Refusal {
     | "closed";
   /** The limit at fault; null when it is not a limit: a pause, the end. */
   readonly meter: Meter | null;
-  /** Who is paused, `provider` or `provider/model`; empty otherwise. */
+  /** Who is paused, `provider` or `provider/model`, or the model without prices; empty otherwise. */
   readonly provider: string;
   /** How long until a new request can be admitted, in milliseconds; Infinity: never. */
   readonly retryAfterMs: number;
