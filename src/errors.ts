@@ -10,6 +10,8 @@ interface ErrorEntry {
   /** The `error.type` of the response. */
   readonly type: string;
   readonly retry: Retry;
+  /** The `error.code` of the response where clients match another one than ours; ours is in `x-sluice-error` then as always. */
+  readonly clientCode?: string;
 }
 
 export const ERRORS = {
@@ -32,11 +34,26 @@ export const ERRORS = {
   // Our own limits.
   rate_limit_exceeded: { status: 429, type: "rate_limit_error", retry: "later" },
   insufficient_quota: { status: 429, type: "insufficient_quota", retry: "no" },
-  request_exceeds_limit: { status: 429, type: "rate_limit_error", retry: "no" },
-  queue_full: { status: 429, type: "rate_limit_error", retry: "later" },
+  request_exceeds_limit: {
+    status: 429,
+    type: "rate_limit_error",
+    retry: "no",
+    clientCode: "rate_limit_exceeded",
+  },
+  queue_full: { status: 429, type: "rate_limit_error", retry: "later", clientCode: "rate_limit_exceeded" },
   // The provider's answer.
-  provider_rate_limited: { status: 429, type: "rate_limit_error", retry: "later" },
-  provider_quota_spent: { status: 429, type: "insufficient_quota", retry: "elsewhere" },
+  provider_rate_limited: {
+    status: 429,
+    type: "rate_limit_error",
+    retry: "later",
+    clientCode: "rate_limit_exceeded",
+  },
+  provider_quota_spent: {
+    status: 429,
+    type: "insufficient_quota",
+    retry: "elsewhere",
+    clientCode: "insufficient_quota",
+  },
   provider_overloaded: { status: 503, type: "server_error", retry: "later" },
   provider_auth: { status: 502, type: "server_error", retry: "elsewhere" },
   provider_error: { status: 502, type: "server_error", retry: "later" },
@@ -80,6 +97,8 @@ export interface ProviderAnswer {
 export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly code: ErrorCode;
+  /** The code as clients know it: `code`, or the one that they match for failures of this kind. */
+  readonly clientCode: string;
   readonly status: number;
   readonly type: string;
   readonly retry: Retry;
@@ -92,6 +111,7 @@ export class GatewayError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     const entry: ErrorEntry = ERRORS[code];
     this.code = code;
+    this.clientCode = entry.clientCode ?? code;
     this.status = details.status ?? entry.status;
     this.type = entry.type;
     this.retry = entry.retry;

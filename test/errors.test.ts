@@ -5,22 +5,22 @@ import { describe, expect, test } from "vitest";
 import { ERRORS, GatewayError } from "../src/errors.ts";
 
 const PAGE = readFileSync(join(import.meta.dirname, "../docs/ERRORS.md"), "utf8");
-const ROW = /^\| `(\w+)` \| (\d+) \| `(\w+)` \| (\w+) \| (.+) \|$/gm;
+const ROW = /^\| `(\w+)` \| (?:same|`(\w+)`) \| (\d+) \| `(\w+)` \| (\w+) \| (.+) \|$/gm;
 
 describe("docs/ERRORS.md", () => {
   const rows = [...PAGE.matchAll(ROW)];
 
-  test("lists every code with its status, type and advice, and none besides", () => {
-    const listed = rows.map(([, code, status, type, retry]) => [
+  test("lists every code with the clients' word for it, its status, type and advice, and none besides", () => {
+    const listed = rows.map(([, code, clientCode, status, type, retry]) => [
       code,
-      { status: Number(status), type, retry },
+      { status: Number(status), type, retry, ...(clientCode === undefined ? {} : { clientCode }) },
     ]);
     expect(Object.fromEntries(listed)).toEqual(ERRORS);
     expect(listed).toHaveLength(Object.keys(ERRORS).length);
   });
 
   test("says what each means in a sentence", () => {
-    for (const [, , , , , meaning] of rows) expect(meaning).toMatch(/^[A-Z].+\.$/);
+    for (const [, , , , , , meaning] of rows) expect(meaning).toMatch(/^[A-Z].+\.$/);
   });
 });
 

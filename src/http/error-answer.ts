@@ -29,8 +29,8 @@ const MESSAGES_TYPES: Readonly<Record<number, string>> = {
 export function errorBody(error: GatewayError, shape: ErrorShape, requestId: string): string {
   switch (shape) {
     case "chat": {
-      const { message, type, param, code } = error;
-      return JSON.stringify({ error: { message, type, param, code } });
+      const { message, type, param, clientCode } = error;
+      return JSON.stringify({ error: { message, type, param, code: clientCode } });
     }
     case "messages": {
       const type =
@@ -55,9 +55,10 @@ export function errorEvent(error: GatewayError, shape: ErrorShape, requestId: st
   }
 }
 
-/** The headers that say what an error's body can't: the request's id and whether and when to try again. */
+/** The headers that say what an error's body can't: the request's id, our own code, and whether and when to try again. */
 export function errorHeaders(error: GatewayError, shape: ErrorShape, requestId: string): HeaderList {
   const headers = ["content-type", "application/json", "x-request-id", requestId];
+  headers.push("x-sluice-error", error.code);
   if (shape === "messages") headers.push("request-id", requestId);
   if (error.status === 401) headers.push("www-authenticate", "Bearer");
   const waitMs = error.retryAfterMs;

@@ -271,7 +271,7 @@ describe.each(PACKAGES)("the official client %s", (packageName) => {
     ["a wrong key", { apiKey: "wrong" }, { model: "smart" }, 401, "invalid_api_key"],
     ["an unknown model", {}, { model: "none" }, 404, "model_not_found"],
     ["a member of the wrong type", {}, { model: "smart", n: -1 }, 400, "invalid_request"],
-    ["a spent account", {}, { model: failing("quota") }, 429, "provider_quota_spent"],
+    ["a spent account", {}, { model: failing("quota") }, 429, "insufficient_quota"],
     ["a filtered prompt", {}, { model: failing("filter") }, 400, "content_filter"],
     ["a prompt that is too long", {}, { model: failing("context") }, 400, "context_length_exceeded"],
   ])("understands %s", async (_, options, request, status, code) => {

@@ -14,7 +14,22 @@ const CODES = Object.keys(ERRORS).filter((code): code is ErrorCode => code in ER
 describe("an error's body", () => {
   test.each(CODES)("has all four keys for %s", (code) => {
     const body: unknown = JSON.parse(errorBody(new GatewayError(code, "Because."), "chat", "id-1"));
-    expect(body).toEqual({ error: { message: "Because.", type: ERRORS[code].type, param: null, code } });
+    const { type, clientCode = code }: { type: string; clientCode?: string } = ERRORS[code];
+    expect(body).toEqual({ error: { message: "Because.", type, param: null, code: clientCode } });
+  });
+
+  test.each([
+    ["provider_quota_spent", "insufficient_quota"],
+    ["insufficient_quota", "insufficient_quota"],
+    ["provider_rate_limited", "rate_limit_exceeded"],
+    ["queue_full", "rate_limit_exceeded"],
+    ["request_exceeds_limit", "rate_limit_exceeded"],
+    ["rate_limit_exceeded", "rate_limit_exceeded"],
+    ["provider_timeout", "provider_timeout"],
+  ] as const)("of %s has the code that clients match: %s, and ours in a header", (code, clientCode) => {
+    const error = new GatewayError(code, "Because.");
+    expect(JSON.parse(errorBody(error, "chat", "id-1"))).toMatchObject({ error: { code: clientCode } });
+    expect(headersOf(error)["x-sluice-error"]).toBe(code);
   });
 
   test("names the parameter at fault", () => {

@@ -151,5 +151,5 @@ function callItem(call: Json, index: number, { context, status }: ItemFacts): Js
 
 /** The `error` member of a response that failed. */
 export function responseError(error: GatewayError): Json {
-  return { code: error.code, message: error.message };
+  return { code: error.clientCode, message: error.message };
 }

@@ -10,6 +10,6 @@ export const responses: ClientDialect = {
   stream: (context) => new ResponsesStream(context),
   error: (error) => ({
     status: error.status,
-    body: { error: { message: error.message, type: error.type, param: error.param, code: error.code } },
+    body: { error: { message: error.message, type: error.type, param: error.param, code: error.clientCode } },
   }),
 };
