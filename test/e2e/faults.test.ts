@@ -111,7 +111,7 @@ const FORMS = [
   ["whole", false],
 ] as const;
 /** Faults that end by a deadline. They get short ones, the others long ones that a busy machine does not reach. */
-const LATE_FAULTS: readonly FaultName[] = ["slow", "silent", "headers-only", "stall", "linger"];
+const LATE_FAULTS = new Set<FaultName>(["slow", "silent", "headers-only", "stall", "linger"]);
 const HURRIED = { first_token: "500ms", idle: "500ms", total: "2s" };
 const PATIENT = { first_token: "20s", idle: "20s", total: "20s" };
 /** Nothing may hang. */
@@ -123,7 +123,7 @@ let patient: GatewayProcess;
 
 beforeAll(async () => {
   simulator = await startSimulator();
-  const isLate = (name: FaultName): boolean => LATE_FAULTS.includes(name);
+  const isLate = (name: FaultName): boolean => LATE_FAULTS.has(name);
   [hurried, patient] = await Promise.all([
     startFor(NAMES.filter(isLate), HURRIED),
     startFor(
@@ -152,7 +152,7 @@ function startFor(faults: readonly FaultName[], timeouts: object): Promise<Gatew
 }
 
 async function ask(name: FaultName, form: string, stream: boolean) {
-  const gateway = LATE_FAULTS.includes(name) ? hurried : patient;
+  const gateway = LATE_FAULTS.has(name) ? hurried : patient;
   const response = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: "POST",
     signal: AbortSignal.timeout(BOUND_MS),
