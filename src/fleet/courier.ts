@@ -1,8 +1,12 @@
 // Carries the replica's messages over a transport: sends what is due, hands answers back, and answers siblings once
-// what was given to them is durable.
+// what was given to them is durable. What the fleet shares beside the buckets goes along in the same messages.
+import { Malformed } from "../bucket/codec.ts";
+import type { Heard } from "../bucket/lww-map.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
+import type { Board } from "./board.ts";
 import type { Received, RefusalReason } from "./exchange.ts";
+import { pack, type Parcel, unpack } from "./parcel.ts";
 import type { Replica } from "./replica.ts";
 import { type Receive, type Transport, TransportError, type TransportFault } from "./transport.ts";
 
@@ -24,12 +28,28 @@ const FAULT_OF: Readonly<Record<RefusalReason, TransportFault>> = {
 type Refused = Received & { readonly kind: "refused" };
 
 export interface CourierOptions {
+  readonly board: Board;
   readonly clock: Clock;
   readonly log: Log;
   /** Resolves when what was due at the call is durable. */
   readonly flush: () => Promise<void>;
   /** Told of each message that was merged, when merges are traced. */
   readonly onMerge?: ((received: Received & { kind: "taken" }) => void) | undefined;
+}
+
+const NOTHING = new Uint8Array();
+const NOTHING_HEARD: Heard = new Map();
+
+function opened(bytes: Uint8Array): Parcel {
+  try {
+    return unpack(bytes);
+  } catch (error) {
+    throw malformed(error);
+  }
+}
+
+function malformed(error: unknown): unknown {
+  return error instanceof Malformed ? new TransportError("malformed", error.message, error) : error;
 }
 
 export class Courier {
@@ -67,20 +87,23 @@ export class Courier {
   #send(): void {
     const transport = this.#transport;
     if (transport === null) return;
-    const { clock } = this.#options;
-    this.#replica.setLinks(transport.peers());
+    const { clock, board } = this.#options;
+    const peers = transport.peers();
+    this.#replica.setLinks(peers);
+    board.keepLinks(peers);
     for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
-      void this.#exchange(transport, link, bytes);
+      void this.#exchange(transport, link, pack({ ledger: bytes, board: board.request(link) }));
     }
   }
 
   async #exchange(transport: Transport, link: string, bytes: Uint8Array): Promise<void> {
     const { clock } = this.#options;
     try {
-      const answer = await transport.exchange(link, bytes, ANSWER_TIMEOUT_MS);
-      const received = this.#replica.receive(answer, clock.elapsedMs(), link);
+      const answer = opened(await transport.exchange(link, bytes, ANSWER_TIMEOUT_MS));
+      const received = this.#replica.receive(answer.ledger, clock.elapsedMs(), link);
       if (received.kind === "refused") throw faultOf(received);
       this.#options.onMerge?.(received);
+      this.#join(answer.board, link);
       if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
       this.#replica.linkFailed(link);
@@ -112,18 +135,34 @@ export class Courier {
 
   /** Answers a sibling. */
   readonly receive: Receive = async (bytes) => {
-    const { clock, flush } = this.#options;
-    const received = this.#replica.receive(bytes, clock.elapsedMs(), null);
+    const { clock, flush, board } = this.#options;
+    const parcel = opened(bytes);
+    if (parcel.ledger.length === 0) {
+      this.#join(parcel.board, null);
+      return NOTHING;
+    }
+    const received = this.#replica.receive(parcel.ledger, clock.elapsedMs(), null);
     this.schedule();
     if (received.kind === "refused") {
       this.#logRefusal(received);
       throw faultOf(received);
     }
     this.#options.onMerge?.(received);
-    if (!received.wantsAnswer) return new Uint8Array();
+    const heard = this.#join(parcel.board, null);
+    if (!received.wantsAnswer) return NOTHING;
     if (received.mustFlush) await flush();
-    return this.#replica.answer(received.from);
+    return pack({ ledger: this.#replica.answer(received.from), board: board.answer(heard) });
   };
+
+  /** Joins what came beside the buckets; returns what its sender has heard. */
+  #join(bytes: Uint8Array, link: string | null): Heard {
+    if (bytes.length === 0) return NOTHING_HEARD;
+    try {
+      return this.#options.board.receive(bytes, link);
+    } catch (error) {
+      throw malformed(error);
+    }
+  }
 
   /** A sibling of another version sends several messages per second for as long as an upgrade takes. */
   #logRefusal({ reason, detail }: Refused): void {
@@ -137,8 +176,10 @@ export class Courier {
   publish(): void {
     const transport = this.#transport;
     if (transport?.publish === undefined) return;
-    const notice = this.#replica.notice();
-    if (notice !== null) transport.publish(notice);
+    const ledger = this.#replica.notice();
+    const board = this.#options.board.notice();
+    if (ledger === null && board === null) return;
+    transport.publish(pack({ ledger: ledger ?? NOTHING, board: board ?? NOTHING }));
   }
 
   async close(): Promise<void> {

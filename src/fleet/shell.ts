@@ -16,6 +16,7 @@ import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
 import { PAST_UNKNOWN_KEY } from "../store/schema.ts";
 import type { Batch, Store } from "../store/store.ts";
+import { Board } from "./board.ts";
 import { Courier } from "./courier.ts";
 import { load, type Loaded, PREFIX } from "./journal.ts";
 import { ALONE, type MembershipOptions } from "./membership.ts";
@@ -43,6 +44,8 @@ export interface OpenReplicaOptions {
 export interface RunningReplica {
   readonly replica: Replica;
   readonly quota: Quota;
+  /** What the fleet shares beside its buckets. */
+  readonly board: Board;
   /** Resolves when everything that was to be written at the call is durable. Rejects with `storage_unavailable`. */
   flush(): Promise<void>;
   /** The addresses of the siblings as known now. */
@@ -77,7 +80,9 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
   if (isPastUnknown) log.warn("what was spent before is not known to this store: its buckets start empty");
   if (isDamaged || isPastUnknown) replica.state.burn();
   replica.state.isTracing = options.isTracing ?? false;
-  const shell = new Shell(replica, { ...options, clock, instant, timers: options.timers ?? systemTimers });
+  const board = new Board({ store, clock, log, replica: replica.id, author: newId() });
+  const parts = { ...options, clock, instant, timers: options.timers ?? systemTimers };
+  const shell = new Shell(replica, board, parts);
   await shell.flush();
   if (isPastUnknown) await store.write([[PAST_UNKNOWN_KEY, null]]);
   if (options.connect !== undefined) shell.courier.use(await options.connect(shell.courier.receive));
@@ -113,6 +118,7 @@ interface ShellOptions extends OpenReplicaOptions {
 
 class Shell implements RunningReplica {
   readonly replica: Replica;
+  readonly board: Board;
   readonly courier: Courier;
   readonly #options: ShellOptions;
   #isSuperseded = false;
@@ -122,16 +128,21 @@ class Shell implements RunningReplica {
   #stopTick: () => void = () => {};
   #stopRetry: () => void = () => {};
 
-  constructor(replica: Replica, options: ShellOptions) {
+  constructor(replica: Replica, board: Board, options: ShellOptions) {
     this.replica = replica;
+    this.board = board;
     this.#options = options;
     const { clock, log } = options;
     this.courier = new Courier(replica, {
+      board,
       clock,
       log,
       flush: () => this.#flushQuietly(),
       onMerge: options.isTracing === true ? traceMerge(replica, log) : undefined,
     });
+    board.onNews = () => {
+      replica.state.news += 1;
+    };
     replica.onWake(() => {
       this.#schedule();
       this.courier.schedule();
@@ -155,6 +166,7 @@ class Shell implements RunningReplica {
     this.#stopTick = this.#options.timers.after(TICK_MS, () => {
       const { clock } = this.#options;
       this.replica.tick(clock.elapsedMs(), clock.wallMs());
+      this.board.tick();
       this.courier.publish();
       this.courier.schedule();
       this.#lookOut();
@@ -231,6 +243,7 @@ class Shell implements RunningReplica {
   async leave(timeoutMs: number): Promise<boolean> {
     const { clock, timers } = this.#options;
     const untilMs = clock.elapsedMs() + timeoutMs;
+    this.board.count();
     this.replica.leave();
     while (!this.replica.hasLeft && clock.elapsedMs() < untilMs) {
       this.courier.schedule();
@@ -251,8 +264,9 @@ class Shell implements RunningReplica {
     this.#stopRetry();
     if (this.#writing !== null) await this.#writing.catch(() => undefined);
     this.replica.rest(this.#options.clock.elapsedMs());
+    this.board.count();
     try {
-      await this.flush();
+      await Promise.all([this.flush(), this.board.flush()]);
     } finally {
       this.#isClosed = true;
       await this.courier.close();

@@ -138,7 +138,19 @@ describe("a message with the right seal", () => {
   test("and the most bytes there may be is read within its bounds", async () => {
     victim = await startVictim();
     const liar = new Liar(victim);
-    expect(await liar.send(new Uint8Array(MESSAGE_BYTES_MAX))).toBe("malformed");
+    // Four bytes say how much of it speaks of buckets.
+    expect(await liar.send(new Uint8Array(MESSAGE_BYTES_MAX - 4))).toBe("malformed");
+    await expectServing(100);
+  });
+
+  test("and rubbish beside the buckets is refused, and changes nothing that is shared", async () => {
+    victim = await startVictim();
+    const liar = new Liar(victim);
+    const { board } = victim.running;
+    board.set("kept", Buffer.from("as it was"));
+    expect(await liar.send(liar.message([]), Buffer.from("rubbish"))).toBe("malformed");
+    expect(refused("malformed")).toBe(1);
+    expect([...board.entries("")].map(({ key }) => key)).toEqual(["kept"]);
     await expectServing(100);
   });
 

@@ -9,6 +9,7 @@ import { encodeMessage, type Message } from "../../src/bucket/message.ts";
 import { type Gauge, NEVER, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
 import { Gate } from "../../src/fleet/gate.ts";
 import { openHttpTransport } from "../../src/fleet/http-transport.ts";
+import { pack } from "../../src/fleet/parcel.ts";
 import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
 import { TransportError } from "../../src/fleet/transport.ts";
 import { type Log, silentLog } from "../../src/observe/events.ts";
@@ -170,11 +171,11 @@ export class Liar {
   }
 
   /** Sends these bytes, sealed; how they were taken: `ok` or the fault. */
-  async send(bytes: Uint8Array): Promise<string> {
+  async send(ledger: Uint8Array, board: Uint8Array = new Uint8Array()): Promise<string> {
     try {
       await this.#gate.exchange(
         "victim",
-        bytes,
+        pack({ ledger, board }),
         async (frame) => (await post(this.#victim.port, frame)).body,
       );
       return "ok";
