@@ -15,6 +15,7 @@ export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/
 export { countTokens } from "./messages/count.ts";
 export { UNSIGNED, withoutUnsignedThinking } from "./messages/turns.ts";
 export { FrameNormaliser } from "./openai/relay.ts";
+export { responseUsed, watchResponse } from "./responses/watch.ts";
 export { THOUGHT_MARK } from "./shared/tools.ts";
 export { sseFrame } from "./sse.ts";
 

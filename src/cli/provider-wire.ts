@@ -11,8 +11,10 @@ import { sigV4Crypto } from "../upstream/sigv4-crypto.ts";
 import {
   CLIENT_DIALECTS,
   DIALECTS,
+  responseUsed,
   rewritesRequests,
   SigV4Signer,
+  watchResponse,
   type Dialect,
   type DialectTarget,
 } from "../../providers/dialects/index.ts";
@@ -88,6 +90,7 @@ export function pathsOf(provider: Provider, model: string, base: URL): UpstreamT
     embeddings: pathOf("embeddings"),
     messages: pathOf("messages"),
     count_tokens: pathOf("count_tokens"),
+    responses: pathOf("responses"),
   };
 }
 
@@ -117,6 +120,11 @@ function passagesOf(provider: Provider, model: string): TargetLanguage["passages
       client,
     },
     count_tokens: ownMessages(provider, model, "count_tokens") ?? { kind: "counted" },
+    responses: ownResponses(provider, dialect) ?? {
+      kind: "translated",
+      dialect: dialect.chat,
+      client: CLIENT_DIALECTS.get("responses") ?? null,
+    },
   };
 }
 
@@ -141,7 +149,14 @@ function ownMessages(
     stream: (to) => chat.stream(to, true),
   };
   const headers = passed.headers({ ...about(provider, model), createdSeconds: 0, id: "" });
-  return { kind: "verbatim", watcher, headerPrefix: passed.headerPrefix, headers };
+  return { kind: "verbatim", watcher, headerPrefix: passed.headerPrefix, marksIds: false, headers };
+}
+
+/** For a provider that has the Responses API itself; undefined for others. */
+function ownResponses({ endpoints }: Provider, { native }: Dialect): Verbatim | undefined {
+  if (!native || endpoints?.has("responses") !== true) return undefined;
+  const watcher: Watcher = { usage: responseUsed, stream: watchResponse };
+  return { kind: "verbatim", watcher, headerPrefix: "", marksIds: true, headers: {} };
 }
 
 /** Everything that is the same for each request to a provider, secrets included. */

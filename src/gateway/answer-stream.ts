@@ -10,6 +10,7 @@ import { isObject, readArray, readObject, type Json } from "../../providers/dial
 import { GatewayError } from "../errors.ts";
 import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
 import { countFrames, firstData } from "./frames.ts";
+import type { IdMarker } from "./affinity.ts";
 import type { Usage } from "../observe/events.ts";
 
 export interface AnswerStream {
@@ -92,19 +93,23 @@ export class TranslatedStream implements AnswerStream {
 /** Passes whole frames on as they are and reads along. */
 export class WatchedStream implements AnswerStream {
   readonly #watched: DialectStream;
+  readonly #marker: IdMarker | null;
   readonly #buffer = new FrameBuffer();
   /** The frames with which the provider reported its failure. */
   #lastWords = "";
   #characters = 0;
 
-  constructor(watched: DialectStream) {
+  /** `marker` puts the provider's name into the answer's id; null: the id stays. */
+  constructor(watched: DialectStream, marker: IdMarker | null) {
     this.#watched = watched;
+    this.#marker = marker;
   }
 
   push(bytes: Buffer): string | Buffer {
     // What is read along is copied where it is kept, so the bytes can be passed on.
     for (const chunk of this.#watched.push(bytes)) this.#characters += generatedCharacters(chunk);
-    const frames = this.#buffer.push(bytes) ?? "";
+    const whole = this.#buffer.push(bytes);
+    const frames = whole === null ? "" : (this.#marker?.mark(whole) ?? whole);
     if (this.failure() === null) return frames;
     this.#lastWords = frames.toString();
     return "";

@@ -5,6 +5,7 @@ import { isObject, type Json } from "../../providers/dialects/json.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
+import { providerOf } from "./affinity.ts";
 import type { Downstream } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
@@ -57,6 +58,14 @@ export class Exchange implements Seated {
     this.#chatRequest ??=
       client === null ? { request: this.parsedBody(), warnings: [] } : client.decode(this.parsedBody());
     return this.#chatRequest;
+  }
+
+  /** The earlier answer at a provider that this request builds on; null: there is none, or not one of ours. */
+  get previous(): { readonly marked: string; readonly id: string; readonly provider: string } | null {
+    if (this.request.route.kind !== "responses") return null;
+    const marked = this.parsedBody()["previous_response_id"];
+    const found = typeof marked === "string" ? providerOf(marked) : null;
+    return found === null || typeof marked !== "string" ? null : { marked, ...found };
   }
 
   get isGone(): boolean {

@@ -25,6 +25,8 @@ export interface Verbatim {
   readonly watcher: Watcher;
   /** Client headers that begin with this belong to the language and are passed on; empty: there are none. */
   readonly headerPrefix: string;
+  /** Whether answers can be asked for again by their id, which then has to name the provider. */
+  readonly marksIds: boolean;
   /** Sent unless the client sends its own. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -10,7 +10,7 @@ export interface Route {
   readonly pattern: string;
   /** The path below a provider's base URL. */
   readonly upstreamPath: string;
-  readonly kind: "chat" | "completions" | "embeddings" | "messages" | "count_tokens";
+  readonly kind: "chat" | "completions" | "embeddings" | "messages" | "count_tokens" | "responses";
 }
 
 /** The routes that cost tokens and whose bodies are JSON, by pattern. */
@@ -24,6 +24,7 @@ export const ROUTES = {
     upstreamPath: "/messages/count_tokens",
     kind: "count_tokens",
   },
+  responses: { pattern: "/v1/responses", upstreamPath: "/responses", kind: "responses" },
 } as const satisfies Record<string, Route>;
 
 /** A value's place in the body: its first byte and the byte after its last. */

@@ -13,7 +13,7 @@ import type { Observer, RequestRecord, Usage } from "../observe/events.ts";
 import { admit, observeLatency, report } from "../routing/health.ts";
 import { plan } from "../routing/plan.ts";
 import type { Progress } from "../routing/retry.ts";
-import type { Target } from "../routing/target.ts";
+import type { Attempt as PlannedAttempt, Target } from "../routing/target.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { obtain, type Granted } from "./admission.ts";
 import { Attempt, type AttemptEnd } from "./attempt.ts";
@@ -35,6 +35,7 @@ export interface ServeParts {
 }
 
 type RouteTarget = Target<UpstreamTarget>;
+type RouteAttempt = PlannedAttempt<UpstreamTarget>;
 
 /** From the plan to an answer (`null`) or the error that the request ends with, which the client has not been told yet. */
 export async function serve(exchange: Exchange, parts: ServeParts): Promise<GatewayError | null> {
@@ -46,7 +47,9 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     answerCount(exchange);
     return null;
   }
-  let targets: readonly RouteTarget[] = route.attempts.map(({ target }) => target);
+  const attempts = reachable(route.attempts, exchange);
+  if (attempts.length === 0) return unreachable();
+  let targets: readonly RouteTarget[] = attempts.map(({ target }) => target);
   let failure: GatewayError | null = null;
   let progress: Progress<UpstreamTarget> | null = null;
   for (;;) {
@@ -64,7 +67,7 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     if (end.kind !== "failed") return end.error;
     failure = end.error;
     if (exchange.stopped !== null) return exchange.stopped;
-    progress ??= progressFrom(route.attempts, granted.target, exchange);
+    progress ??= progressFrom(attempts, granted.target, exchange);
     const step = progress.next(granted.target, setbackOf(end), parts.clock.elapsedMs(), parts.random);
     if (step.kind === "stop") return finalError(failure, exchange.record.attempts);
     await pause(exchange, step.delayMs, parts.timers);
@@ -72,6 +75,18 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     planned.now = parts.clock.elapsedMs();
     targets = step.targets;
   }
+}
+
+/** The attempts that can know what the request builds on: an earlier answer is known to its own provider alone. */
+function reachable(attempts: readonly RouteAttempt[], { previous }: Exchange): readonly RouteAttempt[] {
+  return previous === null
+    ? attempts
+    : attempts.filter(({ target }) => target.provider === previous.provider);
+}
+
+function unreachable(): GatewayError {
+  const message = "The earlier response is kept by a provider that does not serve this model.";
+  return new GatewayError("invalid_request", message, { param: "previous_response_id" });
 }
 
 /** Whether the question is how many tokens a request has, and this target can't tell. */

@@ -6,6 +6,7 @@ import type { AnswerContext } from "./answer-error.ts";
 import { AnswerStreamRelay } from "./answer-stream-relay.ts";
 import { WatchedStream } from "./answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
+import { IdMarker, withProvidersId } from "./affinity.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Verbatim } from "./passage.ts";
 import type { Relay, RelayHost } from "./relay.ts";
@@ -19,6 +20,7 @@ export class VerbatimSending implements Sending {
   readonly warnings: readonly string[] = [];
   readonly keepsErrors = true;
   readonly #passage: Verbatim;
+  readonly #provider: string;
   readonly #isStream: boolean;
   readonly #to: DialectTarget;
 
@@ -26,6 +28,7 @@ export class VerbatimSending implements Sending {
     const { request } = exchange;
     const { isStream } = request.members;
     this.#passage = passage;
+    this.#provider = target.provider;
     this.#isStream = isStream;
     this.#to = { ...target.language.about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
     this.request = {
@@ -43,12 +46,17 @@ export class VerbatimSending implements Sending {
 
   relay(host: RelayHost, context: AnswerContext): Relay {
     if (!this.#isStream) return new AnswerWholeRelay(host, context, (body) => this.#watch(body));
-    const watched = new WatchedStream(this.#passage.watcher.stream(this.#to));
-    return new AnswerStreamRelay(host, context, watched);
+    const watched = this.#passage.watcher.stream(this.#to);
+    return new AnswerStreamRelay(host, context, new WatchedStream(watched, this.#marker()));
+  }
+
+  #marker(): IdMarker | null {
+    return this.#passage.marksIds ? new IdMarker(this.#provider) : null;
   }
 
   #watch(body: Buffer): ConvertedAnswer {
-    return { body, usage: this.#passage.watcher.usage(JSON.parse(body.toString("utf8")), this.#to) };
+    const marked = this.#marker()?.mark(body) ?? body;
+    return { body: marked, usage: this.#passage.watcher.usage(JSON.parse(body.toString("utf8")), this.#to) };
   }
 }
 
@@ -62,11 +70,15 @@ function headersOf({ request }: Exchange, { headerPrefix, headers }: Verbatim): 
   return sent;
 }
 
-/** Thinking that no provider has signed came from another target, and this one would refuse the request for it. */
+/** The client's bytes with the provider's names put in, and without what the provider would refuse them for. */
 function bodyFor(exchange: Exchange, target: UpstreamTarget): Buffer {
   const { body, members } = exchange.request;
-  if (!body.includes(UNSIGNED))
-    return rewriteRequest(body, members, { model: target.modelJson, addUsage: false });
-  const cleaned = withoutUnsignedThinking(exchange.parsedBody());
-  return Buffer.from(JSON.stringify({ ...cleaned, model: target.model }));
+  // Thinking that no provider has signed came from another target.
+  if (body.includes(UNSIGNED)) {
+    const cleaned = withoutUnsignedThinking(exchange.parsedBody());
+    return Buffer.from(JSON.stringify({ ...cleaned, model: target.model }));
+  }
+  const named = rewriteRequest(body, members, { model: target.modelJson, addUsage: false });
+  const { previous } = exchange;
+  return previous === null ? named : withProvidersId(named, previous.marked, previous.id);
 }

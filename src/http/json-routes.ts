@@ -23,7 +23,8 @@ import { sendError } from "./respond.ts";
 /** A route of the gateway with what the HTTP border must know of it. */
 interface JsonRoute {
   readonly route: Route;
-  readonly required: RequiredMember;
+  /** The member that it can't do without; null: there is none that every request has. */
+  readonly required: RequiredMember | null;
   readonly shape: ErrorShape;
 }
 
@@ -33,6 +34,7 @@ const JSON_ROUTES: readonly JsonRoute[] = [
   { route: ROUTES.embeddings, required: { name: "input", kind: "string or array" }, shape: "chat" },
   { route: ROUTES.messages, required: { name: "messages", kind: "array" }, shape: "messages" },
   { route: ROUTES.countTokens, required: { name: "messages", kind: "array" }, shape: "messages" },
+  { route: ROUTES.responses, required: null, shape: "chat" },
 ];
 
 export interface JsonRoutesOptions {
