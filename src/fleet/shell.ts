@@ -122,6 +122,8 @@ class Shell implements RunningReplica {
   readonly courier: Courier;
   readonly #options: ShellOptions;
   #isSuperseded = false;
+  /** Why the last write was refused. */
+  #fault: string | null = null;
   #writing: Promise<void> | null = null;
   #isScheduled = false;
   #isClosed = false;
@@ -204,9 +206,13 @@ class Shell implements RunningReplica {
   }
 
   #refused(error: unknown): void {
-    this.#options.log.error("buckets could not be written; taking goes on with what is reserved", {
-      reason: error instanceof Error ? error.message : String(error),
-    });
+    const reason = error instanceof Error ? error.message : String(error);
+    // It is tried every second; the log tells when it begins to fail, why if that changes, and when it works again.
+    if (reason !== this.#fault)
+      this.#options.log.error("buckets could not be written; taking goes on with what is reserved", {
+        reason,
+      });
+    this.#fault = reason;
     if (this.#isClosed) return;
     this.#stopRetry();
     this.#stopRetry = this.#options.timers.after(RETRY_MS, () => this.#schedule());
@@ -227,6 +233,8 @@ class Shell implements RunningReplica {
           : new GatewayError("storage_unavailable", "The buckets could not be written.", { cause });
       }
       journal.written();
+      if (this.#fault !== null) this.#options.log.info("buckets can be written again");
+      this.#fault = null;
       this.courier.schedule();
     }
   }

@@ -79,6 +79,8 @@ export interface FleetOptions {
   readonly maxWaitMs: number;
   /** `nats://…` for all; by default every pair has a path of its own over HTTP. */
   readonly nats?: string;
+  /** More keys of the configuration's `fleet`. */
+  readonly fleet?: object;
 }
 
 export interface Station {
@@ -212,6 +214,7 @@ export class FleetProcesses {
         listen: `127.0.0.1:${station.fleetPort}`,
         peers: this.options.nats === undefined ? peers : [this.options.nats],
         secret: "the secret of a fleet in a test",
+        ...this.options.fleet,
       },
     };
     // JSON is YAML.

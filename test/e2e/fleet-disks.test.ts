@@ -1,0 +1,161 @@
+// What may happen to the disk of a member of a fleet of real processes: full, not writable, shared by two, copied, put
+// back to an earlier state, lost. The provider refuses nothing in any of it, and whoever can't go on says why.
+import { spawnSync } from "node:child_process";
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test } from "vitest";
+import { ask, askMany, sharesOf, untilSeen, untilTogether } from "./fleet-desk.ts";
+import { FleetProcesses, Running, type Station } from "./fleet-processes.ts";
+
+let fleet: FleetProcesses;
+const others: Running[] = [];
+
+afterEach(async () => {
+  for (const other of others.splice(0)) await other.kill();
+  await fleet.stop();
+});
+
+async function start(replicas: number): Promise<readonly Station[]> {
+  fleet = new FleetProcesses({
+    replicas,
+    requestsPerMin: 600,
+    burst: 60,
+    slackMs: 250,
+    maxWaitMs: 300,
+  });
+  await fleet.start();
+  await untilTogether(fleet);
+  return fleet.stations;
+}
+
+/** One of them; the tests name them by their number. */
+function at(stations: readonly Station[], index: number): Station {
+  const station = stations[index];
+  if (station === undefined) throw new Error(`no station ${index}`);
+  return station;
+}
+
+const dataOf = (station: Station): string => join(station.directory, "data");
+const configOf = (station: Station): string => join(station.directory, "sluice.yaml");
+
+async function expectNothingRefused(): Promise<void> {
+  expect((await fleet.stats()).refused).toBe(0);
+}
+
+/** All that can be had, from all of them at once. */
+async function drain(stations: readonly Station[]): Promise<void> {
+  await Promise.all(stations.map((station) => askMany(station, 40)));
+}
+
+describe("a data folder", () => {
+  test("that another process uses keeps a second one from starting, and the first goes on", async () => {
+    const [station] = await start(1);
+    if (station === undefined) throw new Error("one station");
+    const second = new Running(["start", "--config", configOf(station), "--listen", "127.0.0.1:0"]);
+    expect(await second.ended).toBe(1);
+    expect(second.output).toContain("in use by another running process");
+    expect(await ask(station)).toBe(200);
+  }, 60_000);
+
+  test("that can't be made is an error that names it", async () => {
+    const [station] = await start(1);
+    if (station === undefined) throw new Error("one station");
+    const elsewhere = join(configOf(station), "data");
+    const second = new Running([
+      "start",
+      "--config",
+      configOf(station),
+      "--data-dir",
+      elsewhere,
+      "--listen",
+      "127.0.0.1:0",
+    ]);
+    expect(await second.ended).toBe(1);
+    expect(second.output).toContain(elsewhere);
+    expect(second.output).toMatch(/data_dir|store/);
+  }, 60_000);
+
+  test("that is copied and started elsewhere stops the older process with a clear error, and units are spent once", async () => {
+    const stations = await start(3);
+    const original = at(stations, 0);
+    await drain(stations);
+    const copy = await fleet.join("gw-copy", (placed) => {
+      cpSync(dataOf(original), dataOf(placed), {
+        recursive: true,
+        filter: (file) => !file.includes("owner-"),
+      });
+    });
+    await untilSeen(original, ({ state }) => state === "superseded");
+    await original.process.line(/another process runs with a copy of this data directory/);
+    const ready = await fetch(`http://127.0.0.1:${original.port}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining("superseded")]);
+    expect(await ask(original)).not.toBe(200);
+    await untilSeen(copy, ({ state }) => state === "serving");
+    await drain(fleet.stations);
+    await expectNothingRefused();
+  }, 60_000);
+
+  test("that was put back to an earlier state gives no spent unit back", async () => {
+    const stations = await start(3);
+    const victim = at(stations, 0);
+    // It holds all of it when its disk is copied, and has spent all of it when the copy is put back.
+    expect(await ask(victim)).toBe(200);
+    await untilSeen(victim, (seen) => sharesOf(seen, [victim.name]) > 0);
+    await victim.process.kill();
+    const backup = join(victim.directory, "backup");
+    cpSync(dataOf(victim), backup, { recursive: true });
+    await fleet.boot(victim);
+    await untilSeen(victim, ({ state }) => state === "serving");
+    await drain(stations);
+    await victim.process.kill();
+    rmSync(dataOf(victim), { recursive: true });
+    cpSync(backup, dataOf(victim), { recursive: true });
+    await fleet.boot(victim);
+    await untilSeen(victim, ({ state }) => state === "serving");
+    await drain(stations);
+    await drain(stations);
+    await expectNothingRefused();
+  }, 60_000);
+
+  test("that is lost makes a new member, which begins with nothing", async () => {
+    const stations = await start(3);
+    const victim = at(stations, 0);
+    await drain(stations);
+    await victim.process.kill();
+    rmSync(dataOf(victim), { recursive: true });
+    await fleet.boot(victim);
+    await untilSeen(victim, ({ state, members }) => state === "serving" && members.length === 4);
+    await drain(stations);
+    await expectNothingRefused();
+  }, 60_000);
+
+  // `prlimit` changes a limit of a process that runs; where it is missing, a disk can't be made full without a mount.
+  test.skipIf(spawnSync("prlimit", ["--version"]).status !== 0)(
+    "without room for more is reported and refused by name, siblings go on, and all is well once there is room",
+    async () => {
+      const stations = await start(2);
+      const [full, sibling] = [at(stations, 0), at(stations, 1)];
+      expect([await ask(full), await ask(sibling)]).toEqual([200, 200]);
+      // What a full disk does to it: no byte can be written to any file.
+      limitFiles(full, "0");
+      const statuses = new Set<number>();
+      while (!statuses.has(503)) statuses.add(await ask(full));
+      expect([...statuses].every((status) => [200, 429, 503].includes(status))).toBe(true);
+      expect(full.process.output).toMatch(/buckets could not be written.*File too large.*Free disk space/);
+      expect((await fetch(`http://127.0.0.1:${full.port}/healthz`)).status).toBe(200);
+      // The sibling has what it holds, and gets no more from one that can't write down that it gave.
+      expect([200, 429]).toContain(await ask(sibling));
+      limitFiles(full, "unlimited");
+      await full.process.line(/buckets can be written again/);
+      expect([await ask(full), await ask(sibling)]).toEqual([200, 200]);
+      await expectNothingRefused();
+    },
+    60_000,
+  );
+});
+
+/** Sets how long a file of the process may become, in bytes. */
+function limitFiles({ process: { child } }: Station, bytes: string): void {
+  const { status, stderr } = spawnSync("prlimit", ["--pid", String(child.pid), `--fsize=${bytes}:`]);
+  if (status !== 0) throw new Error(stderr.toString());
+}

@@ -1,0 +1,139 @@
+// Members of a fleet of real processes come and go: by SIGTERM, by kill -9 and a policy, by an operator's word, by way
+// of NATS. Whoever is left can use the whole quota, and the provider, which enforces the same, refuses nothing.
+import { afterEach, describe, expect, test } from "vitest";
+import { hasNatsServer, type NatsServer, startNatsServer } from "../fleet/nats-server.ts";
+import { ask, askMany, levelOf, sharesOf, untilSeen, untilTogether, viewOf } from "./fleet-desk.ts";
+import { FleetProcesses, type FleetOptions, Running, type Station } from "./fleet-processes.ts";
+
+/** Sixty at once, then ten per second: what a replica could not gather at once it can't wait for within half a second. */
+const OPTIONS: FleetOptions = {
+  replicas: 3,
+  requestsPerMin: 600,
+  burst: 60,
+  slackMs: 250,
+  maxWaitMs: 500,
+};
+const BURST = 60;
+/** Less than the burst by what a kill may burn, and more than two thirds of it. */
+const NEARLY_ALL = 50;
+
+let fleet: FleetProcesses;
+let broker: NatsServer | undefined;
+
+afterEach(async () => {
+  await fleet.stop();
+  await broker?.stop();
+  broker = undefined;
+});
+
+async function start(options: Partial<FleetOptions> = {}): Promise<readonly [Station, Station, Station]> {
+  fleet = new FleetProcesses({ ...OPTIONS, ...options });
+  await fleet.start();
+  await untilTogether(fleet);
+  const [first, second, third] = fleet.stations;
+  if (first === undefined || second === undefined || third === undefined) throw new Error("three stations");
+  return [first, second, third];
+}
+
+/** Requests at all of them at once, more than are there, so that each comes to hold a part. */
+async function spread(stations: readonly Station[]): Promise<void> {
+  await Promise.all(stations.map((station) => askMany(station, 25)));
+  for (const station of stations) await untilSeen(station, (seen) => sharesOf(seen, [station.name]) > 0);
+}
+
+const refusedByProvider = async (): Promise<number> => (await fleet.stats()).refused;
+
+async function untilFull(station: Station): Promise<void> {
+  await untilSeen(station, (seen) => levelOf(seen) >= BURST - 1);
+}
+
+async function terminate(station: Station): Promise<void> {
+  station.process.signal("SIGTERM");
+  expect(await station.process.ended).toBe(0);
+  expect(station.process.output).toContain("left the fleet");
+}
+
+describe("a replica that leaves on SIGTERM", () => {
+  test("hands over: one sibling alone can use the whole burst", async () => {
+    const [first, second, third] = await start();
+    await spread(fleet.stations);
+    await terminate(first);
+    const others = [second.name, third.name];
+    await untilSeen(second, (seen) => sharesOf(seen, others) > 0.999999);
+    await untilFull(second);
+    expect((await askMany(second, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  }, 60_000);
+
+  test("hands over buckets that nobody has touched too, when it founded the fleet", async () => {
+    const [first] = await start();
+    const seen = await viewOf(first);
+    const founder = seen?.members.find((member) => member.is_founder)?.name;
+    const leaver = fleet.stations.find(({ name }) => name === founder);
+    const heir = fleet.stations.find((station) => station !== leaver);
+    if (leaver === undefined || heir === undefined) throw new Error("a founder and another");
+    await terminate(leaver);
+    expect((await askMany(heir, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  }, 60_000);
+});
+
+describe("a replica that was killed", () => {
+  test("is replaced after the time of `reclaim: { after }`, not before, and its share is the others'", async () => {
+    const [first, second, third] = await start({ fleet: { reclaim: { after: "2s" } } });
+    await spread(fleet.stations);
+    await third.process.kill();
+    const silentMs = await untilSeen(first, (seen) => sharesOf(seen, [first.name, second.name]) > 0.999999);
+    // A sign of life comes every second; the last one may be that old.
+    expect(silentMs).toBeGreaterThan(900);
+    await untilFull(first);
+    expect((await askMany(first, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  }, 60_000);
+
+  test("waits for an operator's word with `reclaim: operator`, who can't give it while it lives", async () => {
+    const [first, second, third] = await start({ fleet: { reclaim: "operator" } });
+    await spread(fleet.stations);
+    const evict = async (): Promise<{ readonly code: number | null; readonly output: string }> => {
+      const command = new Running(["evict", third.name, "--url", `http://127.0.0.1:${first.port}`]);
+      return { code: await command.ended, output: command.output };
+    };
+    const early = await evict();
+    expect(early.code).toBe(1);
+    expect(early.output).toContain("is alive");
+    await third.process.kill();
+    await untilSeen(first, ({ members }) => members.some((member) => member.state === "silent"));
+    const seen = await viewOf(first);
+    expect(seen === null ? 1 : sharesOf(seen, [first.name, second.name])).toBeLessThan(0.999999);
+    const word = await evict();
+    expect(word.output).toContain("taken over");
+    expect(word.code).toBe(0);
+    await untilSeen(second, (seen) => sharesOf(seen, [first.name, second.name]) > 0.999999);
+    await untilFull(second);
+    expect((await askMany(second, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  }, 60_000);
+});
+
+test.skipIf(!hasNatsServer)(
+  "a fleet over NATS keeps the quota, and goes on with what it holds while the broker is gone",
+  async () => {
+    broker = await startNatsServer();
+    const [first, second, third] = await start({ nats: broker.url });
+    await spread(fleet.stations);
+    await untilFull(first);
+    expect((await askMany(first, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    await spread(fleet.stations);
+    const { port } = broker;
+    await broker.stop();
+    await untilSeen(third, ({ members }) => members.some((member) => member.state === "silent"));
+    const alone = await Promise.all([first, second, third].map((station) => ask(station)));
+    expect(alone.filter((status) => status === 200).length).toBeGreaterThan(0);
+    broker = await startNatsServer(port);
+    await untilTogether(fleet);
+    await untilFull(third);
+    expect((await askMany(third, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  },
+  60_000,
+);
