@@ -52,14 +52,27 @@ export class Authenticator {
   }
 }
 
+/** What proxies add to say whom they ask for. */
+const FORWARDING = ["forwarded", "x-forwarded-for", "x-real-ip"] as const;
+
+/** Whether a proxy on this machine passes on what somebody else asks: its address says nothing then. */
+function isForwarded(request: IncomingMessage): boolean {
+  return FORWARDING.some((name) => request.headers[name] !== undefined);
+}
+
 /**
  * Lets callers of this machine in. Web pages run on this machine too: a browser names the page's origin, and only
- * pages that come from this machine themselves may use the gateway without a key.
+ * pages that come from this machine themselves may use the gateway without a key. So does a reverse proxy.
  */
 function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
   if (!isLoopback(request.socket.remoteAddress)) {
     const message =
       "This gateway has no client keys and so serves its own machine only. Configure `keys` to let others in.";
+    throw new GatewayError("invalid_api_key", message);
+  }
+  if (isForwarded(request)) {
+    const message =
+      "This gateway has no client keys and so serves nobody through a proxy. Configure `keys` to let others in.";
     throw new GatewayError("invalid_api_key", message);
   }
   const { origin } = request.headers;
@@ -74,7 +87,8 @@ function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
 export function authenticateOperator(request: IncomingMessage, adminKeySha256: string | null): void {
   if (adminKeySha256 === null) {
     const { origin } = request.headers;
-    if (isLoopback(request.socket.remoteAddress) && (origin === undefined || isLocalOrigin(origin))) return;
+    const isOwn = isLoopback(request.socket.remoteAddress) && !isForwarded(request);
+    if (isOwn && (origin === undefined || isLocalOrigin(origin))) return;
     throw new GatewayError("invalid_api_key", "No admin key is configured, so only this machine is let in.");
   }
   const sent = BEARER.exec(request.headers.authorization ?? "")?.[1] ?? request.headers["x-api-key"];

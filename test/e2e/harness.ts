@@ -6,6 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { afterAll, expect, onTestFinished } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
 const READY = /listens on (http:\/\/(\S+):(\d+))/;
@@ -42,11 +43,21 @@ export interface GatewayProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Processes that still run, so that none outlives the tests however they end. */
+/**
+ * Processes that still run. None outlives whoever started it, a test or its file, even if that fails before it stops
+ * them, or is ended itself.
+ */
 const children = new Set<Child>();
-process.on("exit", () => {
+const killAll = (): void => {
   for (const child of children) child.kill("SIGKILL");
-});
+};
+afterAll(killAll);
+process.on("exit", killAll);
+process.once("SIGTERM", () => process.exit(143));
+
+function killAtEnd(child: Child): void {
+  if (expect.getState().currentTestName !== undefined) onTestFinished(() => void child.kill("SIGKILL"));
+}
 
 /**
  * Starts a gateway with this configuration, an object in the form of `sluice.yaml`. `listen` and `data_dir` are filled in.
@@ -64,6 +75,7 @@ export async function startGateway(config: object, options: StartOptions = {}): 
     stdio: ["ignore", "pipe", "pipe"],
   });
   children.add(child);
+  killAtEnd(child);
   const exited = once(child, "exit").finally(() => {
     children.delete(child);
     rmSync(folder, { recursive: true, force: true });

@@ -69,6 +69,18 @@ describe("the list of models", () => {
     },
   );
 
+  test.each(["forwarded", "x-forwarded-for", "x-real-ip"])(
+    "without client keys is not for callers behind a proxy: %s",
+    async (name) => {
+      const answer = await ask(await startServer(), "/v1/models", { [name]: "127.0.0.1" });
+      expect(answer.status).toBe(401);
+      expect(errorOf(answer)).toMatchObject({
+        code: "invalid_api_key",
+        message: expect.stringContaining("`keys`"),
+      });
+    },
+  );
+
   test("needs a client key where there are any", async () => {
     const server = await startServer({ runtime: { ...OPEN_RUNTIME, anonymous: null } });
     for (const path of ["/v1/models", "/v1/models/smart"]) {
@@ -215,6 +227,14 @@ describe("an operator's route", () => {
     expect(answer.status).toBe(413);
     expect(errorOf(answer)).toMatchObject({ code: "request_too_large" });
   });
+
+  test.each(["forwarded", "x-forwarded-for", "x-real-ip"])(
+    "without an admin key is not served through a proxy: %s",
+    async (name) => {
+      const server = await startServer({ operatorRoutes: COMMANDS });
+      expect((await ask(server, "/fleet", { [name]: "127.0.0.1" })).status).toBe(401);
+    },
+  );
 
   test("without an admin key serves this machine, but no foreign web page", async () => {
     const server = await startServer({ operatorRoutes: COMMANDS });
