@@ -121,9 +121,9 @@ export class GatewayError extends Error {
     this.answer = details.answer;
   }
 
-  /** The same error with some details changed. */
-  with(changes: ErrorDetails): GatewayError {
-    const { code, message, cause, status, param, retryAfterMs, shouldRetry, answer } = this;
+  /** The same error with some details changed, or told in other words. */
+  with({ message = this.message, ...changes }: ErrorDetails & { readonly message?: string }): GatewayError {
+    const { code, cause, status, param, retryAfterMs, shouldRetry, answer } = this;
     return new GatewayError(code, message, {
       cause,
       status,

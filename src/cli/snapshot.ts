@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { ClientKey as KeyConfig, Config, Priority, Provider } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
 import type { ClientKey, ListedModel, Snapshot } from "../gateway/runtime.ts";
+import { secretForms } from "../gateway/covered.ts";
 import { headerSafe, type UpstreamTarget } from "../gateway/upstream-target.ts";
 import type { Estimates } from "../limiter/estimate.ts";
 import type { Limiter } from "../limiter/limiter.ts";
@@ -13,6 +14,7 @@ import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
 import type { Origins } from "./origins.ts";
+import { providerSecrets } from "./provider-secrets.ts";
 import { endpointsOf, languageOf, pathsOf, requestHeaders, signerOf } from "./provider-wire.ts";
 import { meterSpecs, targetLimits } from "./target-limits.ts";
 
@@ -111,6 +113,7 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
     limits: targetLimits(provider, modelName, plant),
     errorHints: provider.errorHints,
     estimate: plant.estimates.of(providerName, modelName, model?.maxOutputTokens ?? null),
+    secrets: secretForms(providerSecrets(provider)),
     answerHeaders: ["x-sluice-provider", headerSafe(providerName), "x-sluice-model", headerSafe(modelName)],
   };
 }

@@ -24,6 +24,7 @@ import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
 import { gaugeSamples } from "./gauges.ts";
 import { Origins } from "./origins.ts";
+import { providerSecrets } from "./provider-secrets.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
 
 /** How long a sibling may take to confirm that it has taken over from a leaving instance. */
@@ -264,14 +265,7 @@ class GatewayProcess implements Running {
 
 /** Every value that must never show in a log line. */
 function* secretsOf(config: Config): Generator<string> {
-  for (const { apiKey, headers, auth } of config.providers.values()) {
-    if (apiKey !== null) yield apiKey;
-    yield* Object.values(headers);
-    if (auth.kind === "sigv4" && auth.credentials !== null) {
-      yield auth.credentials.secretAccessKey;
-      if (auth.credentials.sessionToken !== null) yield auth.credentials.sessionToken;
-    }
-  }
+  for (const provider of config.providers.values()) yield* providerSecrets(provider);
   if (config.fleet.secret !== null) yield config.fleet.secret;
 }
 

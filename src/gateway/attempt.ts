@@ -10,6 +10,7 @@ import { Call, type Receiver } from "../upstream/call.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { addLimitHeaders, addProviderHeaders, addWarnings } from "./answer-headers.ts";
 import type { AnswerContext } from "./answer-error.ts";
+import { covered } from "./covered.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
@@ -156,9 +157,10 @@ export class Attempt implements Receiver, RelayHost {
     });
   }
 
-  #conclude(error: GatewayError): void {
+  #conclude(cause: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    const error = covered(cause, this.#target.secrets);
     this.#relay?.close();
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });

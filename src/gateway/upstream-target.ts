@@ -35,6 +35,8 @@ export interface UpstreamTarget {
   readonly errorHints: readonly ErrorHint[];
   /** What requests to this model are expected to use; it learns. */
   readonly estimate: ModelEstimate;
+  /** What the provider must not tell clients when it quotes what it was sent; see `secretForms`. */
+  readonly secrets: readonly string[];
   /** `x-sluice-provider` and `x-sluice-model` with values that are safe in a header. */
   readonly answerHeaders: readonly string[];
 }

@@ -108,5 +108,8 @@ test("nothing that was planted comes out in logs or metrics, and no key of ours 
     expect(output).not.toContain(secret);
     expect(metrics).not.toContain(secret);
   }
-  for (const answer of answers) expect(answer).not.toContain(SECRETS.provider);
+  for (const answer of answers) {
+    for (const secret of [SECRETS.provider, SECRETS.header, SECRETS.query])
+      expect(answer).not.toContain(secret);
+  }
 });
