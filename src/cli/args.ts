@@ -67,7 +67,14 @@ const COMMANDS = {
     words: ["list|create|revoke|rotate", "[NAME]"],
     options: REMOTE,
   },
-  limits: { summary: "show the limits and what is left of them", words: [], options: REMOTE },
+  limits: {
+    summary: "show the limits and what is left of them, or set one for the whole fleet until it is unset",
+    words: ["[set|unset]", "[LIMIT]", "[AMOUNT]"],
+    options: {
+      ...REMOTE,
+      burst: { value: "N", summary: "with set: what can be used at once; the amount by default" },
+    },
+  },
   drain: { summary: "let an instance finish what runs, and stop", words: [], options: REMOTE },
   evict: { summary: "take over the share of an instance that is gone", words: ["NAME"], options: REMOTE },
   backup: { summary: "copy the store to a file", words: ["FILE"], options: CONFIG },

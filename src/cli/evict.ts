@@ -1,7 +1,7 @@
 // `sluice evict NAME`: tells an instance that one of its siblings is gone for good, so that its share is taken over now.
 import { GatewayError } from "../errors.ts";
 import type { Invocation } from "./args.ts";
-import { findRemote, reporting, type RemoteShell } from "./remote.ts";
+import { findRemote, messageIn, reporting, type RemoteShell } from "./remote.ts";
 
 /** Resolves with the exit code: 0 when the share was taken over, 1 when not. */
 export function runEvict(invocation: Invocation, shell: RemoteShell): Promise<number> {
@@ -14,10 +14,4 @@ export function runEvict(invocation: Invocation, shell: RemoteShell): Promise<nu
     shell.out(invocation.flag("json") ? `${answer.text}\n` : `The share of \`${name}\` was taken over.\n`);
     return 0;
   });
-}
-
-function messageIn(text: string, status: number): string {
-  const quoted = /"message":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-  const message: unknown = quoted === undefined ? null : JSON.parse(quoted);
-  return typeof message === "string" ? message : `The instance answered with status ${status}.`;
 }

@@ -16,7 +16,7 @@ export interface RemoteAnswer {
 export interface Remote {
   readonly url: string;
   /** Rejects with `provider_unreachable` when nothing answers in time. */
-  ask(method: "GET" | "POST", path: string): Promise<RemoteAnswer>;
+  ask(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: string): Promise<RemoteAnswer>;
 }
 
 /** Where the admin key is looked for; the configuration keeps only a hash of it. */
@@ -27,7 +27,8 @@ const ANSWER_MS = 5000;
 export async function findRemote(invocation: Invocation, shell: RemoteShell): Promise<Remote> {
   const url = parseUrl(invocation.option("url") ?? (await configuredUrl(invocation, shell)));
   const key = shell.env[ADMIN_KEY];
-  return { url, ask: (method, path) => ask(`${url}${path}`, method, key) };
+  const headers = key === undefined || key === "" ? {} : { authorization: `Bearer ${key}` };
+  return { url, ask: (method, path, body) => ask(`${url}${path}`, { method, headers, body: body ?? null }) };
 }
 
 function parseUrl(text: string): string {
@@ -47,10 +48,9 @@ export function localUrl({ host, port }: { readonly host: string; readonly port:
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
-async function ask(url: string, method: string, key: string | undefined): Promise<RemoteAnswer> {
-  const headers = key === undefined || key === "" ? {} : { authorization: `Bearer ${key}` };
+async function ask(url: string, request: RequestInit): Promise<RemoteAnswer> {
   try {
-    const response = await fetch(url, { method, headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(ANSWER_MS) });
     return { status: response.status, text: await response.text() };
   } catch (cause) {
     throw new GatewayError(
@@ -70,4 +70,11 @@ export async function reporting(shell: Output, body: () => Promise<number>): Pro
     shell.err(`${error.message}\n`);
     return 1;
   }
+}
+
+/** The message of an answer that is an error. */
+export function messageIn(text: string, status: number): string {
+  const quoted = /"message":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+  const message: unknown = quoted === undefined ? null : JSON.parse(quoted);
+  return typeof message === "string" ? message : `The instance answered with status ${status}.`;
 }

@@ -4,6 +4,7 @@ import type { MetricSample } from "./metrics-text.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { Remote, RemoteShell } from "./remote.ts";
 import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
+import { describeSetLimits, readSetLimits, runLimitChange, type SetLimit } from "./limit-commands.ts";
 import { count, table } from "./table.ts";
 import type { Invocation } from "./args.ts";
 
@@ -35,6 +36,8 @@ export interface InstanceStatus {
   readonly reasons: readonly string[];
   readonly traffic: readonly TrafficStatus[];
   readonly buckets: readonly BucketStatus[];
+  /** Limits set at run time; none when the instance keeps them from callers without its admin key. */
+  readonly setLimits: readonly SetLimit[];
   /** null when the instance keeps it from callers without its admin key. */
   readonly fleet: FleetStatus | null;
 }
@@ -48,20 +51,23 @@ export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<n
   });
 }
 
-/** The same, limits alone. Resolves with the exit code. */
+/** The same, limits alone; or one of them is set or unset. Resolves with the exit code. */
 export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<number> {
+  if (invocation.words.length > 0) return runLimitChange(invocation, shell);
   return reporting(shell, async () => {
-    const { buckets } = await readStatus(await findRemote(invocation, shell));
-    shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : bucketTable(buckets)}\n`);
+    const { buckets, setLimits } = await readStatus(await findRemote(invocation, shell));
+    const text = [bucketTable(buckets), describeSetLimits(setLimits)].filter((part) => part !== "");
+    shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : text.join("\n\n")}\n`);
     return 0;
   });
 }
 
 export async function readStatus(remote: Remote): Promise<InstanceStatus> {
-  const [ready, metrics, fleet] = await Promise.all([
+  const [ready, metrics, fleet, setLimits] = await Promise.all([
     remote.ask("GET", "/readyz"),
     remote.ask("GET", "/metrics"),
     readFleet(remote),
+    readSetLimits(remote),
   ]);
   const samples = parseMetrics(metrics.text);
   return {
@@ -70,6 +76,7 @@ export async function readStatus(remote: Remote): Promise<InstanceStatus> {
     reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
     traffic: trafficOf(samples),
     buckets: bucketsOf(samples),
+    setLimits,
     fleet,
   };
 }
@@ -135,6 +142,7 @@ export function describeStatus(status: InstanceStatus): string {
   const parts = [`${status.url} is ${state}.`];
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
   if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
+  parts.push(describeSetLimits(status.setLimits));
   if (status.fleet !== null) parts.push(describeFleet(status.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
 }

@@ -6,6 +6,7 @@ import type { Config, Provider } from "../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../clock.ts";
 import { openReplica, type RunningReplica } from "../fleet/shell.ts";
 import { fleetSamples, fleetStateOf } from "../fleet/view.ts";
+import { sharePauses } from "./fleet-pauses.ts";
 import { fleetRoutes } from "./fleet-routes.ts";
 import { fleetParts } from "./fleet-wiring.ts";
 import { LiveGateway } from "../gateway/gateway.ts";
@@ -23,6 +24,8 @@ import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
 import { gaugeSamples } from "./gauges.ts";
+import { LimitOverrides } from "./limit-overrides.ts";
+import { limitRoutes } from "./limit-routes.ts";
 import { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
@@ -89,6 +92,8 @@ async function open(
     lineLengthMax: config.queue.maxLength,
   });
   observer.addSource(() => limiter.samples());
+  sharePauses({ board: replica.board, limiter, clock: systemClock, replica: replica.replica.id });
+  observer.addSource(() => replica.board.samples());
   observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
   const plant: Plant = {
     clock: systemClock,
@@ -141,12 +146,15 @@ class GatewayProcess implements Running {
   #config: Config;
   #isDraining = false;
   #isStoreOpen = true;
+  readonly #overrides: LimitOverrides;
+  #isRecompiling = false;
 
   constructor(parts: GatewayParts) {
-    const { config, observer, operatorRoutes, plant } = parts;
+    const { config, observer, operatorRoutes, plant, replica } = parts;
     this.#parts = parts;
     this.#config = config;
-    const snapshot = compileSnapshot(config, plant);
+    this.#overrides = new LimitOverrides(replica.board, systemClock);
+    const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
     plant.origins.closeUnused();
     this.#observe(config);
     this.#gateway = new LiveGateway(snapshot, {
@@ -163,8 +171,20 @@ class GatewayProcess implements Running {
       observer,
       clock: systemClock,
       openRoutes: this.#openRoutes(),
-      operatorRoutes,
+      operatorRoutes: [...operatorRoutes, ...limitRoutes(this.#overrides, () => this.#config)],
       adminKeySha256: () => this.#config.admin.keySha256,
+    });
+    this.#overrides.onChange(() => this.#limitsChanged());
+  }
+
+  /** What came together is put in force together. */
+  #limitsChanged(): void {
+    if (this.#isRecompiling) return;
+    this.#isRecompiling = true;
+    queueMicrotask(() => {
+      this.#isRecompiling = false;
+      this.apply(this.#config);
+      this.#parts.observer.log.info("limits that were set at run time are in force");
     });
   }
 
@@ -179,7 +199,7 @@ class GatewayProcess implements Running {
 
   apply(config: Config): void {
     const { plant } = this.#parts;
-    const snapshot = compileSnapshot(config, plant);
+    const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
     plant.origins.closeUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;
     this.#observe(config);

@@ -24,11 +24,16 @@ const MICRO_PER_USD = 1_000_000;
 export function toLimit(owner: LimitOwner, spec: LimitSpec): Limit {
   const unitsPerAmount = spec.dimension === "usd" ? MICRO_PER_USD : 1;
   return {
-    key: `${ownerKey(owner)}/${limitName(spec)}`,
+    key: limitKey(owner, spec),
     dimension: spec.dimension,
     capacity: spec.burst * unitsPerAmount,
     refill: toRefill(spec, spec.amount * unitsPerAmount),
   };
+}
+
+/** The name of a limit's bucket in the fleet. */
+export function limitKey(owner: LimitOwner, spec: LimitSpec): string {
+  return `${ownerKey(owner)}/${limitName(spec)}`;
 }
 
 /** The part of a bucket's name that tells one owner's limits apart: `requests/min`, `concurrent`. */

@@ -52,7 +52,7 @@ function resolveLimit(raw: RawLimit, days: DayDefaults, path: Path, report: Repo
     report.error(path, core);
     return undefined;
   }
-  const fault = faultOf(raw, core);
+  const fault = limitFault(raw, core);
   if (fault !== undefined) {
     report.error(path, fault);
     return undefined;
@@ -87,7 +87,8 @@ function longForm({ amount, per }: RawLimit, dimension: Dimension): Core | strin
   return per === undefined ? "the long form needs `per`, the period" : { dimension, amount, per };
 }
 
-function faultOf(raw: RawLimit, { dimension, amount, per }: Core): string | undefined {
+/** Why there can't be such a limit; undefined when there can. */
+export function limitFault(raw: RawLimit, { dimension, amount, per }: Core): string | undefined {
   const isTimed = raw.burst !== undefined || raw.refill !== undefined || raw.timezone !== undefined;
   if (per === null) {
     return isTimed ? "a limit of running requests has no burst, refill or timezone" : undefined;

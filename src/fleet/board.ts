@@ -136,6 +136,11 @@ export class Board {
     this.#write(key, value);
   }
 
+  /** Like `set`, for what may as well be left out: nothing happens when it can't be. */
+  offer(key: string, value: Uint8Array): void {
+    this.#tryWrite(key, value);
+  }
+
   /** Does nothing when there is nothing under the key. */
   delete(key: string): void {
     if (this.get(key) !== undefined) this.#write(key, null);
@@ -207,12 +212,16 @@ export class Board {
     for (const [name, count] of counted) {
       const key = `${TOTALS_PREFIX}${name}/${this.#options.replica}`;
       const held = this.#map.get(key)?.value;
-      try {
-        this.#write(key, (typeof held === "number" ? held : 0) + count);
-      } catch (error) {
-        if (!(error instanceof GatewayError)) throw error;
-        this.#refused += 1;
-      }
+      this.#tryWrite(key, (typeof held === "number" ? held : 0) + count);
+    }
+  }
+
+  #tryWrite(key: string, value: Value): void {
+    try {
+      this.#write(key, value);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#refused += 1;
     }
   }
 
@@ -310,7 +319,7 @@ export class Board {
       kind: "counter",
       labels: {},
       name: "sluice_fleet_shared_refused_total",
-      help: "Entries that were refused: written more than a day ahead of this clock, or without place.",
+      help: "Entries that were refused: written more than a day ahead of this clock, too long, or without place.",
       value: this.#refused,
     };
   }

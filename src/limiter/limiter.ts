@@ -55,6 +55,8 @@ const PAUSES_MAX = 2000;
 export class Limiter {
   /** How many requests may wait for one bucket; may be changed at any time. */
   lineLengthMax: number;
+  /** Told of each pause that was raised here; `owner` is a provider, or `provider/model`. */
+  onPause: (owner: string, untilMs: number) => void = () => {};
   readonly #quota: Quota;
   readonly #clock: Clock;
   readonly #room: WaitingRoom;
@@ -132,6 +134,14 @@ export class Limiter {
   pause({ pauses: [provider, model] }: Meters, scope: "provider" | "model", untilMs: number): void {
     const pause = scope === "provider" ? provider : model;
     assert(pause !== undefined, "only targets are paused");
+    if (untilMs <= pause.untilMs) return;
+    pause.untilMs = untilMs;
+    this.onPause(pause.owner, untilMs);
+  }
+
+  /** The same by name, as a sibling tells it; nobody is told in turn. */
+  holdBack(owner: string, untilMs: number): void {
+    const pause = this.#pause(owner);
     pause.untilMs = Math.max(pause.untilMs, untilMs);
   }
 
