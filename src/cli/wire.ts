@@ -156,6 +156,7 @@ class GatewayProcess implements Running {
     this.#overrides = new LimitOverrides(replica.board, systemClock);
     const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
     plant.origins.closeUnused();
+    plant.health.forgetUnused();
     this.#observe(config);
     this.#gateway = new LiveGateway(snapshot, {
       clock: systemClock,
@@ -201,6 +202,7 @@ class GatewayProcess implements Running {
     const { plant } = this.#parts;
     const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
     plant.origins.closeUnused();
+    plant.health.forgetUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;
     this.#observe(config);
     this.#config = config;

@@ -20,14 +20,23 @@ export function secretForms(secrets: Iterable<string>): readonly string[] {
 /** The error without these forms of secrets; the very same one when it holds none. */
 export function covered(error: GatewayError, forms: readonly string[]): GatewayError {
   const { message, answer } = error;
-  const isClean = forms.every((form) => !message.includes(form) && answer?.body.includes(form) !== true);
-  if (isClean) return error;
-  return error.with({
-    message: withoutForms(message, forms),
-    ...(answer === undefined ? {} : { answer: { ...answer, body: withoutForms(answer.body, forms) } }),
-  });
+  const shown = withoutForms(message, forms);
+  const body = answer === undefined ? undefined : withoutForms(answer.body, forms);
+  if (shown === message && body === answer?.body) return error;
+  const shownAnswer = answer === undefined || body === undefined ? {} : { answer: { ...answer, body } };
+  return error.with({ message: shown, ...shownAnswer });
 }
 
 function withoutForms(text: string, forms: readonly string[]): string {
-  return forms.reduce((rest, form) => rest.replaceAll(form, COVERED), text);
+  return forms.reduce((rest, form) => withoutCut(rest.replaceAll(form, COVERED), form), text);
+}
+
+/** A text that was cut short may end in the beginning of a secret. */
+function withoutCut(text: string, form: string): string {
+  if (!text.endsWith("…")) return text;
+  for (let length = form.length - 1; length >= SECRET_CHARS_MIN; length--) {
+    const end = `${form.slice(0, length)}…`;
+    if (text.endsWith(end)) return `${text.slice(0, -end.length)}${COVERED}…`;
+  }
+  return text;
 }

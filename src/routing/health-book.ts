@@ -1,4 +1,5 @@
-// Everybody's health, by name. Targets come and go with the configuration; what is known of them stays.
+// Everybody's health, by name. Targets come and go with the configuration; what is known of them stays for as long as
+// somebody asks for it: clients can name any model, so what nobody asks for is forgotten.
 import { Circuit, CIRCUIT_POLICY } from "./breaker.ts";
 import type { CircuitPolicy, CircuitState } from "./breaker.ts";
 import type { Health, Scope } from "./health.ts";
@@ -28,6 +29,8 @@ interface ProviderHealth {
 export class HealthBook {
   readonly #policy: CircuitPolicy;
   readonly #providers = new Map<string, ProviderHealth>();
+  /** What has been asked for since `forgetUnused`. */
+  #used = new WeakSet<Health>();
 
   constructor(policy: CircuitPolicy = CIRCUIT_POLICY) {
     this.#policy = policy;
@@ -37,7 +40,7 @@ export class HealthBook {
   of(provider: string, model: string, key: string): Health {
     const known = this.#provider(provider);
     const byKey = entry(known.targets, model, () => new Map<string, Health>());
-    return entry(byKey, key, () => ({
+    const health = entry(byKey, key, () => ({
       provider: known.circuit,
       model: new Circuit(this.#policy),
       key: entry(known.keys, key, () => new Circuit(this.#policy)),
@@ -46,6 +49,20 @@ export class HealthBook {
       retryBudget: known.retryBudget,
       inFlight: 0,
     }));
+    this.#used.add(health);
+    return health;
+  }
+
+  /** Forgets what has not been asked for since the last call: after a reload, which asks for all that it needs. */
+  forgetUnused(): void {
+    for (const [provider, { targets }] of this.#providers) {
+      for (const [model, byKey] of targets) {
+        for (const [key, health] of byKey) if (!this.#used.has(health)) byKey.delete(key);
+        if (byKey.size === 0) targets.delete(model);
+      }
+      if (targets.size === 0) this.#providers.delete(provider);
+    }
+    this.#used = new WeakSet();
   }
 
   /** Forgets one model; running requests keep what they hold. */

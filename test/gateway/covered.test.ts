@@ -12,6 +12,9 @@ describe("an error that quotes a secret", () => {
     [String.raw`{"x":"a \"quoted\" word"}`, '{"x":"[secret]"}'],
     ["/v1?key=a%20%22quoted%22%20word", "/v1?key=[secret]"],
     ["a short word", "a short word"],
+    ["cut in sk-123456-and-m…", "cut in [secret]…"],
+    ["cut in sk-123…", "cut in [secret]…"],
+    ["cut elsewhere…", "cut elsewhere…"],
   ])("%s", (text, shown) => {
     const answer = { status: 400, body: text };
     const error = covered(

@@ -170,6 +170,25 @@ describe("latency", () => {
   });
 });
 
+describe("a health book", () => {
+  const models = (book: HealthBook): string[] =>
+    [...book.circuits(0)].filter(({ scope }) => scope === "model").map(({ name }) => name);
+
+  test("keeps what was asked for since the last look, and forgets the rest", () => {
+    const book = new HealthBook();
+    const kept = book.of("main", "kept", "");
+    for (let count = 0; count < 100; count += 1) book.of("main", `made-up-${count}`, "");
+    book.of("old", "big", "");
+    book.forgetUnused();
+    expect(models(book)).toHaveLength(102);
+    expect(book.of("main", "kept", "")).toBe(kept);
+    book.forgetUnused();
+    expect(models(book)).toEqual(["kept"]);
+    expect([...book.circuits(0)].map(({ provider }) => provider)).not.toContain("old");
+    expect(book.of("main", "kept", "")).toBe(kept);
+  });
+});
+
 describe("a retry budget", () => {
   test("never lets retries exceed ten and a fifth of the requests", () => {
     fc.assert(
