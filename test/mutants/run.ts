@@ -10,7 +10,16 @@ const ROOT = join(import.meta.dirname, "../..");
 const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vitest.config.ts"];
 /** What has to notice: the laws, reserve ahead, the small model and random faults, the quickest first. */
 const SUITES: readonly (readonly string[])[] = [
-  ["vitest", "run", "--bail", "1", "test/clock.test.ts", "test/bucket", "test/fleet/reserve-ahead.test.ts"],
+  [
+    "vitest",
+    "run",
+    "--bail",
+    "1",
+    "test/clock.test.ts",
+    "test/bucket",
+    "test/fleet/reserve-ahead.test.ts",
+    "test/fleet/downtime.test.ts",
+  ],
   [
     "vitest",
     "run",
