@@ -73,7 +73,7 @@ function about(provider: Provider, model: string): TargetLanguage["about"] {
 }
 
 /** A path below the base URL as one on the origin, with what the configuration adds to the query. */
-function belowBase(provider: Provider, base: URL): (path: string) => string {
+export function belowBase(provider: Provider, base: URL): (path: string) => string {
   const prefix = base.pathname === "/" ? "" : base.pathname;
   const query = new URLSearchParams(provider.query).toString();
   return (path) => `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;

@@ -28,6 +28,7 @@ import { LimitOverrides } from "./limit-overrides.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
+import { storedRoutes } from "./stored-routes.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
 
 /** How long a sibling may take to confirm that it has taken over from a leaving instance. */
@@ -158,11 +159,12 @@ class GatewayProcess implements Running {
     plant.origins.closeUnused();
     plant.health.forgetUnused();
     this.#observe(config);
+    const watch = new Watch(systemClock);
     this.#gateway = new LiveGateway(snapshot, {
       clock: systemClock,
       random: systemRandom,
       timers: systemTimers,
-      watch: new Watch(systemClock),
+      watch,
       limiter: plant.limiter,
       observer,
     });
@@ -173,6 +175,12 @@ class GatewayProcess implements Running {
       clock: systemClock,
       openRoutes: this.#openRoutes(),
       operatorRoutes: [...operatorRoutes, ...limitRoutes(this.#overrides, () => this.#config)],
+      clientRoutes: storedRoutes({
+        config: () => this.#config,
+        origins: plant.origins,
+        watch,
+        clock: systemClock,
+      }),
       adminKeySha256: () => this.#config.admin.keySha256,
     });
     this.#overrides.onChange(() => this.#limitsChanged());

@@ -5,6 +5,8 @@
 
 const MARK = "__at__";
 const ID = /"id"\s*:\s*"([A-Za-z0-9_-]+)"/;
+/** It becomes a part of a path. */
+const PLAIN = /^[A-Za-z0-9_-]+$/;
 
 /** How far into an answer its own id is looked for. */
 const LOOK_BYTES = 4096;
@@ -12,7 +14,14 @@ const LOOK_BYTES = 4096;
 /** An id as the client knows it, taken apart; null: it is none of ours. */
 export function providerOf(id: string): { readonly id: string; readonly provider: string } | null {
   const at = id.lastIndexOf(MARK);
-  return at <= 0 ? null : { id: id.slice(0, at), provider: id.slice(at + MARK.length) };
+  return at <= 0 || !PLAIN.test(id.slice(0, at))
+    ? null
+    : { id: id.slice(0, at), provider: id.slice(at + MARK.length) };
+}
+
+/** A provider's id as the client gets to know it. */
+export function markedId(id: string, provider: string): string {
+  return `${id}${MARK}${provider}`;
 }
 
 /** Puts the provider's name behind an answer's id wherever the id stands in its bytes. */
@@ -27,14 +36,15 @@ export class IdMarker {
   /** A whole answer, or whole frames of one. */
   mark(bytes: Buffer): Buffer {
     if (this.#id === "") this.#id = ID.exec(bytes.toString("latin1", 0, LOOK_BYTES))?.[1] ?? "";
-    const quoted = `"${this.#id}"`;
-    if (this.#id === "" || !bytes.includes(quoted)) return bytes;
-    const text = bytes.toString("latin1");
-    return Buffer.from(text.replaceAll(quoted, `"${this.#id}${MARK}${this.#provider}"`), "latin1");
+    return this.#id === "" ? bytes : withOtherId(bytes, this.#id, markedId(this.#id, this.#provider));
   }
 }
 
-/** A request's bytes with the provider's own id in the place of ours. */
-export function withProvidersId(body: Buffer, marked: string, id: string): Buffer {
-  return Buffer.from(body.toString("latin1").replaceAll(`"${marked}"`, `"${id}"`), "latin1");
+/** JSON text with one id in the place of another, wherever it is a value by itself; the same bytes when it is nowhere. */
+export function withOtherId(bytes: Buffer, from: string, to: string): Buffer {
+  if (!bytes.includes(`"${from}"`)) return bytes;
+  return Buffer.from(
+    bytes.toString("latin1").replaceAll(`"${from}"`, () => `"${to}"`),
+    "latin1",
+  );
 }

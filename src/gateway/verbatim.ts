@@ -6,7 +6,7 @@ import type { AnswerContext } from "./answer-error.ts";
 import { AnswerStreamRelay } from "./answer-stream-relay.ts";
 import { WatchedStream } from "./answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
-import { IdMarker, withProvidersId } from "./affinity.ts";
+import { IdMarker, withOtherId } from "./affinity.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Verbatim } from "./passage.ts";
 import type { Relay, RelayHost } from "./relay.ts";
@@ -80,5 +80,5 @@ function bodyFor(exchange: Exchange, target: UpstreamTarget): Buffer {
   }
   const named = rewriteRequest(body, members, { model: target.modelJson, addUsage: false });
   const { previous } = exchange;
-  return previous === null ? named : withProvidersId(named, previous.marked, previous.id);
+  return previous === null ? named : withOtherId(named, previous.marked, previous.id);
 }

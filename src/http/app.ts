@@ -23,6 +23,8 @@ export interface AppOptions {
   readonly authenticator: Authenticator;
   /** Routes that anyone may ask: health and metrics. */
   readonly openRoutes: readonly PlainRoute[];
+  /** Routes that need a client key. */
+  readonly clientRoutes?: readonly PlainRoute[];
   /** Routes that need the admin key. */
   readonly operatorRoutes: readonly PlainRoute[];
   /** Reads the bodies of commands. */
@@ -48,6 +50,9 @@ export function createApp(
   addModels(paths, options);
   paths.add("GET", "/", () => ({ status: 200, headers: HTML, body: HOME_PAGE }));
   for (const route of options.openRoutes) paths.add(route.method, route.path, plainHandler(route, options));
+  for (const route of options.clientRoutes ?? []) {
+    paths.add(route.method, route.path, clientHandler(route, options));
+  }
   for (const route of options.operatorRoutes) {
     paths.add(route.method, route.path, operatorHandler(route, options));
   }
@@ -128,6 +133,14 @@ function plainHandler(route: PlainRoute, options: AppOptions): Handler {
     // Hono's own reading of bodies has no bounds.
     const body = await readText(context.env.incoming, options);
     return route.handle({ params: context.req.param(), query: new URL(context.req.url).searchParams, body });
+  };
+}
+
+function clientHandler(route: PlainRoute, options: AppOptions): Handler {
+  const handler = plainHandler(route, options);
+  return (context) => {
+    options.authenticator.authenticate(context.env.incoming, options.gateway.runtime);
+    return handler(context);
   };
 }
 

@@ -62,6 +62,8 @@ export interface HttpOptions {
   readonly openRoutes: readonly PlainRoute[];
   /** Routes below `/admin` and `/fleet`, behind the admin key. */
   readonly operatorRoutes: readonly PlainRoute[];
+  /** Routes that need a client key. */
+  readonly clientRoutes?: readonly PlainRoute[];
   /** The SHA-256 of the admin key in force, in hexadecimal; null lets only callers of this machine in. */
   readonly adminKeySha256: () => string | null;
   readonly limits?: Partial<HttpLimits>;
@@ -121,6 +123,7 @@ class NodeHttpServer implements HttpServer {
       bodyReader: commandReader,
       openRoutes,
       operatorRoutes,
+      clientRoutes: this.#options.clientRoutes ?? [],
       adminKeySha256,
       isBusyPath,
     });

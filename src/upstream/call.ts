@@ -32,6 +32,8 @@ export interface Timeouts {
 }
 
 export interface CallRequest {
+  /** POST when absent. */
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path and query on the origin. */
   readonly path: string;
   /** Names and values in turn, without `host`, `connection` and `content-length`. Read only, though undici's types want it writable. */
@@ -80,8 +82,11 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
     this.#progressMs = nowMs;
     const client = this.#origin.acquire();
     this.#client = client;
-    const { path, headers, body } = this.#request;
-    client.dispatch({ path, method: "POST", headers, body }, this);
+    const { path, method = "POST", headers, body } = this.#request;
+    client.dispatch(
+      { path, method, headers, body: body.length === 0 && method !== "POST" ? null : body },
+      this,
+    );
   }
 
   /** The answer's contents have begun: from here on each pause counts as idle. */
