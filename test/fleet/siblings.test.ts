@@ -108,3 +108,12 @@ test("a merge is traced with both vectors, the rule, shares and levels", async (
     }),
   );
 });
+
+test("what one shares beside the buckets is at the other with the next exchange, over the real transport", async () => {
+  const first = await start();
+  const second = await start();
+  const arrived = Promise.withResolvers<string>();
+  second.board.onChange((key, value) => arrived.resolve(`${key}=${Buffer.from(value ?? "").toString()}`));
+  first.board.set("limits/a", Buffer.from("7"));
+  expect(await arrived.promise).toBe("limits/a=7");
+});
