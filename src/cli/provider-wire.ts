@@ -100,6 +100,7 @@ export function languageOf(provider: Provider, model: string, base: URL): Target
   const below = belowBase(provider, base);
   const isPathFixed = dialect.native || provider.paths.chat !== undefined;
   return {
+    chat: dialect.chat,
     passages: passagesOf(provider, model),
     about: about(provider, model),
     chatPath: isPathFixed ? pathsOf(provider, model, base).chat : null,

@@ -52,6 +52,7 @@ interface Counted {
 
 /** What a target's language means for requests to it. */
 export interface TargetLanguage {
+  readonly chat: ChatDialect;
   /** By kind of route; the others pass as bytes. */
   readonly passages: Readonly<Partial<Record<Route["kind"], Passage>>>;
   /** The facts that dialects want, but for those that differ from request to request. */

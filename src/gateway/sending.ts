@@ -1,11 +1,13 @@
 // What goes out for one attempt, and what will read its answer. Most requests are the client's bytes and have no
 // `Sending`; the others are written anew or signed here.
+import { THOUGHT_MARK } from "../../providers/dialects/index.ts";
 import type { Clock } from "../clock.ts";
 import type { CallRequest } from "../upstream/call.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import type { Exchange } from "./exchange.ts";
 import { MendedSending } from "./mended.ts";
 import type { Relay, RelayHost } from "./relay.ts";
+import type { Passage } from "./passage.ts";
 import { Translation } from "./translation.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { VerbatimSending } from "./verbatim.ts";
@@ -22,7 +24,7 @@ export interface Sending {
 
 /** `null`: the client's bytes go as they are. Throws a `GatewayError` for what can't be asked of this target. */
 export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clock): Sending | null {
-  const passage = target.language.passages[exchange.request.route.kind];
+  const passage = passageFor(exchange, target);
   if (passage === undefined) return null;
   const wallMs = clock.wallMs();
   switch (passage.kind) {
@@ -35,6 +37,21 @@ export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clo
     case "counted":
       throw new Error("Invariant broken: counts are answered without sending anything");
   }
+}
+
+/** What answers of other languages leave in a conversation for their own replay; providers of chat may refuse it. */
+const FOREIGN = ['"thinking_blocks"', '"reasoning_details"', THOUGHT_MARK];
+/** Longer conversations are not searched for it: that would hold up other requests. */
+const SEARCHED_BYTES_MAX = 1024 * 1024;
+
+function passageFor({ request }: Exchange, { language }: UpstreamTarget): Passage | undefined {
+  const { route, body } = request;
+  const passage = language.passages[route.kind];
+  if (route.kind !== "chat" || passage?.kind === "translated" || body.length > SEARCHED_BYTES_MAX)
+    return passage;
+  return FOREIGN.some((mark) => body.includes(mark))
+    ? { kind: "translated", dialect: language.chat, client: null }
+    : passage;
 }
 
 /** The request with its signature, where the target wants one. */

@@ -1,5 +1,6 @@
 // Requests whose provider speaks another language than their client, over real HTTP before and behind.
 import { describe, expect, test } from "vitest";
+import { jsonRequest } from "../http/raw-client.ts";
 import { startGateway } from "./gateway-fixture.ts";
 import { event, OVERLOADED, over, START, streamed, TEXT, whole } from "./messages-provider.ts";
 import { scriptedUpstream, type Script } from "./scripted-upstream.ts";
@@ -60,6 +61,35 @@ describe("a chat request to a provider of another language", () => {
     expect(upstream.requests).toHaveLength(0);
     expect(await gateway.settled()).toEqual({ requests: 0, tokens: 0, concurrent: 0 });
   });
+});
+
+test("a client that leaves ends a translated stream at the provider, and what was produced is settled", async () => {
+  const { upstream, gateway } = await over((request) => request.streamHead().chunk(START).chunk(TEXT));
+  const client = gateway.client();
+  client.send(jsonRequest({ ...CHAT, stream: true }));
+  const sent = await upstream.request(0);
+  await new Promise((resolve) => {
+    client.socket.once("data", resolve);
+  });
+  client.socket.destroy();
+  await sent.closed;
+  expect((await gateway.settled()).tokens).toBeGreaterThan(0);
+  expect(gateway.records[0]?.outcome).toBe("client_gone");
+});
+
+test("what another language left in the conversation does not reach a provider of chat", async () => {
+  const upstream = await scriptedUpstream((request) =>
+    request.answer(200, '{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"}}]}'),
+  );
+  const gateway = await startGateway({ providers: { chat: upstream } });
+  const before = {
+    role: "assistant",
+    content: "Hi",
+    thinking_blocks: [{ type: "thinking", thinking: "Hm." }],
+  };
+  const answer = await gateway.ask({ model: "any", messages: [...CHAT.messages, before, ...CHAT.messages] });
+  expect((await upstream.request(0)).body).not.toContain("thinking_blocks");
+  expect(answer.headers["x-sluice-warning"]).toContain("thinking_blocks was dropped");
 });
 
 describe("a failure in another language", () => {
