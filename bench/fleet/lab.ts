@@ -84,7 +84,12 @@ export class Lab {
       store,
       log: silentLog,
       timers,
-      membership: { ...MEMBERSHIP, name, reclaimAfterMs },
+      membership: {
+        ...MEMBERSHIP,
+        name,
+        reclaimAfterMs,
+        foundAfterMs: this.#transports.length === 0 ? 0 : Infinity,
+      },
       connect: async (receive) => {
         transport = await openHttpTransport({
           secret: SECRET,
@@ -146,7 +151,7 @@ export class Lab {
 const MEMBERSHIP: MembershipOptions = {
   name: "",
   hasPeers: true,
-  foundAfterMs: 0,
+  foundAfterMs: Infinity,
   bootGraceMs: 1000,
   unreachableAfterMs: 3000,
   reclaimAfterMs: Infinity,
