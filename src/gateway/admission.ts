@@ -95,14 +95,19 @@ function waitInLine(
 ): Promise<Granted | Refusal> {
   return new Promise((resolve) => {
     let stopLooking = (): void => undefined;
+    let isOver = false;
     const end = (outcome: Granted | Refusal): void => {
+      isOver = true;
       stopLooking();
       exchange.onStop = null;
       resolve(outcome);
     };
     const look = (): void => {
       const found = takeElsewhere(target, all, planned, parts);
-      if (found === null) {
+      if (isOver) {
+        // Looking elsewhere has moved the lines, and this one's turn has come.
+        if (found !== null) parts.limiter.giveBack(found.reservation, parts.clock.elapsedMs());
+      } else if (found === null) {
         stopLooking = parts.timers.after(LOOK_MS, look);
       } else {
         place.cancel();

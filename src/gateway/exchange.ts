@@ -68,6 +68,11 @@ export class Exchange implements Seated {
     return found === null || typeof marked !== "string" ? null : { marked, ...found };
   }
 
+  /** `elapsedMs` at which the request has to be over. */
+  get deadlineMs(): number {
+    return this.request.receivedMs + this.runtime.timeouts.totalMs;
+  }
+
   get isGone(): boolean {
     return this.stopped?.code === "client_gone";
   }

@@ -80,13 +80,13 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
     return target.upstream.limits.meters.with(this.#keyMeters);
   }
 
-  /** What to ask of the limiter for this target, waiting at most `waitMs`. */
+  /** What to ask of the limiter for this target, waiting at most `waitMs` and no longer than the request has in all. */
   ask(target: Target<UpstreamTarget>, waitMs: number): Ask {
     return {
       estimate: target.upstream.estimate.of(this.shape),
       priority: this.#exchange.request.key.priority,
       clientKey: this.keyName,
-      deadlineMs: this.now + waitMs,
+      deadlineMs: Math.min(this.now + waitMs, this.#exchange.deadlineMs),
     };
   }
 

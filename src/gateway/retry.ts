@@ -13,12 +13,12 @@ import type { UpstreamTarget } from "./upstream-target.ts";
 export function progressFrom(
   attempts: readonly Attempt<UpstreamTarget>[],
   first: Target<UpstreamTarget>,
-  { request, runtime }: Exchange,
+  { runtime, deadlineMs }: Exchange,
 ): Progress<UpstreamTarget> {
   const progress = new Progress(
     attempts.map(({ target }) => target),
     { ...RETRY_POLICY, attempts: runtime.attemptsMax },
-    request.receivedMs + runtime.timeouts.totalMs,
+    deadlineMs,
   );
   progress.started(first);
   return progress;

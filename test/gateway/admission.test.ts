@@ -88,4 +88,19 @@ describe("a request in line", () => {
     for (const answer of await Promise.all([...answers, ...more])) expect(answer.status).toBe(200);
     await gateway.settled();
   });
+
+  test("waits no longer than the request has in all", async () => {
+    const { gateway, asked, answers } = await busyPair(
+      "queue: { max_wait: 60s }\ntimeouts: { first_token: 20s, total: 20s }",
+    );
+    const third = gateway.ask({ model: "any" });
+    await until(() => waiting(gateway) === 1);
+    // The clients of both providers' own requests hear of the same deadline.
+    gateway.advance(20_100);
+    expect((await third).status).toBeGreaterThanOrEqual(429);
+    expect(waiting(gateway)).toBe(0);
+    for (const name of ["a", "b"]) asked[name]?.[0]?.answer(200, answerBody());
+    await Promise.all(answers);
+    await gateway.settled();
+  });
 });

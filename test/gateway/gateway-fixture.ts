@@ -27,6 +27,9 @@ export interface GatewayOptions {
   readonly limits?: string;
   /** How the providers deviate from the language, as a YAML flow mapping. */
   readonly quirks?: string;
+  /** The limiter and its clock, where providers share the clock. */
+  readonly solo?: SoloLimiter;
+  readonly random?: () => number;
   /** The wire language of each provider that speaks another than chat completions. */
   readonly dialects?: Readonly<Record<string, string>>;
   /** Each provider's models. */
@@ -120,7 +123,7 @@ export class GatewayFixture {
 
 export async function startGateway(options: GatewayOptions): Promise<GatewayFixture> {
   const config = await configOf(options);
-  const solo = new SoloLimiter();
+  const solo = options.solo ?? new SoloLimiter();
   solo.replica.onWake(() => setImmediate(() => solo.flush()));
   const plant: Plant = {
     clock: solo.clock,
@@ -148,7 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   solo.flush();
   const gateway = new LiveGateway(snapshot, {
     clock: solo.clock,
-    random: () => 0,
+    random: options.random ?? (() => 0),
     timers: solo.clock,
     watch,
     limiter: solo.limiter,
