@@ -28,8 +28,8 @@ export interface Plant {
   /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
   readonly learned: Map<string, Map<string, LearnedLimit>>;
   readonly metersOf: WeakMap<ClientKey, Meters>;
-  /** `http://127.0.0.1:PORT` of the built-in simulator; null while none is configured. */
-  readonly simulatorUrl: string | null;
+  /** `http://127.0.0.1:PORT` of the simulator that was started for this provider. */
+  readonly simulatorUrl: (provider: string) => string | undefined;
 }
 
 const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0, normal: 1, low: 2 };
@@ -120,6 +120,7 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
 
 function baseUrl(provider: Provider, plant: Plant): string {
   if (!provider.isSimulator) return provider.baseUrl;
-  if (plant.simulatorUrl === null) throw new GatewayError("invalid_config", "The simulator does not run.");
-  return `${plant.simulatorUrl}/v1`;
+  const url = plant.simulatorUrl(provider.name);
+  if (url === undefined) throw new GatewayError("invalid_config", "The simulator does not run.");
+  return `${url}/v1`;
 }

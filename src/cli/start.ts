@@ -78,8 +78,8 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
     load,
     loaded,
     timers: systemTimers,
-    onChange: (changed) => {
-      if (apply(changed, config, running, observer)) ({ drainMs } = changed.config.timeouts);
+    onChange: async (changed) => {
+      if (await apply(changed, config, running, observer)) ({ drainMs } = changed.config.timeouts);
     },
     onInvalid: (error) =>
       observer.log.error("the new configuration is not valid; the old one stays in force", {
@@ -95,13 +95,14 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
 }
 
 /** Puts a new configuration in force, and says whether it is; `started` is the one that the process was started with. */
-function apply(
+async function apply(
   { config, warnings }: Loaded,
   started: Config,
   running: Running,
   observer: GatewayObserver,
-): boolean {
+): Promise<boolean> {
   try {
+    await running.prepare(config);
     running.apply(config);
     observer.log.info("the new configuration is in force", { providers: [...config.providers.keys()] });
     const keys = keysThatNeedRestart(started, config);

@@ -2,7 +2,7 @@
 //
 //   config ─▶ snapshot ─▶ gateway ─▶ http          a reload makes a new snapshot and swaps it in
 //   store ─▶ replica ─▶ limiter ──┘                these, connections and health outlive it
-import type { Config, Provider } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../clock.ts";
 import { openReplica, type RunningReplica } from "../fleet/shell.ts";
 import { fleetSamples, fleetStateOf } from "../fleet/view.ts";
@@ -18,8 +18,6 @@ import { healthz, metricsAnswer, readyz } from "../observe/health.ts";
 import type { Sample } from "../observe/events.ts";
 import type { GatewayObserver } from "../observe/observer.ts";
 import { HealthBook } from "../routing/health-book.ts";
-import { parseSettings } from "../simulator/settings.ts";
-import { startSimulator, type Simulator } from "../simulator/simulator.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
@@ -29,6 +27,7 @@ import { limitRoutes } from "./limit-routes.ts";
 import { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import { storedRoutes } from "./stored-routes.ts";
+import { Simulators } from "./simulators.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
 
 /** How long a sibling may take to confirm that it has taken over from a leaving instance. */
@@ -39,6 +38,8 @@ export interface Running {
   /** The port that clients connect to. */
   readonly port: number;
   readonly runningCount: number;
+  /** Starts what another configuration needs before it can be put in force. Rejects with `invalid_config`, and then nothing has changed. */
+  prepare(config: Config): Promise<void>;
   /** Puts another configuration in force. Throws `invalid_config`, and then nothing has changed. */
   apply(config: Config): void;
   /** Stops accepting; resolves when every running request has ended. */
@@ -84,8 +85,9 @@ async function open(
     ...fleetParts(config, observer.log, globalThis.process.env),
   });
   opened.push(() => replica.close());
-  const simulator = await startSimulatorFor(config);
-  if (simulator !== null) opened.push(() => simulator.close());
+  const simulators = new Simulators();
+  opened.push(() => simulators.close());
+  await simulators.prepare(config);
   const limiter = new Limiter({
     quota: replica.quota,
     clock: systemClock,
@@ -104,7 +106,7 @@ async function open(
     origins: new Origins(),
     learned: new Map(),
     metersOf: new WeakMap(),
-    simulatorUrl: simulator?.url ?? null,
+    simulatorUrl: (provider) => simulators.url(provider),
   };
   const process = new GatewayProcess({
     config,
@@ -112,21 +114,11 @@ async function open(
     operatorRoutes: [...operatorRoutes, ...fleetRoutes(replica, systemClock)],
     store,
     replica,
-    simulator,
+    simulators,
     plant,
   });
   await process.listen(config);
   return process;
-}
-
-/** The simulator that the configuration asks for; null when it asks for none. */
-async function startSimulatorFor(config: Config): Promise<Simulator | null> {
-  const provider = simulatorOf(config);
-  return provider === undefined ? null : startSimulator(parseSettings(provider.options));
-}
-
-function simulatorOf(config: Config): Provider | undefined {
-  return [...config.providers.values()].find(({ isSimulator }) => isSimulator);
 }
 
 interface GatewayParts {
@@ -135,7 +127,7 @@ interface GatewayParts {
   readonly operatorRoutes: readonly PlainRoute[];
   readonly store: Store;
   readonly replica: RunningReplica;
-  readonly simulator: Simulator | null;
+  readonly simulators: Simulators;
   readonly plant: Plant;
 }
 
@@ -206,6 +198,10 @@ class GatewayProcess implements Running {
     this.port = port;
   }
 
+  prepare(config: Config): Promise<void> {
+    return this.#parts.simulators.prepare(config);
+  }
+
   apply(config: Config): void {
     const { plant } = this.#parts;
     const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
@@ -239,11 +235,11 @@ class GatewayProcess implements Running {
   }
 
   async close(): Promise<void> {
-    const { plant, simulator, store, observer } = this.#parts;
+    const { plant, simulators, store, observer } = this.#parts;
     this.#isStoreOpen = false;
     this.#http.close();
     plant.origins.closeAll();
-    await simulator?.close();
+    await simulators.close();
     await store.close();
     observer.log.info("closed");
   }

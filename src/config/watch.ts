@@ -19,8 +19,8 @@ export interface WatchOptions {
   readonly loaded: Loaded;
   readonly timers: Timers;
   readonly intervalMs?: number;
-  /** Told of a new configuration that is valid. */
-  readonly onChange: (loaded: Loaded) => void;
+  /** Told of a new configuration that is valid; the next is loaded when it is done with it. */
+  readonly onChange: (loaded: Loaded) => void | Promise<void>;
   /** Told why a new one is not; the old one stays in force. A `ConfigError` unless Sluice itself is at fault. */
   readonly onInvalid: (error: GatewayError) => void;
 }
@@ -96,7 +96,7 @@ class Watch implements ConfigWatch {
       const loaded = await loadConfig({ ...load, file });
       this.#loaded = loaded.fingerprint;
       this.#hadFile ||= loaded.config.file !== null;
-      if (!this.#isClosed) onChange(loaded);
+      if (!this.#isClosed) await onChange(loaded);
     } catch (error) {
       const known =
         error instanceof GatewayError

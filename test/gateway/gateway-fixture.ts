@@ -133,7 +133,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     origins: new Origins(),
     learned: new Map(),
     metersOf: new WeakMap(),
-    simulatorUrl: null,
+    simulatorUrl: () => undefined,
   };
   const records: RequestRecord[] = [];
   const errors: { message: string; fields: LogFields | undefined }[] = [];
