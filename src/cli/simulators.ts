@@ -50,7 +50,7 @@ export class Simulators {
 }
 
 function textOf({ options }: Provider): string {
-  return JSON.stringify(Object.entries(options).toSorted());
+  return JSON.stringify(options);
 }
 
 async function closeAll(started: readonly Started[]): Promise<void> {
