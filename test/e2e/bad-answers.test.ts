@@ -59,7 +59,7 @@ let probe: Probe;
 
 beforeAll(async () => {
   simulator = await startSimulator();
-  const base = { dialect: "openai", base_url: `${simulator.url}/v1` };
+  const base = { dialect: "openai", quirks: { canonical: true }, base_url: `${simulator.url}/v1` };
   const failing = ANSWERS.flatMap(([fault]) => [
     [`${fault}-whole`, base],
     [`${fault}-stream`, base],

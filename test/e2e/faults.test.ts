@@ -141,7 +141,12 @@ afterAll(async () => {
 
 /** One provider per case: a circuit that one fault opens would answer for the next. */
 function startFor(faults: readonly FaultName[], timeouts: object): Promise<GatewayProcess> {
-  const provider = { dialect: "openai", base_url: `${simulator.url}/v1`, limits: [{ concurrent: 1 }] };
+  const provider = {
+    dialect: "openai",
+    quirks: { canonical: true },
+    base_url: `${simulator.url}/v1`,
+    limits: [{ concurrent: 1 }],
+  };
   const names = faults.flatMap((name) => FORMS.map(([form]) => `${form}-${name}`));
   return startGateway({
     providers: Object.fromEntries(names.map((name) => [name, provider])),
