@@ -130,7 +130,6 @@ export async function measureGone(most: number): Promise<readonly Gone[]> {
   const time = { nowMs: 0 };
   const first = new Bare("first", 0);
   for (const limit of limits) first.replica.open(limit);
-  await ticks(1, time, first, new Bare("early", 0));
   const before = await measureOne(0, first, limits, time);
   const startedMs = performance.now();
   let gone = 0;
