@@ -106,8 +106,7 @@ class Compiler<U> {
       branches,
       patienceMs: alias.patienceMs ?? 0,
       isSticky: alias.isSticky ?? false,
-      canary: this.#side(alias, "canary", path),
-      shadow: this.#side(alias, "shadow", path),
+      canary: this.#canary(alias, path),
     };
     if (targetsUnder(group) > TARGETS_MAX) {
       this.faults.push(`models.${alias.name}: it leads to more than ${TARGETS_MAX} targets`);
@@ -115,11 +114,11 @@ class Compiler<U> {
     return this.faults.length > faultsBefore ? null : groupOf(group);
   }
 
-  #side(alias: AliasDefinition, name: "canary" | "shadow", path: readonly string[]): Side<U> | null {
-    const side = alias[name];
+  #canary(alias: AliasDefinition, path: readonly string[]): Side<U> | null {
+    const side = alias.canary;
     if (side === undefined) return null;
     if (!(side.percent >= 0 && side.percent <= 100)) {
-      this.faults.push(`models.${alias.name}.${name}: percent is ${side.percent}; it must be from 0 to 100`);
+      this.faults.push(`models.${alias.name}.canary: percent is ${side.percent}; it must be from 0 to 100`);
     }
     const branch = this.#branch(alias, side.to, path);
     return branch === null ? null : { branch, percent: side.percent };
@@ -201,7 +200,6 @@ const PLAIN_GROUP = {
   patienceMs: 0,
   isSticky: false,
   canary: null,
-  shadow: null,
 } as const;
 
 function plainBranch<U>(name: string, node: RouteNode<U>): Branch<U> {
@@ -212,20 +210,20 @@ function targetNode<U>(target: Target<U>): RouteNode<U> {
   return {
     kind: "target",
     target,
-    alone: { kind: "attempts", attempts: [{ target, waitMs: 0 }], shadow: null },
+    alone: { kind: "attempts", attempts: [{ target, waitMs: 0 }] },
   };
 }
 
 /** A group that has only one way to go is that way. */
 function groupOf<U>(group: GroupNode<U>): RouteNode<U> {
   const [only] = group.branches;
-  const isPlain = group.branches.length === 1 && group.canary === null && group.shadow === null;
+  const isPlain = group.branches.length === 1 && group.canary === null;
   return isPlain && only?.when === null ? only.node : group;
 }
 
 function targetsUnder<U>(node: RouteNode<U>): number {
   if (node.kind === "target") return 1;
-  const sides = [node.canary, node.shadow].flatMap((side) => side?.branch ?? []);
+  const sides = node.canary === null ? [] : [node.canary.branch];
   return [...node.branches, ...sides].reduce((sum, branch) => sum + targetsUnder(branch.node), 0);
 }
 

@@ -3,7 +3,6 @@
 import { Circuit, CIRCUIT_POLICY } from "./breaker.ts";
 import type { CircuitPolicy, CircuitState } from "./breaker.ts";
 import type { Health, Scope } from "./health.ts";
-import { LatencyHistogram } from "./hedge.ts";
 import { PeakLatency } from "./latency.ts";
 import { RetryBudget } from "./retry-budget.ts";
 
@@ -45,7 +44,6 @@ export class HealthBook {
       model: new Circuit(this.#policy),
       key: entry(known.keys, key, () => new Circuit(this.#policy)),
       latency: new PeakLatency(),
-      latencies: new LatencyHistogram(),
       retryBudget: known.retryBudget,
       inFlight: 0,
     }));

@@ -3,7 +3,6 @@
 // missing model only that model, a host that can't be reached the provider. Health outlives a reload of the
 // configuration, because the book finds it again by name.
 import type { Circuit } from "./breaker.ts";
-import type { LatencyHistogram } from "./hedge.ts";
 import type { PeakLatency } from "./latency.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -76,8 +75,6 @@ export interface Health {
   readonly key: Circuit;
   /** Milliseconds to the first byte of an answer. */
   readonly latency: PeakLatency;
-  /** The same, as a distribution: when to hedge. */
-  readonly latencies: LatencyHistogram;
   /** What retries may add to this provider's load. */
   readonly retryBudget: RetryBudget;
   /** Requests that are running. */
@@ -112,7 +109,6 @@ export function admit(health: Health, now: number): Pass | null {
 /** An answer's first byte came `latencyMs` after the request was sent. */
 export function observeLatency(health: Health, latencyMs: number, now: number): void {
   health.latency.observe(latencyMs, now);
-  health.latencies.observe(latencyMs);
 }
 
 /** Ends an attempt, whatever ended it; exactly once for each `Pass`. */

@@ -138,19 +138,6 @@ export class Progress<U> {
     return this.#again(now, random, fresh.length > 0);
   }
 
-  /**
-   * Another target for a request whose answer is slow in coming, to be tried beside the current one; null when there
-   * is none to turn to. The first of the two to answer wins; the other is aborted. Call `started` if it is sent.
-   */
-  hedge(now: number): Target<U> | null {
-    if (this.#sent >= this.#policy.attempts) return null;
-    const trial = this.#trials.find(
-      ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
-    );
-    // Hedges add load where nothing has failed, so they are paid for at any provider.
-    return trial !== undefined && trial.target.health.retryBudget.withdraw() ? trial.target : null;
-  }
-
   /** Another model of a provider that this request has burdened is a retry, and paid for; another provider is not. */
   #isBurdened({ provider }: Target<U>): boolean {
     return this.#trials.some((trial) => trial.hasBurdened && trial.target.provider === provider);

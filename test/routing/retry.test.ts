@@ -139,30 +139,4 @@ describe("a request's progress", () => {
       targets: [{ upstream: "spare/a" }],
     });
   });
-
-  test("hedges on another target, once for each attempt that is left, and pays for it", () => {
-    const plan = targets(new HealthBook(), ["main/a", "spare/a", "third/a"]);
-    const [first, second, third] = plan;
-    if (first === undefined || second === undefined || third === undefined) throw new Error("no targets");
-    second.health.provider.trip(0, 1000);
-    const progress = new Progress(plan, policyOf(2), 60_000);
-    progress.started(first);
-    expect(progress.hedge(0)).toBe(third);
-    progress.started(third);
-    expect(progress.hedge(0)).toBeNull();
-    expect(third.health.retryBudget.left()).toBe(8);
-    expect(progress.next(first, { kind: "transient", waitMs: null }, 0, () => 0)).toMatchObject({
-      reason: "attempts_used",
-    });
-  });
-
-  test("does not hedge where the budget is used", () => {
-    const plan = targets(new HealthBook(), ["main/a", "spare/a"]);
-    const [first, second] = plan;
-    if (first === undefined || second === undefined) throw new Error("no targets");
-    while (second.health.retryBudget.withdraw());
-    const progress = new Progress(plan, policyOf(3), 60_000);
-    progress.started(first);
-    expect(progress.hedge(0)).toBeNull();
-  });
 });

@@ -293,12 +293,11 @@ function showPlan(planned: Plan<Name>): string {
   const lines = planned.attempts.map(
     ({ target, waitMs }) => `${target.upstream}${waitMs > 0 ? ` in ${showMs(waitMs)}` : ""}`,
   );
-  return [...lines, ...(planned.shadow === null ? [] : [`shadow: ${planned.shadow.upstream}`])].join("\n");
+  return lines.join("\n");
 }
 
 function showFirst(planned: Extract<Plan<Name>, { kind: "attempts" }>): string {
-  const shadow = planned.shadow === null ? "" : ` and ${planned.shadow.upstream}`;
-  return `${planned.attempts[0]?.target.upstream ?? "nothing"}${shadow}`;
+  return planned.attempts[0]?.target.upstream ?? "nothing";
 }
 
 /** `main/big: transient/2s, ok`. */
