@@ -62,11 +62,6 @@ const COMMANDS = {
   check: { summary: "check the configuration without starting", words: [], options: CONFIG },
   status: { summary: "show how an instance is doing", words: [], options: REMOTE },
   top: { summary: "show limits and requests live", words: [], options: REMOTE },
-  keys: {
-    summary: "list, create, revoke or rotate client keys",
-    words: ["list|create|revoke|rotate", "[NAME]"],
-    options: REMOTE,
-  },
   limits: {
     summary: "show the limits and what is left of them, or set one for the whole fleet until it is unset",
     words: ["[set|unset]", "[LIMIT]", "[AMOUNT]"],

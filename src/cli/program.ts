@@ -59,9 +59,6 @@ function run(invocation: Invocation): Promise<number> {
       return runRestore(invocation, { ...output, cwd, env, hostName: hostname() });
     case "evict":
       return runEvict(invocation, { ...output, cwd, env, hostName: hostname() });
-    case "keys":
-      output.err(`\`sluice ${invocation.command}\` is not there yet.\n`);
-      return Promise.resolve(2);
   }
 }
 

@@ -63,7 +63,11 @@ export class RouteTable<U = unknown> {
   }
 }
 
-/** Control characters never occur in a model's name; a name that is sent on must not be able to end a header or a line. */
+/**
+ * Control characters never occur in a model's name; a name that is sent on must not be able to end a header or a line.
+ * Some providers are told the model in the path: a segment of dots would lead to another place there.
+ */
 function isModelName(model: string): boolean {
-  return model !== "" && model.length <= NAME_LENGTH_MAX && !/\p{Cc}/u.test(model);
+  if (model === "" || model.length > NAME_LENGTH_MAX || /\p{Cc}/u.test(model)) return false;
+  return !model.split(/[/\\]/).some((segment) => segment === "." || segment === "..");
 }

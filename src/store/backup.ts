@@ -10,7 +10,6 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
-  mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -22,7 +21,7 @@ import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { GatewayError } from "../errors.ts";
 import { LmdbStore, openDatabase, storageError } from "./lmdb.ts";
-import { DATA, dated } from "./open.ts";
+import { DATA, dated, makeDirectory } from "./open.ts";
 import { own } from "./owner.ts";
 import { checkSchema, OWN_PREFIX, PAST_UNKNOWN_KEY, SCHEMA_KEY } from "./schema.ts";
 import { type Batch, isStoreKey, type Store } from "./store.ts";
@@ -165,7 +164,7 @@ interface Restored {
 /** Puts a backup in place of the directory's store. Rejects with `storage_unavailable`, and then nothing has changed. */
 export async function restore({ directory, file, wallMs, keepsLevels }: RestoreOptions): Promise<Restored> {
   const batch = readBackup(file);
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   const ownership = await own(directory);
   const draft = mkdtempSync(join(directory, "restoring-"));
   try {

@@ -4,7 +4,7 @@
 // when it is found at a start, the last one died there, and the store is first read in a process of its own.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
 import { countEntries, type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
@@ -84,9 +84,17 @@ class OwnedStore implements Store {
   }
 }
 
+/** Like `mkdir -p`. Node's own recursive form tries for ever where a folder can't be made in a parent that exists (/proc). */
+export function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  mkdirSync(directory);
+}
+
 function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
     if (existsSync(join(directory, DATA))) {
       accessSync(join(directory, DATA), constants.R_OK | constants.W_OK);

@@ -29,6 +29,10 @@ describe("a name", () => {
     ["/small", "model_not_found", "nothing"],
     ["other/small", "model_not_found", "nothing, at an unknown provider"],
     ["main/a\r\nx: y", "model_not_found", "nothing, with a line break"],
+    ["main/../../secret", "model_not_found", "nothing, with a segment that leads out of the path"],
+    ["spare/a/./b", "model_not_found", "nothing, with a segment that stays where it is"],
+    ["spare/a\\..\\b", "model_not_found", "nothing, with such a segment between backslashes"],
+    ["spare/v1.5..2/b", "spare/v1.5..2/b", "a model's name with dots inside"],
     [`main/${"x".repeat(300)}`, "model_not_found", "nothing, when it is too long"],
     ["__proto__", "model_not_found", "nothing, even if every object has it"],
   ])("%j leads to %j: %s", (name, expected) => {
