@@ -14,79 +14,20 @@
 // before. So a member's profile travels only together with the last of its entries. Single rows may be ahead of what
 // is known to be complete (after a restart: gives are written at once, gauges now and then); they are passed on too.
 import { difference, WHOLE, wrap } from "./parts.ts";
-import { compareStamps, NEVER } from "./row.ts";
+import {
+  BucketRows,
+  Entry,
+  type Farewell,
+  link,
+  Member,
+  NEW_PROFILE,
+  type Profile,
+  unlink,
+} from "./member.ts";
+import { compareStamps, NEVER, NO_ROW } from "./row.ts";
 import type { Row, Stamp } from "./row.ts";
 import { successionOf } from "./succession.ts";
-import type { Standing, Succession } from "./succession.ts";
-
-/** What a replica says about itself. */
-export interface Profile {
-  /** For people. */
-  readonly name: string;
-  readonly heir: string;
-  readonly claims: ReadonlySet<string>;
-  /** Of each other replica's farewells (see farewell.ts), how many this one has carried out. */
-  readonly carriedOut: ReadonlyMap<string, number>;
-}
-
-export const NEW_PROFILE: Profile = { name: "", heir: "", claims: new Set(), carriedOut: new Map() };
-
-/** One entry, linked into its author's list. */
-export class Entry {
-  readonly author: Member;
-  readonly bucket: BucketRows;
-  boot = 0;
-  version = 0;
-  row: Row;
-  /** When it came in, by the clock of the replica that keeps this ledger, in elapsed milliseconds. */
-  heardMs = 0;
-  newer: Entry | null = null;
-  older: Entry | null = null;
-
-  constructor(author: Member, bucket: BucketRows, row: Row) {
-    this.author = author;
-    this.bucket = bucket;
-    this.row = row;
-  }
-}
-
-export class Member implements Standing {
-  readonly id: string;
-  /** Everything up to here is known. */
-  boot = 0;
-  version = 0;
-  /** Everything up to here is on this replica's disk. */
-  saved: Stamp = NEVER;
-  profile: Profile = NEW_PROFILE;
-  profileStamp: Stamp = NEVER;
-  /** When something new was last heard of it, in elapsed milliseconds. */
-  heardMs = -Infinity;
-  newest: Entry | null = null;
-
-  constructor(id: string) {
-    this.id = id;
-  }
-
-  get heir(): string {
-    return this.profile.heir;
-  }
-
-  get claims(): ReadonlySet<string> {
-    return this.profile.claims;
-  }
-}
-
-/** All that is said about one bucket. */
-export class BucketRows {
-  readonly key: string;
-  readonly entries = new Map<string, Entry>();
-  /** The balance of gives of every replica named in the rows, before succession; the founder's whole is not in it. */
-  readonly balances = new Map<string, number>();
-
-  constructor(key: string) {
-    this.key = key;
-  }
-}
+import type { Succession } from "./succession.ts";
 
 /** Which fleet this is. Of two lineages that meet, the older wins whole. */
 export interface Lineage {
@@ -132,6 +73,8 @@ export class Ledger {
   readonly members = new Map<string, Member>();
   readonly buckets = new Map<string, BucketRows>();
   succession: Succession = new Map();
+  /** The latest edition of a farewell that is forgotten here: whose era is earlier is out of date. */
+  forgotten = 0;
 
   /** Forgets everything that was said. */
   clear(): void {
@@ -142,6 +85,7 @@ export class Ledger {
       bucket.balances.clear();
     }
     this.succession = new Map();
+    this.forgotten = 0;
   }
 
   member(id: string): Member {
@@ -198,12 +142,78 @@ export class Ledger {
     author.profile = profile;
     author.profileStamp = stamp;
     const isSame = before.heir === profile.heir && before.claims.size === profile.claims.size;
-    if (!isSame) this.succession = successionOf(this.members.values());
+    if (!isSame) this.#succeed();
+  }
+
+  #succeed(): void {
+    this.succession = successionOf(this.members.values());
+  }
+
+  /** All farewells known here; whoever is told of rows must be told of these first. */
+  farewells(): Farewell[] {
+    const known: Farewell[] = [];
+    for (const { farewell } of this.members.values()) if (farewell !== null) known.push(farewell);
+    return known;
+  }
+
+  /**
+   * Drops what a gone replica said: another says it in its own rows now. What others gave to it counts for that one
+   * through the succession. Returns the buckets that it had rows of.
+   */
+  dropRows(farewell: Farewell): BucketRows[] {
+    const gone = this.member(farewell.gone);
+    for (const member of this.members.values()) {
+      // Farewells pass to whoever takes over from the one who made them; the new edition is learnt with that one's word.
+      if (member.farewell?.by === gone.id) {
+        member.farewell = { ...member.farewell, by: farewell.by, edition: Infinity };
+      }
+    }
+    gone.farewell = farewell;
+    gone.profile = NEW_PROFILE;
+    const touched: BucketRows[] = [];
+    for (let entry = gone.newest; entry !== null; entry = gone.newest) {
+      unlink(entry);
+      entry.bucket.entries.delete(gone.id);
+      rebalance(entry.bucket, gone.id, entry.row, NO_ROW);
+      touched.push(entry.bucket);
+    }
+    this.#succeed();
+    return touched;
+  }
+
+  /** The latest edition of anyone's profile that was heard of. */
+  latestEdition(): number {
+    let latest = this.forgotten;
+    for (const { profile, farewell } of this.members.values()) {
+      latest = Math.max(latest, profile.edition, profile.era);
+      if (farewell !== null && Number.isFinite(farewell.edition)) latest = Math.max(latest, farewell.edition);
+    }
+    return latest;
+  }
+
+  /** Whether no row that is known here gives anything to a replica. */
+  isUnmentioned(id: string): boolean {
+    for (const { balances } of this.buckets.values()) if ((balances.get(id) ?? 0) !== 0) return false;
+    for (const member of this.members.values()) {
+      if (member.farewell === null && member.heir === id) return false;
+    }
+    return true;
+  }
+
+  /** Forgets a replica whose farewell everybody has carried out. */
+  forget(member: Member): void {
+    const { farewell } = member;
+    if (farewell === null) return;
+    this.members.delete(member.id);
+    for (const { balances } of this.buckets.values()) balances.delete(member.id);
+    this.forgotten = Math.max(this.forgotten, farewell.edition);
+    this.#succeed();
   }
 
   vector(): Map<string, Stamp> {
     const vector = new Map<string, Stamp>();
     for (const member of this.members.values()) {
+      if (member.farewell !== null) continue;
       vector.set(member.id, { boot: member.boot, version: member.version });
     }
     return vector;
@@ -218,6 +228,7 @@ export class Ledger {
     let room = entriesMax;
     for (const author of this.members.values()) {
       if (room <= 0) break;
+      if (author.farewell !== null) continue;
       const from = peer.get(author.id) ?? NEVER;
       if (
         compareStamps(author, from) <= 0 &&
@@ -235,6 +246,7 @@ export class Ledger {
   /** Takes what is new in a section. */
   merge(section: Section, nowMs: number, onRow: RowListener): MergeResult {
     const author = this.member(section.author);
+    if (author.farewell !== null) return "dominated";
     if (compareStamps(section.to, author) <= 0 && section.entries.length === 0) return "dominated";
     if (this.#isSetBack(section)) return "set back";
     let isNews = false;
@@ -259,9 +271,10 @@ export class Ledger {
 
   /** Whether a row gives less than its author gave before: its disk went back in time, and it must hear of that first. */
   #isSetBack(section: Section): boolean {
-    return section.entries.some(({ bucket: key, row }) => {
-      const known = this.buckets.get(key)?.entries.get(section.author)?.row;
-      if (known === undefined) return false;
+    return section.entries.some(({ stamp, bucket: key, row }) => {
+      const entry = this.buckets.get(key)?.entries.get(section.author);
+      if (entry === undefined || compareStamps(stamp, entry) <= 0) return false;
+      const known = entry.row;
       for (const [receiver, edge] of known.given) {
         if (this.succession.has(receiver)) continue;
         if (difference(row.given.get(receiver)?.parts ?? 0, edge.parts) < 0) return true;
@@ -294,28 +307,6 @@ function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: 
     entries,
     profile: { stamp: author.profileStamp, profile: author.profile },
   };
-}
-
-function unlink(entry: Entry): void {
-  if (entry.newer !== null) entry.newer.older = entry.older;
-  else if (entry.author.newest === entry) entry.author.newest = entry.older;
-  if (entry.older !== null) entry.older.newer = entry.newer;
-  entry.newer = null;
-  entry.older = null;
-}
-
-function link(entry: Entry): void {
-  let newer: Entry | null = null;
-  let older = entry.author.newest;
-  while (older !== null && compareStamps(older, entry) > 0) {
-    newer = older;
-    older = older.older;
-  }
-  entry.older = older;
-  entry.newer = newer;
-  if (older !== null) older.newer = entry;
-  if (newer !== null) newer.older = entry;
-  else entry.author.newest = entry;
 }
 
 /** Books the difference between two rows of one author: what left the giver arrives at the receivers. */

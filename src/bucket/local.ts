@@ -129,6 +129,13 @@ export class LocalBucket {
     return this.refillsAtMs === Infinity ? Infinity : Math.max(0, this.refillsAtMs - nowMs);
   }
 
+  /** Totals begin anew: what was counted so far is another row's. */
+  startCounting(): void {
+    this.spent = 0;
+    this.returned = 0;
+    this.takes = 0;
+  }
+
   /** Whether the units are here, reserved or not. */
   holds(cost: number): boolean {
     return this.level >= cost - ROUNDING;

@@ -7,6 +7,7 @@
 // order, two entries of one bucket, running totals out of range.
 import { Malformed, Reader, Writer } from "./codec.ts";
 import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
+import type { Farewell } from "./member.ts";
 import {
   KEY_BYTES_MAX,
   readLineage,
@@ -32,6 +33,11 @@ export interface Message {
   readonly lineage: Lineage | null;
   readonly wantsAnswer: boolean;
   readonly vector: Vector;
+  /** What the sender has carried out, and what it has forgotten (see farewell.ts). */
+  readonly era: number;
+  readonly forgotten: number;
+  /** All farewells that the sender knows of, to be carried out before the sections are merged. */
+  readonly farewells: readonly Farewell[];
   readonly sections: readonly Section[];
 }
 
@@ -56,6 +62,10 @@ function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table
   const ids = new Table();
   const keys = new Table();
   for (const id of message.vector.keys()) ids.number(id);
+  for (const { gone, by } of message.farewells) {
+    ids.number(gone);
+    ids.number(by);
+  }
   for (const { author, entries, profile } of message.sections) {
     ids.number(author);
     for (const { bucket, row } of entries) {
@@ -64,8 +74,9 @@ function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table
     }
     if (profile === null) continue;
     if (profile.profile.heir !== "") ids.number(profile.profile.heir);
-    for (const id of profile.profile.claims) ids.number(id);
-    for (const id of profile.profile.carriedOut.keys()) ids.number(id);
+    for (const id of profile.profile.claims.keys()) ids.number(id);
+    for (const id of profile.profile.farewells.keys()) ids.number(id);
+    for (const id of profile.profile.seen.keys()) ids.number(id);
   }
   return { ids, keys };
 }
@@ -87,6 +98,14 @@ export function encodeMessage(message: Message): Uint8Array {
   for (const [id, stamp] of message.vector) {
     writeId(id);
     writeStamp(writer, stamp);
+  }
+  writer.integer(message.era);
+  writer.integer(message.forgotten);
+  writer.integer(message.farewells.length);
+  for (const { gone, by, edition } of message.farewells) {
+    writeId(gone);
+    writeId(by);
+    writer.integer(edition);
   }
   writer.integer(message.sections.length);
   for (const section of message.sections) writeSection(writer, section, writeId, keys);
@@ -126,10 +145,16 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const readId = (): string => at(ids, reader.integer());
   const vector = new Map<string, Stamp>();
   for (let left = reader.count(3); left > 0; left--) vector.set(readId(), readStamp(reader));
+  const era = reader.integer();
+  const forgotten = reader.integer();
+  const farewells: Farewell[] = [];
+  for (let left = reader.count(3); left > 0; left--) {
+    farewells.push({ gone: readId(), by: readId(), edition: reader.integer() });
+  }
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
   reader.end();
-  return { sender, boot, serial, lineage, wantsAnswer, vector, sections };
+  return { sender, boot, serial, lineage, wantsAnswer, vector, era, forgotten, farewells, sections };
 }
 
 function readTable(reader: Reader, sizeMin: number, read: () => string): string[] {

@@ -13,9 +13,10 @@ const HALF = 2 ** 51;
 /** Milli-units in a unit: what moves between replicas is counted in these, as integers. */
 export const MILLI = 1000;
 
-/** The running total after `amount` more (0 ≤ amount < MODULUS). */
+/** The running total after `amount` more; units that are owed make it less. */
 export function advance(total: number, amount: number): number {
   const sum = total + amount;
+  if (sum < 0) return sum + MODULUS;
   return sum >= MODULUS ? sum - MODULUS : sum;
 }
 

@@ -2,7 +2,8 @@
 // heard. A record of a bucket holds the level together with the row it goes with, so that a give and the level it
 // lowers can't come apart.
 import { Malformed, Reader, Writer } from "./codec.ts";
-import type { Lineage, Profile } from "./ledger.ts";
+import type { Lineage } from "./ledger.ts";
+import type { Farewell, Profile } from "./member.ts";
 import type { LevelRecord } from "./local.ts";
 import type { Edge, Gauge, Row, Stamp } from "./row.ts";
 
@@ -31,6 +32,8 @@ export interface IdentityRecord {
   /** The boot since which this replica's disk has not gone back in time. */
   readonly soundSince: number;
   readonly lineage: Lineage | null;
+  /** As in the ledger. */
+  readonly forgotten: number;
   /** The replica's own time line, which goes on over restarts, at `instant`. */
   readonly timelineMs: number;
   readonly instant: Instant;
@@ -60,6 +63,7 @@ export interface MemberRecord {
   readonly known: Stamp;
   readonly profileStamp: Stamp;
   readonly profile: Profile;
+  readonly farewell: Farewell | null;
 }
 
 export function encodeIdentity(record: IdentityRecord): Uint8Array {
@@ -69,6 +73,7 @@ export function encodeIdentity(record: IdentityRecord): Uint8Array {
   writer.integer(record.version);
   writer.integer(record.soundSince);
   writeLineage(writer, record.lineage);
+  writer.integer(record.forgotten);
   writer.number(record.timelineMs);
   writer.text(record.instant.bootId);
   writer.number(record.instant.monotonicMs);
@@ -84,6 +89,7 @@ export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
     version: reader.integer(),
     soundSince: reader.integer(),
     lineage: readLineage(reader),
+    forgotten: reader.integer(),
     timelineMs: reader.number(),
     instant: {
       bootId: reader.text(NAME_BYTES_MAX),
@@ -171,19 +177,33 @@ export function encodeMember(record: MemberRecord): Uint8Array {
   writeStamp(writer, record.known);
   writeStamp(writer, record.profileStamp);
   writeProfile(writer, record.profile, (id) => writer.id(id));
+  writer.boolean(record.farewell !== null);
+  if (record.farewell !== null) {
+    writer.id(record.farewell.by);
+    // Not known yet: whoever takes over will say.
+    writer.integer(Number.isFinite(record.farewell.edition) ? record.farewell.edition + 1 : 0);
+  }
   return writer.finish();
 }
 
 export function decodeMember(bytes: Uint8Array): MemberRecord {
   const reader = new Reader(bytes, KIND_MEMBER, VERSION);
+  const id = reader.id();
   const record = {
-    id: reader.id(),
+    id,
     known: readStamp(reader),
     profileStamp: readStamp(reader),
     profile: readProfile(reader, () => reader.id()),
+    farewell: reader.boolean() ? readFarewell(reader, id) : null,
   };
   reader.end();
   return record;
+}
+
+function readFarewell(reader: Reader, gone: string): Farewell {
+  const by = reader.id();
+  const edition = reader.integer();
+  return { gone, by, edition: edition === 0 ? Infinity : edition - 1 };
 }
 
 /** How ids are written: in full in the store, as numbers of a table in a message. */
@@ -194,23 +214,36 @@ export function writeProfile(writer: Writer, profile: Profile, writeId: WriteId)
   writer.text(profile.name);
   writer.boolean(profile.heir !== "");
   if (profile.heir !== "") writeId(profile.heir);
-  writer.integer(profile.claims.size);
-  for (const victim of profile.claims) writeId(victim);
-  writer.integer(profile.carriedOut.size);
-  for (const [replica, count] of profile.carriedOut) {
+  writer.integer(profile.edition);
+  writeCounts(writer, profile.claims, writeId);
+  writeCounts(writer, profile.farewells, writeId);
+  writeCounts(writer, profile.seen, writeId);
+  writer.integer(profile.era);
+}
+
+/** A number for each of some replicas. */
+function writeCounts(writer: Writer, counts: ReadonlyMap<string, number>, writeId: WriteId): void {
+  writer.integer(counts.size);
+  for (const [replica, count] of counts) {
     writeId(replica);
     writer.integer(count);
   }
 }
 
+function readCounts(reader: Reader, readId: ReadId): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (let left = reader.count(2); left > 0; left--) counts.set(readId(), reader.integer());
+  return counts;
+}
+
 export function readProfile(reader: Reader, readId: ReadId): Profile {
   const name = reader.text(NAME_BYTES_MAX);
   const heir = reader.boolean() ? readId() : "";
-  const claims = new Set<string>();
-  for (let left = reader.count(1); left > 0; left--) claims.add(readId());
-  const carriedOut = new Map<string, number>();
-  for (let left = reader.count(2); left > 0; left--) carriedOut.set(readId(), reader.integer());
-  return { name, heir, claims, carriedOut };
+  const edition = reader.integer();
+  const claims = readCounts(reader, readId);
+  const farewells = readCounts(reader, readId);
+  const seen = readCounts(reader, readId);
+  return { name, heir, claims, edition, farewells, seen, era: reader.integer() };
 }
 
 export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {

@@ -28,7 +28,7 @@ export interface Edge {
   readonly parts: number;
   /** `parts` at the moment this edge was begun (afresh). */
   readonly partsBefore: number;
-  /** Milli-units since the edge was begun. */
+  /** Milli-units since the edge was begun; debt that went along counts against them. */
   readonly units: number;
   /** The receiver's boot that the units are meant for. */
   readonly boot: number;

@@ -11,8 +11,10 @@ export interface Standing {
   readonly id: string;
   /** The replica that a leaver handed everything to; empty while it has not left. */
   readonly heir: string;
-  /** The replicas that this one declared dead. */
-  readonly claims: ReadonlySet<string>;
+  /** The replicas that this one declared dead, and at which edition of its profile. */
+  readonly claims: ReadonlyMap<string, number>;
+  /** Who has taken its rows over for good (see farewell.ts); it comes before every other wish. */
+  readonly farewell: { readonly by: string } | null;
 }
 
 /** The final holder of each replica that is gone; a replica that is not in the map holds its own. */
@@ -23,10 +25,11 @@ export function successionOf(members: Iterable<Standing>): Succession {
   const all = [...members].sort((left, right) => (left.id < right.id ? -1 : 1));
   const wishes = new Map<string, string[]>();
   for (const member of all) {
-    if (member.heir !== "") wishes.set(member.id, [member.heir]);
+    if (member.farewell !== null) wishes.set(member.id, [member.farewell.by]);
+    else if (member.heir !== "") wishes.set(member.id, [member.heir]);
   }
   for (const claimant of all) {
-    for (const victim of claimant.claims) {
+    for (const victim of claimant.claims.keys()) {
       const list = wishes.get(victim);
       if (list === undefined) wishes.set(victim, [claimant.id]);
       else list.push(claimant.id);

@@ -14,7 +14,7 @@ import type { ReplicaState } from "./state.ts";
 export interface Credit {
   readonly holding: Holding;
   readonly parts: number;
-  /** Milli-units. */
+  /** Milli-units; below zero when debt came along. */
   readonly units: number;
   /** As in `Edge`. */
   readonly period: number;
@@ -41,7 +41,7 @@ function newUnits(state: ReplicaState, known: Edge, edge: Edge): number {
   if (edge.boot < soundSince || edge.boot > boot) return 0;
   const isSame =
     known.boot === edge.boot && known.period === edge.period && known.partsBefore === edge.partsBefore;
-  return isSame ? Math.max(0, difference(edge.units, known.units)) : edge.units;
+  return difference(edge.units, isSame ? known.units : 0);
 }
 
 /** Books a credit. The ledger must hold the row already. */
@@ -63,7 +63,8 @@ export function book(state: ReplicaState, { holding, parts, units, period }: Cre
   if (local.limit.refill.kind !== "held") {
     const most = (parts / WHOLE) * local.limit.capacity;
     const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
-    local.level = Math.min(local.capacity, local.level + (isFresh ? most : Math.min(most, units / MILLI)));
+    const credited = isFresh ? most + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
+    local.level = Math.min(local.capacity, local.level + credited);
   }
   state.room(local);
 }

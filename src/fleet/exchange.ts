@@ -1,10 +1,13 @@
 // Messages out and in: what to tell a peer, and which messages are taken at all.
 import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
-import type { Entry, Vector } from "../bucket/ledger.ts";
+import type { Vector } from "../bucket/ledger.ts";
+import type { Entry } from "../bucket/member.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
-import { mergeMessage, type MergeReport } from "./merging.ts";
+import { isAcquainted, toldFarewells } from "./farewell.ts";
+import { mergeMessage, type MergeReport, nothingMerged } from "./merging.ts";
+import { goOnAsNewcomer } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
@@ -68,7 +71,7 @@ export class Exchange {
   /** The answer to a message that was taken: what its sender lacks. */
   answer(to: string): Uint8Array {
     this.#state.toTell.delete(to);
-    return this.#encode(this.links.vectors.get(to) ?? new Map(), false, this.links.to(to));
+    return this.#encode(this.links.vectors.get(to) ?? null, false, this.links.to(to));
   }
 
   /** What this replica said since the last notice, for everybody at once; `null` when that is nothing. */
@@ -86,7 +89,7 @@ export class Exchange {
   #encode(known: Vector | null, wantsAnswer: boolean, link: Link | undefined): Uint8Array {
     const state = this.#state;
     const { ledger, me } = state;
-    const isTelling = known !== null && ledger.lineage !== null && !state.isRecovering;
+    const isTelling = known !== null && ledger.lineage !== null && !state.isRecovering && isAcquainted(state);
     const sections = isTelling
       ? ledger.delta(this.#base(known), ENTRIES_MAX, (entry) => this.#isHidden(entry))
       : [];
@@ -101,6 +104,9 @@ export class Exchange {
       lineage: ledger.lineage,
       wantsAnswer,
       vector,
+      era: me.profile.era,
+      forgotten: ledger.forgotten,
+      farewells: toldFarewells(state),
       sections,
     });
     state.counts.sent += 1;
@@ -158,8 +164,14 @@ export class Exchange {
       return refusal;
     }
     if (link !== null) this.links.answered(link, message.sender);
+    if (this.#isOutdated(message)) {
+      this.links.vectors.delete(message.sender);
+      const { sender: from, wantsAnswer } = message;
+      return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
+    }
     this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
     const report = mergeMessage(state, message);
+    state.contactMs = state.nowMs;
     state.counts.merges += 1;
     if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
     if (link !== null && message.sections.some((section) => section.profile === null)) link.hasMore = true;
@@ -176,6 +188,21 @@ export class Exchange {
     }
     if (!this.#isRepeated(message)) return null;
     return { kind: "refused", reason: "repeated", detail: "the message was seen before" };
+  }
+
+  /**
+   * Rows from before what everybody has carried out are not taken: they were on their way for long, or come from a
+   * replica that was away for long. That one notices by itself, for the others have forgotten more than it has seen.
+   */
+  #isOutdated({ era, forgotten, lineage, sections }: Message): boolean {
+    const state = this.#state;
+    const { ledger, me } = state;
+    if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
+    if (forgotten > me.profile.era && isAcquainted(state)) {
+      goOnAsNewcomer(state);
+      return true;
+    }
+    return sections.length > 0 && era < ledger.forgotten;
   }
 
   #isRepeated({ sender, boot, serial }: Message): boolean {

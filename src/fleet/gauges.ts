@@ -18,7 +18,7 @@ export function updateGauges(state: ReplicaState, elapsedMs: number): void {
     const { local } = holding;
     if (local === null) return false;
     local.refill(state.nowMs);
-    average(holding, local, elapsedMs, weight);
+    average(state, holding, { elapsedMs, weight });
     const isIdle =
       holding.waiting === null &&
       holding.demand < local.limit.capacity * NO_DEMAND &&
@@ -31,10 +31,17 @@ export function updateGauges(state: ReplicaState, elapsedMs: number): void {
   });
 }
 
-function average(holding: Holding, local: OpenBucket, elapsedMs: number, weight: number): void {
+function average(
+  state: ReplicaState,
+  holding: Holding,
+  { elapsedMs, weight }: { readonly elapsedMs: number; readonly weight: number },
+): void {
+  const { local } = holding;
+  if (local === null) return;
   const spent = local.spent - holding.seenSpent;
   const takes = local.takes - holding.seenTakes;
   holding.seenSpent = local.spent;
+  if (state.nowMs - state.contactMs <= 2 * elapsedMs) holding.spentAtContact = local.spent;
   holding.seenTakes = local.takes;
   const queued = holding.waiting?.queued ?? holding.waiting?.cost ?? 0;
   const rate = (spent * 1000) / elapsedMs + queued;

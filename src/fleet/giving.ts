@@ -1,7 +1,7 @@
 // Giving: what this replica holds beyond its entitlement goes to those in line. A give raises `given` and lowers the
 // level in memory; it is shown to nobody before the flush that holds both is durable.
 import { entitlementsOf, isInLine, lineOf, type Party } from "../bucket/entitlement.ts";
-import type { Member } from "../bucket/ledger.ts";
+import type { Member } from "../bucket/member.ts";
 import { advance, MILLI, MODULUS, WHOLE } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE } from "../bucket/row.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
@@ -70,22 +70,26 @@ function holdsRequest(party: Party, capacity: number): boolean {
   return party.share >= 0 && (party.share / WHOLE) * capacity >= party.waiting;
 }
 
-/** Parts that may move at all: those whose units are in use by running requests stay, and so do those in debt. */
+/** Parts that may move at all: those whose units are in use by running requests stay. */
 export function givableParts(local: OpenBucket, share: number): number {
   if (local.limit.refill.kind === "held") {
     if (local.level >= local.capacity) return share;
     return Math.max(0, Math.floor((local.level / local.limit.capacity) * WHOLE));
   }
-  return local.level < -1e-6 ? 0 : share - local.aheadParts;
+  return share - local.aheadParts;
 }
 
-/** As many units as the receiver needs, at least what could not be kept, at most what the parts can hold. */
+/**
+ * As many units as the receiver needs, at least what could not be kept, at most what the parts can hold. Debt goes along
+ * in proportion: a small share could pay it only slowly, and would be of no use to anyone meanwhile.
+ */
 function unitsFor(
   local: OpenBucket,
   party: Party & { readonly level?: number },
   parts: number,
   kept: number,
 ): number {
+  if (local.level < 0) return -Math.ceil(-local.level * MILLI * Math.min(1, parts / local.share));
   const moved = (parts / WHOLE) * local.limit.capacity;
   const overflow = local.level - (local.capacity - moved);
   const needed = party.waiting - (party.level ?? 0);
@@ -97,8 +101,24 @@ function unitsFor(
 function giveAll(state: ReplicaState, holding: Holding, parties: readonly Party[], share: number): boolean {
   const oldest = lineOf(parties).find((party) => party.id !== state.me.id);
   if (oldest === undefined) return false;
-  give(state, holding, { to: oldest.id, parts: share, units: parkedUnits(state, holding) });
+  giveParked(state, holding, oldest.id, share);
   return true;
+}
+
+/** Gives parts of a bucket that is not open. Those set apart for a later period make all of it of that period. */
+export function giveParked(state: ReplicaState, holding: Holding, to: string, parts: number): void {
+  const { parked } = holding;
+  if (parked === null || parked.aheadPeriod === -1) {
+    give(state, holding, { to, parts, units: parkedUnits(state, holding) });
+    return;
+  }
+  give(state, holding, {
+    to,
+    parts,
+    units: Math.floor(parked.aheadUnits * MILLI),
+    period: parked.aheadPeriod,
+  });
+  holding.parked = { ...parked, aheadParts: 0, aheadUnits: 0, aheadPeriod: -1 };
 }
 
 /** What a bucket that is not open holds: everything, when nobody has touched it; else what its record surely covers. */
@@ -113,26 +133,31 @@ export function parkedUnits(state: ReplicaState, holding: Holding): number {
 export interface Give {
   readonly to: string;
   readonly parts: number;
-  /** Milli-units. */
+  /** Milli-units; below zero when debt goes along. */
   readonly units: number;
+  /** The calendar period that they are of; by default the one that this replica is in. */
+  readonly period?: number;
 }
 
 /** Books a give and makes it due for the next flush. */
-export function give(state: ReplicaState, holding: Holding, { to, parts, units }: Give): void {
+export function give(state: ReplicaState, holding: Holding, due: Give): void {
+  const { to, parts, units } = due;
   const before = holding.given.get(to) ?? NO_EDGE;
   const local = holding.local;
   const boot = state.ledger.member(to).boot;
-  const period = (local === null ? (holding.parked?.period ?? -1) : local.period) + 1;
+  const current = local === null ? (holding.parked?.period ?? -1) : local.period;
+  const period = (due.period ?? current) + 1;
   const isFresh = before.boot !== boot || before.period !== period;
   const edge: Edge = {
     parts: advance(before.parts, parts),
     partsBefore: isFresh ? before.parts : before.partsBefore,
-    units: isFresh ? units : advance(before.units, units),
+    units: advance(isFresh ? 0 : before.units, units),
     boot,
     period,
   };
-  if (local !== null && local.limit.refill.kind !== "held") local.level -= units / MILLI;
-  if (local === null && holding.parked !== null) {
+  const isOfLater = due.period !== undefined && due.period > current;
+  if (local !== null && local.limit.refill.kind !== "held" && !isOfLater) local.level -= units / MILLI;
+  if (local === null && holding.parked !== null && !isOfLater) {
     const { level } = holding.parked;
     holding.parked = { ...holding.parked, level: { ...level, level: level.level - units / MILLI } };
   }

@@ -1,7 +1,7 @@
 // One bucket as this replica holds it: the replicated rows, and beside them what is private to this replica: the
 // level, what it has given (also what is not durable yet and so hidden from others), who waits, and what of it must
 // still be written.
-import type { BucketRows } from "../bucket/ledger.ts";
+import type { BucketRows } from "../bucket/member.ts";
 import type { Limit } from "../bucket/limit.ts";
 import { LocalBucket } from "../bucket/local.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
@@ -60,6 +60,8 @@ export class Holding {
   demand = 0;
   cost = 0;
   seenSpent = 0;
+  /** What had been spent when a sibling was last heard. */
+  spentAtContact = 0;
   seenTakes = 0;
 
   constructor(rows: BucketRows, number: number) {

@@ -2,7 +2,7 @@
 // record, this replica's row and the rows heard from others (they belong together: the level includes what those rows
 // gave), the profiles of members, and who this replica is at which time. One flush is under way at a time.
 import { Malformed } from "../bucket/codec.ts";
-import type { Profile } from "../bucket/ledger.ts";
+import type { Profile } from "../bucket/member.ts";
 import {
   decodeHolding,
   decodeIdentity,
@@ -157,7 +157,13 @@ export class Journal {
       const bytes =
         member === undefined || profile === undefined
           ? null
-          : encodeMember({ id, known: member.saved, profileStamp: member.profileStamp, profile });
+          : encodeMember({
+              id,
+              known: member.saved,
+              profileStamp: member.profileStamp,
+              profile,
+              farewell: member.farewell,
+            });
       batch.push([MEMBER_PREFIX + id, bytes]);
     }
     dirtyMembers.clear();
@@ -169,6 +175,7 @@ export class Journal {
       ...identity,
       version: this.#state.me.version,
       lineage: ledger.lineage,
+      forgotten: ledger.forgotten,
       timelineMs: nowMs + this.#offsetMs,
       instant,
     };
@@ -206,6 +213,7 @@ export class Journal {
     if (!isDurable) for (const id of state.ledger.members.keys()) state.dirtyMembers.add(id);
     else if (profile !== null) {
       if (state.pendingProfile === profile) state.pendingProfile = null;
+      state.isNewcomer = false;
       state.publishProfile(profile);
     }
   }
@@ -264,10 +272,19 @@ export function load(entries: Iterable<readonly [key: string, value: Uint8Array]
 
 /** Puts what was stored into a new state. This replica's own rows are said again, under its new boot. */
 export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): void {
-  for (const { id, known, profileStamp, profile } of loaded.members) {
+  state.ledger.forgotten = loaded.identity.forgotten;
+  for (const { id, known, profileStamp, profile, farewell } of loaded.members) {
     const member = state.ledger.member(id);
+    if (farewell !== null) {
+      state.ledger.dropRows(farewell);
+      continue;
+    }
+    if (member === state.me) {
+      // It may have been written, and not been told before the end: it is said again.
+      state.publishProfile(profile);
+      continue;
+    }
     state.ledger.setProfile(member, profileStamp, profile);
-    if (member === state.me) continue;
     member.boot = known.boot;
     member.version = known.version;
     member.saved = known;

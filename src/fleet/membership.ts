@@ -1,13 +1,15 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
+import { sayFarewells } from "./farewell.ts";
 import type { Links } from "./links.ts";
-import { givableParts, give, parkedUnits, partiesOf } from "./giving.ts";
-import type { Holding } from "./holding.ts";
-import { MILLI } from "../bucket/parts.ts";
+import { goOnUnderNewId } from "./recovery.ts";
+import { handOverAll } from "./leaving.ts";
 import { compareStamps } from "../bucket/row.ts";
 import type { ReplicaState } from "./state.ts";
 
 const HEARTBEAT_MS = 1000;
+/** How often those who are gone are looked after. */
+const FAREWELL_MS = 500;
 /** How often everything heard is written, so that a restart need not ask for it again. */
 const CHECKPOINT_MS = 10_000;
 
@@ -44,6 +46,7 @@ export class Membership {
   readonly #startMs: number;
   #beatMs = -Infinity;
   #checkpointMs: number;
+  #farewellMs = -Infinity;
   #leaving: Leaving = "no";
 
   constructor(state: ReplicaState, links: Links, options: MembershipOptions) {
@@ -84,11 +87,26 @@ export class Membership {
       this.#checkpointMs = state.nowMs;
       state.checkpoint();
     }
+    this.#lookBack();
     if (this.#leaving !== "no") this.#goOnLeaving();
     else this.#claimTheDead();
   }
 
+  /** What concerns those who are gone, and whether this replica is taken for one of them. */
+  #lookBack(): void {
+    const state = this.#state;
+    const isGone = state.ledger.succession.has(state.me.id) || state.me.heir !== "";
+    if (isGone && this.#leaving === "no") {
+      const hasHidden = [...state.holdings.values()].some((holding) => holding.isHidden);
+      if (!hasHidden) goOnUnderNewId(state, state.newId());
+    }
+    if (state.nowMs - this.#farewellMs < FAREWELL_MS) return;
+    this.#farewellMs = state.nowMs;
+    sayFarewells(state);
+  }
+
   #seek(): void {
+    if (this.#state.mustJoin) return;
     const links = [...this.#links.all.values()].filter((link) => !link.isSelf);
     const hasAllAnswered = links.length > 0 && links.every((link) => link.hasAnswered);
     const waitedMs = this.#state.nowMs - this.#startMs;
@@ -152,11 +170,11 @@ export class Membership {
     switch (this.#leaving) {
       case "giving":
         if (heir === undefined) return;
-        if (handOverAll(state)) this.#leaving = "naming an heir";
+        if (handOverAll(state, heir)) this.#leaving = "naming an heir";
         return;
       case "naming an heir":
         if (heir === undefined || [...state.holdings.values()].some((holding) => holding.isHidden)) return;
-        state.proposeProfile({ ...state.me.profile, heir });
+        state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
         this.#leaving = "telling";
         return;
       case "telling":
@@ -181,8 +199,9 @@ export class Membership {
   evict(id: string): boolean {
     const state = this.#state;
     if (id === state.me.id || !state.ledger.members.has(id) || state.ledger.succession.has(id)) return false;
-    const { profile } = state.pendingProfile === null ? state.me : { profile: state.pendingProfile };
-    state.proposeProfile({ ...profile, claims: new Set(profile.claims).add(id) });
+    const edition = state.ledger.latestEdition() + 1;
+    const claims = new Map(state.profile.claims).set(id, edition);
+    state.proposeProfile({ ...state.profile, edition, claims, era: edition });
     return true;
   }
 
@@ -198,48 +217,4 @@ export class Membership {
       if (holder === member.id && (isLost || silentMs >= this.#options.reclaimAfterMs)) this.evict(member.id);
     }
   }
-}
-
-/** Gives everything to the siblings. Returns whether that is all: running requests keep theirs until they end. */
-function handOverAll(state: ReplicaState): boolean {
-  let isAll = true;
-  for (const holding of state.holdings.values()) {
-    const { local } = holding;
-    const share = state.ledger.share(holding.rows, state.me.id);
-    if (share <= 0 || holding.rows.entries.size === 0) continue;
-    const isHeld = local !== null && local.limit.refill.kind === "held";
-    const free = isHeld ? givableParts(local, share) : share;
-    if (free > 0) handOver(state, holding, free);
-    if (free < share) isAll = false;
-  }
-  return isAll;
-}
-
-/** Gives parts of a bucket to the siblings by demand; without demand anywhere, to the one with the lowest id. */
-function handOver(state: ReplicaState, holding: Holding, share: number): void {
-  const others = partiesOf(state, holding).filter((party) => party.id !== state.me.id);
-  const demand = others.reduce((sum, party) => sum + party.demand, 0);
-  const receivers = others
-    .filter((party) => demand === 0 || party.demand > 0)
-    .sort((left, right) => right.demand - left.demand || (left.id < right.id ? -1 : 1));
-  if (demand === 0) receivers.length = Math.min(1, receivers.length);
-  let partsLeft = share;
-  let unitsLeft = unitsOf(state, holding);
-  receivers.forEach((party, index) => {
-    const isLast = index === receivers.length - 1;
-    const parts = isLast ? partsLeft : Math.floor(share * (party.demand / demand));
-    if (parts <= 0) return;
-    const units = isLast ? unitsLeft : Math.floor(unitsLeft * (parts / partsLeft));
-    give(state, holding, { to: party.id, parts, units });
-    partsLeft -= parts;
-    unitsLeft -= units;
-  });
-}
-
-/** Milli-units that can go along. */
-function unitsOf(state: ReplicaState, holding: Holding): number {
-  const { local } = holding;
-  if (local === null) return parkedUnits(state, holding);
-  local.refill(state.nowMs);
-  return local.limit.refill.kind === "held" ? 0 : Math.floor(Math.max(0, local.level) * MILLI);
 }

@@ -1,9 +1,11 @@
 // What happens with a message: which fleet it is of, what of it is new, what it gives to us, what we owe in return.
 import type { Message } from "../bucket/message.ts";
-import type { BucketRows, Section, Vector } from "../bucket/ledger.ts";
+import type { Section, Vector } from "../bucket/ledger.ts";
+import type { BucketRows, Profile } from "../bucket/member.ts";
 import { isOlder } from "../bucket/ledger.ts";
 import { compareStamps, type Row } from "../bucket/row.ts";
 import { book, type Credit, creditOf } from "./crediting.ts";
+import { carryOut } from "./farewell.ts";
 import { giveFrom } from "./giving.ts";
 import type { Holding } from "./holding.ts";
 import { heed } from "./recovery.ts";
@@ -15,7 +17,7 @@ const NOTHING: Vector = new Map();
 export interface MergeReport {
   readonly from: string;
   /** `dominates`: they knew all that we do, and more. `dominated`: we knew all of it. `concurrent`: both had news. */
-  readonly rule: "equal" | "dominates" | "dominated" | "concurrent" | "other fleet" | "newcomer";
+  readonly rule: "equal" | "dominates" | "dominated" | "concurrent" | "other fleet" | "newcomer" | "outdated";
   /** Buckets of which rows were taken. */
   readonly taken: readonly Holding[];
   readonly rows: number;
@@ -41,15 +43,17 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   const credits: Credit[] = [];
   let rows = 0;
   const successionBefore = state.ledger.succession;
+  for (const farewell of message.farewells) carryOut(state, farewell);
   for (const section of message.sections) {
     if (section.author === state.me.id) heed(state, section);
     else rows += mergeSection(state, section, taken, credits);
   }
-  if (state.ledger.succession !== successionBefore)
-    for (const holding of state.holdings.values()) state.reshare(holding);
-  for (const credit of credits) book(state, credit);
   const isSettled = state.ledger.succession === successionBefore;
-  const hasGiven = giveDue(state, isSettled ? taken : state.holdings.values());
+  const touched = isSettled ? taken : new Set(state.holdings.values());
+  // What is given to or by those who are gone moves the share of whoever succeeded them.
+  if (state.ledger.succession.size > 0) for (const holding of touched) state.reshare(holding);
+  for (const credit of credits) book(state, credit);
+  const hasGiven = giveDue(state, touched);
   return { ...report, rule, taken: [...taken], rows, hasGiven };
 }
 
@@ -72,16 +76,30 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
   if (rows > 0) state.news += 1;
   if (result === "merged") {
     state.setBack.delete(section.author);
-    if (state.ledger.members.get(section.author)?.profile !== profileBefore)
-      noteProfile(state, section.author);
+    const profile = state.ledger.members.get(section.author)?.profile;
+    if (profile !== undefined && profile !== profileBefore) noteProfile(state, section.author, profile);
   }
   return rows;
 }
 
-function noteProfile(state: ReplicaState, author: string): void {
+function noteProfile(state: ReplicaState, author: string, profile: Profile): void {
+  for (const [gone, edition] of profile.farewells) carryOut(state, { gone, by: author, edition });
   state.dirtyMembers.add(author);
   state.news += 1;
   state.wake();
+}
+
+/** The report on a message of which nothing was taken. */
+export function nothingMerged(state: ReplicaState, message: Message): MergeReport {
+  return {
+    from: message.sender,
+    rule: "outdated",
+    taken: [],
+    rows: 0,
+    hasGiven: false,
+    vectorHere: state.isTracing ? state.ledger.vector() : NOTHING,
+    vectorThere: state.isTracing ? message.vector : NOTHING,
+  };
 }
 
 /** Whether a row gives anything that the one before did not: then it is written at once, else at the next checkpoint. */
@@ -119,10 +137,10 @@ function ruleOf(state: ReplicaState, message: Message): MergeReport["rule"] {
   const { ledger } = state;
   const { lineage } = message;
   if (lineage === null) return ledger.lineage === null ? "other fleet" : "newcomer";
-  if (ledger.lineage === null) state.join(lineage);
+  if (ledger.lineage === null) state.join(lineage, message.era);
   else if (ledger.lineage.stamp !== lineage.stamp || ledger.lineage.founder !== lineage.founder) {
     if (isOlder(ledger.lineage, lineage)) return "other fleet";
-    state.startOver(lineage);
+    state.startOver(lineage, message.era);
   }
   return compareVectors(state, message);
 }
@@ -131,6 +149,7 @@ function compareVectors(state: ReplicaState, message: Message): MergeReport["rul
   let isAhead = false;
   let isBehind = false;
   for (const member of state.ledger.members.values()) {
+    if (member.farewell !== null) continue;
     const theirs = message.vector.get(member.id);
     const order = theirs === undefined ? 1 : compareStamps(member, theirs);
     if (order > 0) isAhead = true;

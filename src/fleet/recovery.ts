@@ -4,12 +4,49 @@
 // nothing then, and units that were given before are not credited again.
 import type { Section } from "../bucket/ledger.ts";
 import { difference } from "../bucket/parts.ts";
-import type { Edge, Row } from "../bucket/row.ts";
+import { compareStamps, type Edge, type Row } from "../bucket/row.ts";
 import type { Holding } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
 /** Rounding of totals that passed through records. */
 const SLACK = 1e-3;
+
+/**
+ * This replica was declared dead and lives: what it holds is another's. It goes on under a new id with share zero. What
+ * it has minted since it last met anybody is booked as debt; what it held before was its own to spend.
+ */
+export function goOnUnderNewId(state: ReplicaState, id: string): void {
+  const former = state.me;
+  const silentMs = Math.max(0, state.nowMs - state.contactMs);
+  for (const holding of state.holdings.values()) {
+    const { local } = holding;
+    if (local !== null && local.limit.refill.kind !== "held") {
+      local.refill(state.nowMs);
+      const spent = Math.max(0, local.spent - holding.spentAtContact);
+      local.level -= Math.min(local.ratePerMs * silentMs, local.capacity + spent);
+    }
+    local?.startCounting();
+    holding.seenSpent = 0;
+    holding.seenTakes = 0;
+    holding.spentAtContact = 0;
+    holding.given = new Map();
+    holding.isStaged = false;
+    holding.dirtyRows.add(former.id);
+    state.markDirty(holding);
+  }
+  state.rename(id, { ...former.profile, heir: "", claims: new Map(), farewells: new Map(), edition: 0 });
+  state.dirtyMembers.add(former.id);
+}
+
+/** Everybody has forgotten this replica while it was away: it begins again as a newcomer, with level zero. */
+export function goOnAsNewcomer(state: ReplicaState): void {
+  const lineage = state.ledger.lineage;
+  if (lineage === null) return;
+  state.startOver(lineage);
+  state.ledger.lineage = null;
+  state.mustJoin = true;
+  state.rename(state.newId(), { ...state.me.profile });
+}
 
 /** Reads what a sibling says about this replica itself. */
 export function heed(state: ReplicaState, section: Section): void {
@@ -18,11 +55,13 @@ export function heed(state: ReplicaState, section: Section): void {
     return;
   }
   let isSetBack = false;
-  for (const { bucket, row } of section.entries) {
+  for (const { stamp, bucket, row } of section.entries) {
+    // What was said in this boot is known here, and may have been said anew since.
+    if (compareStamps(stamp, { boot: state.me.boot, version: 0 }) > 0) continue;
     const holding = state.holding(bucket);
     if (!isAhead(state, holding, row)) continue;
     isSetBack = true;
-    holding.given = furthest(holding.given, row.given);
+    holding.given = furthest(state, holding.given, row.given);
     adoptTotals(holding, row);
     state.publish(holding);
     state.reshare(holding);
@@ -34,6 +73,7 @@ export function heed(state: ReplicaState, section: Section): void {
 /** Whether a row that we are said to have written knows of gives or spending that our disk does not. */
 function isAhead(state: ReplicaState, holding: Holding, row: Row): boolean {
   for (const [receiver, edge] of row.given) {
+    if (isSpokenFor(state, receiver)) continue;
     if (difference(edge.parts, holding.given.get(receiver)?.parts ?? 0) > 0) return true;
   }
   const known = state.rowOf(holding);
@@ -41,13 +81,21 @@ function isAhead(state: ReplicaState, holding: Holding, row: Row): boolean {
   return row.spent - row.returned > known.spent - known.returned + block + SLACK;
 }
 
+/** What was given to one whose rows were taken over is said anew, to whoever took them over. */
+function isSpokenFor({ ledger }: ReplicaState, receiver: string): boolean {
+  const member = ledger.members.get(receiver);
+  return member === undefined || member.farewell !== null;
+}
+
 function furthest(
+  state: ReplicaState,
   ours: ReadonlyMap<string, Edge>,
   theirs: ReadonlyMap<string, Edge>,
 ): ReadonlyMap<string, Edge> {
   const joined = new Map(ours);
   for (const [receiver, edge] of theirs) {
     const known = joined.get(receiver);
+    if (isSpokenFor(state, receiver)) continue;
     if (known === undefined || difference(edge.parts, known.parts) > 0) joined.set(receiver, edge);
   }
   return joined;

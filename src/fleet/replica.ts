@@ -71,6 +71,7 @@ export class Replica implements Quota {
     if (loaded !== null) fill(this.state, loaded, timelineMs - nowMs);
     this.state.storedStamp = { boot: stored?.boot ?? 0, version: stored?.version ?? 0 };
     this.state.room = (bucket) => this.#tellRoom(bucket);
+    this.state.newId = () => drawId(random);
     this.#tickedMs = nowMs;
     this.#links = new Links(random);
     this.exchange = new Exchange(this.state, this.#links);
@@ -269,6 +270,11 @@ export class Replica implements Quota {
   check(): void {
     for (const holding of this.state.holdings.values()) holding.local?.check();
   }
+}
+
+/** 32 hexadecimal digits. */
+function drawId(random: Random): string {
+  return Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join("");
 }
 
 function openBucket(bucket: Bucket | undefined): OpenBucket {

@@ -1,6 +1,7 @@
 // What a replica knows, in one place; the files beside this one are what it does with it. Everything that changes goes
 // through here, so that what must be written and what must be told is never forgotten.
-import { Ledger, type Lineage, type Member, type Profile } from "../bucket/ledger.ts";
+import { Ledger, type Lineage } from "../bucket/ledger.ts";
+import { type Member, NEW_PROFILE, type Profile } from "../bucket/member.ts";
 import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
@@ -51,6 +52,14 @@ export class ReplicaState {
   pendingProfile: Profile | null = null;
   /** Siblings that were given something that they can see now. */
   readonly toTell = new Set<string>();
+  /** It has just joined; what it says of itself is not durable yet. */
+  isNewcomer = false;
+  /** It belonged to a fleet and must find it again; it never founds one. */
+  mustJoin = false;
+  /** When a sibling was last heard. */
+  contactMs: number;
+  /** Draws an id, should this replica need a new one. */
+  newId: () => string = () => this.identity.id;
   /** The boot of another process that runs under this replica's id, once it is known. */
   supersededByBoot = 0;
   /** Merges report what both sides knew before. */
@@ -81,6 +90,7 @@ export class ReplicaState {
     this.identity = identity;
     this.nowMs = nowMs;
     this.wallMs = wallMs;
+    this.contactMs = nowMs;
     this.me = this.ledger.member(identity.id);
     this.me.boot = identity.boot;
   }
@@ -176,16 +186,18 @@ export class ReplicaState {
     }
   }
 
-  /** Becomes a member of a fleet, with share zero. */
-  join(lineage: Lineage): void {
+  /** Becomes a member of a fleet, with share zero; `era` is that of the member that took it in. */
+  join(lineage: Lineage, era = 0): void {
     this.ledger.lineage = lineage;
+    this.isNewcomer = era > 0;
+    if (era > 0) this.proposeProfile({ ...this.profile, era });
     this.isIdentityDirty = true;
     for (const holding of this.holdings.values()) this.reshare(holding);
     this.wake();
   }
 
   /** This replica's fleet gives way to an older one: it goes on there from share zero and level zero. */
-  startOver(lineage: Lineage): void {
+  startOver(lineage: Lineage, era = 0): void {
     const { ledger } = this;
     for (const holding of this.holdings.values()) {
       for (const author of holding.rows.entries.keys()) holding.dirtyRows.add(author);
@@ -193,15 +205,33 @@ export class ReplicaState {
       holding.isStaged = false;
     }
     for (const id of ledger.members.keys()) this.dirtyMembers.add(id);
+    const { name } = this.me.profile;
     ledger.clear();
     this.me = ledger.member(this.identity.id);
+    this.me.profile = { ...NEW_PROFILE, name };
     this.#newBoot();
     this.waitedFor.clear();
     this.setBack.clear();
     this.isStartingOver = true;
     this.burn();
-    this.join(lineage);
+    this.join(lineage, era);
     for (const holding of this.holdings.values()) this.publish(holding);
+  }
+
+  /** Goes on under another id, with a boot of its own; nothing of what was said before is this replica's any more. */
+  rename(id: string, profile: Profile): void {
+    this.identity = { ...this.identity, id };
+    this.pendingProfile = null;
+    this.me = this.ledger.member(id);
+    this.#newBoot();
+    this.identity = { ...this.identity, soundSince: this.identity.boot };
+    this.isIdentityDirty = true;
+    this.isStartingOver = true;
+    this.publishProfile(profile);
+    for (const holding of this.holdings.values()) {
+      if (holding.local !== null) this.publish(holding);
+    }
+    this.wake();
   }
 
   #newBoot(): void {
@@ -242,7 +272,9 @@ export class ReplicaState {
   reshare(holding: Holding): void {
     const local = holding.local;
     if (local === null) return;
+    const before = local.capacity;
     local.resize(local.limit, this.ledger.share(holding.rows, this.me.id), this.nowMs);
+    if (local.capacity > before) this.room(local);
   }
 
   markDirty(holding: Holding): void {
@@ -299,6 +331,11 @@ export class ReplicaState {
     const founder = this.ledger.lineage?.founder ?? "";
     const isFounders = (this.ledger.succession.get(founder) ?? founder) === this.me.id;
     return isFounders && !this.isBurnt && !hasSpending(holding);
+  }
+
+  /** This replica's profile, with what is about to be durable. */
+  get profile(): Profile {
+    return this.pendingProfile ?? this.me.profile;
   }
 
   /** Says something about this replica that must be durable before anyone hears it. */

@@ -194,7 +194,9 @@ class Chaos {
     const differing = this.cluster.differences();
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
     const before = this.cluster.admitted;
-    const untilMs = world.nowMs + AFTERWARDS_MS;
+    const [first] = this.cluster.limits;
+    const refillMs = first?.refill.kind === "continuous" ? first.capacity / first.refill.unitsPerMs : 0;
+    const untilMs = world.nowMs + AFTERWARDS_MS + 2 * refillMs;
     for (const machine of machines.values()) this.#load(machine, untilMs);
     world.runUntil(untilMs);
     const isCalendar = this.cluster.limits.some(({ refill }) => refill.kind === "calendar");

@@ -88,8 +88,19 @@ export class Cluster implements Fleet {
       replica.check();
       const { ledger } = replica.state;
       if (ledger.lineage === null) continue;
+      for (const { local, rows } of replica.state.holdings.values()) {
+        const share = ledger.share(rows, replica.id);
+        if (local !== null && local.share !== share) {
+          throw new Broken(`${name} works with ${local.share} parts of ${rows.key}, but holds ${share}`);
+        }
+      }
       for (const rows of ledger.buckets.values()) {
-        const holders = new Set([...ledger.members.keys(), ...rows.balances.keys(), ledger.lineage.founder]);
+        const holders = new Set([
+          ...ledger.members.keys(),
+          ...rows.balances.keys(),
+          ...ledger.succession.values(),
+          ledger.lineage.founder,
+        ]);
         let sum = 0;
         for (const id of holders) sum += ledger.succession.has(id) ? 0 : ledger.share(rows, id);
         if (sum !== WHOLE) throw new Broken(`${name} sees ${sum} parts of ${rows.key}, not the whole`);
@@ -129,7 +140,7 @@ function describe(ledger: Ledger): string {
     id,
     name: profile.name,
     heir: profile.heir,
-    claims: [...profile.claims].sort(),
+    claims: [...profile.claims.keys()].sort(),
   }));
   return JSON.stringify({
     lineage: ledger.lineage,

@@ -1,0 +1,231 @@
+// Nothing may grow with replicas that are gone: their rows, what others gave to them, their names. So whoever succeeded
+// a gone replica j (call it c) takes its rows over, in three steps, each safe at any moment and for any order of messages:
+//
+//   1. c adds what j gave to what c gave, drops j's rows, and says *farewell* to j. All of it is one durable step. The
+//      farewell travels at the head of every message that could hold c's new rows, so nobody counts j's gives twice.
+//   2. Whoever hears of it drops j's rows too, and what it gave to j it gave to c from then on (in its own row). When
+//      that is durable it says so: its profile has `seen` the edition of c's profile that holds the farewell.
+//   3. When all members have seen it and no row mentions j any more, each forgets j. A replica that comes back later,
+//      from a disk that still speaks of j, is of an era before what the others have forgotten: its rows are not taken,
+//      and it notices that, and goes on as a newcomer with share zero.
+//
+// A claim can be disputed (two halves of a fleet may claim the same replica), so step 1 waits until every member, silent
+// ones too, has seen the claim; a leaver's own word can't be, and waits for the live ones only.
+import type { Farewell, Member } from "../bucket/member.ts";
+import { advance } from "../bucket/parts.ts";
+import { type Edge, NO_EDGE } from "../bucket/row.ts";
+import { isReachable } from "./giving.ts";
+import type { Holding } from "./holding.ts";
+import type { ReplicaState } from "./state.ts";
+
+/** A replica is gone for this long before its rows are taken over: what it gave last has arrived by then. */
+const SETTLES_MS = 5000;
+
+/** Takes over, acknowledges and forgets what is due. */
+export function sayFarewells(state: ReplicaState): void {
+  if (!state.isAdmitting || state.pendingProfile !== null || hasHidden(state)) return;
+  const members = Array.from(state.ledger.members.values());
+  for (const member of members) {
+    if (member.farewell === null) {
+      if (isToTakeOver(state, member)) {
+        takeOver(state, member);
+        return;
+      }
+    } else if (canForget(state, member, member.farewell)) forget(state, member);
+  }
+  acknowledge(state);
+}
+
+function hasHidden(state: ReplicaState): boolean {
+  for (const holding of state.dirty) if (holding.isHidden) return true;
+  return false;
+}
+
+function isToTakeOver(state: ReplicaState, gone: Member): boolean {
+  const { ledger, me, nowMs } = state;
+  if (ledger.succession.get(gone.id) !== me.id) {
+    gone.goneMs = Infinity;
+    return false;
+  }
+  gone.goneMs = Math.min(gone.goneMs, nowMs);
+  if (nowMs - gone.goneMs < SETTLES_MS) return false;
+  const speaker =
+    gone.heir === "" ? claimantOf(state, gone) : { member: gone, edition: gone.profile.edition };
+  if (speaker === null) return false;
+  const isDisputable = gone.heir === "";
+  return membersLeft(state).every(
+    (member) =>
+      hasSeen(member, speaker.member, speaker.edition) || (!isDisputable && !isReachable(state, member)),
+  );
+}
+
+function claimantOf(
+  state: ReplicaState,
+  gone: Member,
+): { readonly member: Member; readonly edition: number } | null {
+  const claimants = [...state.ledger.members.values()].filter((member) => member.claims.has(gone.id));
+  const [member] = claimants.sort((left, right) => (left.id < right.id ? -1 : 1));
+  return member === undefined ? null : { member, edition: member.claims.get(gone.id) ?? Infinity };
+}
+
+/** The members that are not gone. */
+function membersLeft(state: ReplicaState): Member[] {
+  const { ledger } = state;
+  return [...ledger.members.values()].filter((member) => !ledger.succession.has(member.id));
+}
+
+function hasSeen(member: Member, speaker: Member, edition: number): boolean {
+  return member === speaker || (member.profile.seen.get(speaker.id) ?? 0) >= edition;
+}
+
+/** Step 1. */
+function takeOver(state: ReplicaState, gone: Member): void {
+  const { ledger, me, profile } = state;
+  const edition = ledger.latestEdition() + 1;
+  for (let entry = gone.newest; entry !== null; entry = entry.older) {
+    const holding = state.holding(entry.bucket.key);
+    const given = new Map(holding.given);
+    for (const [receiver, edge] of entry.row.given) {
+      if (receiver !== me.id) given.set(receiver, joined(given.get(receiver), edge));
+    }
+    holding.given = given;
+    holding.isStaged = true;
+    inherit(holding, entry.row.spent, entry.row.returned);
+  }
+  const farewells = new Map(profile.farewells).set(gone.id, edition);
+  for (const inherited of gone.profile.farewells.keys()) farewells.set(inherited, edition);
+  const claims = new Map(profile.claims);
+  for (const victim of gone.claims.keys()) claims.set(victim, edition);
+  carryOut(state, { gone: gone.id, by: me.id, edition });
+  for (const member of ledger.members.values()) {
+    if (member.farewell !== null && farewells.has(member.id)) {
+      member.farewell = { gone: member.id, by: me.id, edition: farewells.get(member.id) ?? edition };
+      state.dirtyMembers.add(member.id);
+    }
+  }
+  state.proposeProfile({ ...profile, edition, farewells, claims, era: edition });
+}
+
+function inherit(holding: Holding, spent: number, returned: number): void {
+  const { local, parked } = holding;
+  if (local !== null) {
+    local.spent += spent;
+    local.returned += returned;
+    holding.seenSpent += spent;
+  } else if (parked !== null) {
+    const { row } = parked;
+    const totals = { spent: row.spent + spent, returned: row.returned + returned };
+    holding.parked = { ...parked, row: { ...row, ...totals } };
+  }
+}
+
+/**
+ * The sum of two edges to one receiver. Only parts are added: the receiver has them already, and units that were under
+ * way are lost. A calendar edge begins afresh, or its parts would look newly given.
+ */
+function joined(into: Edge | undefined, more: Edge): Edge {
+  const known = into ?? NO_EDGE;
+  const parts = advance(known.parts, more.parts);
+  if (known.period === 0 && more.period === 0) return { ...known, parts };
+  return { parts, partsBefore: parts, units: 0, boot: known.boot, period: 0 };
+}
+
+/** Step 2: drops the gone one's rows and says anew what this replica gave to it. */
+export function carryOut(state: ReplicaState, farewell: Farewell): void {
+  const { ledger } = state;
+  const known = ledger.members.get(farewell.gone);
+  if (farewell.gone === state.me.id) return;
+  // Forgotten here already.
+  if (
+    known === undefined &&
+    farewell.gone !== ledger.lineage?.founder &&
+    farewell.edition <= ledger.forgotten
+  ) {
+    return;
+  }
+  if (known !== undefined && known.farewell !== null) {
+    learn(state, known, farewell);
+    return;
+  }
+  for (const { key } of ledger.dropRows(farewell)) state.holding(key).dirtyRows.add(farewell.gone);
+  for (const holding of state.holdings.values()) {
+    const edge = holding.given.get(farewell.gone);
+    if (edge !== undefined) redirect(state, holding, edge, farewell);
+    if (holding.dirtyRows.has(farewell.gone) || holding.isStaged) state.markDirty(holding);
+    if (holding.isStaged) state.publish(holding);
+  }
+  state.dirtyMembers.add(farewell.gone);
+  state.isStartingOver = true;
+  state.news += 1;
+  state.wake();
+}
+
+function redirect(state: ReplicaState, holding: Holding, edge: Edge, { gone, by }: Farewell): void {
+  const given = new Map(holding.given);
+  given.delete(gone);
+  if (by !== state.me.id) given.set(by, joined(given.get(by), edge));
+  holding.given = given;
+  holding.isStaged = true;
+}
+
+/** A farewell that is known under another name or edition: the one who took over from its maker speaks for it now. */
+function learn(state: ReplicaState, known: Member, farewell: Farewell): void {
+  if (known.farewell === null || known.farewell.by !== farewell.by) return;
+  if (known.farewell.edition === farewell.edition) return;
+  known.farewell = farewell;
+  state.dirtyMembers.add(known.id);
+}
+
+/** Whether this replica has taken in, at least once, what the others have done: before that it tells nothing. */
+export function isAcquainted(state: ReplicaState): boolean {
+  return state.me.profile.era >= state.ledger.forgotten && !state.isNewcomer;
+}
+
+/** The farewells that may be told of: this replica's own when they are durable. */
+export function toldFarewells(state: ReplicaState): Farewell[] {
+  const { ledger, me } = state;
+  return ledger
+    .farewells()
+    .filter(({ by, edition }) => Number.isFinite(edition) && (by !== me.id || edition <= me.profile.edition));
+}
+
+/** Says which editions of the others' profiles are carried out; the flush that holds this holds what they asked for. */
+function acknowledge(state: ReplicaState): void {
+  const { ledger, me, profile } = state;
+  const seen = new Map<string, number>();
+  let { era } = profile;
+  let isNews = false;
+  for (const member of ledger.members.values()) {
+    const { edition } = member.profile;
+    if (member === me || member.farewell !== null || edition === 0) continue;
+    seen.set(member.id, edition);
+    era = Math.max(era, edition);
+    if (profile.seen.get(member.id) !== edition) isNews = true;
+  }
+  if (isNews) state.proposeProfile({ ...profile, seen, era });
+}
+
+/** Step 3. */
+function canForget(state: ReplicaState, member: Member, { by, edition }: Farewell): boolean {
+  const { ledger } = state;
+  const speaker = ledger.members.get(by);
+  // Who founded the fleet is named in its lineage for good.
+  if (speaker === undefined || member.id === ledger.lineage?.founder) return false;
+  return (
+    membersLeft(state).every((other) => hasSeen(other, speaker, edition)) && ledger.isUnmentioned(member.id)
+  );
+}
+
+function forget(state: ReplicaState, member: Member): void {
+  const { ledger, profile } = state;
+  ledger.forget(member);
+  state.dirtyMembers.add(member.id);
+  state.isIdentityDirty = true;
+  state.isStartingOver = true;
+  if (!profile.farewells.has(member.id) && !profile.claims.has(member.id)) return;
+  const farewells = new Map(profile.farewells);
+  const claims = new Map(profile.claims);
+  farewells.delete(member.id);
+  claims.delete(member.id);
+  state.proposeProfile({ ...profile, farewells, claims });
+}
