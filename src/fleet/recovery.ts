@@ -42,10 +42,10 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
 export function goOnAsNewcomer(state: ReplicaState): void {
   const lineage = state.ledger.lineage;
   if (lineage === null) return;
+  state.identity = { ...state.identity, id: state.newId() };
   state.startOver(lineage);
   state.ledger.lineage = null;
   state.mustJoin = true;
-  state.rename(state.newId(), { ...state.me.profile });
 }
 
 /** Reads what a sibling says about this replica itself. */

@@ -206,6 +206,7 @@ export class ReplicaState {
     }
     for (const id of ledger.members.keys()) this.dirtyMembers.add(id);
     const { name } = this.me.profile;
+    this.pendingProfile = null;
     ledger.clear();
     this.me = ledger.member(this.identity.id);
     this.me.profile = { ...NEW_PROFILE, name };

@@ -3,7 +3,7 @@
 import { request as httpRequest } from "node:http";
 import { randomId, type Timers } from "../../src/clock.ts";
 import type { Section } from "../../src/bucket/ledger.ts";
-import { NEW_PROFILE } from "../../src/bucket/ledger.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { encodeMessage, type Message } from "../../src/bucket/message.ts";
 import { type Gauge, NEVER, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
@@ -196,6 +196,9 @@ export class Liar {
       lineage: ledger.lineage,
       wantsAnswer: true,
       vector: new Map(sections.map(({ author, to }) => [author, to])),
+      era: 0,
+      forgotten: 0,
+      farewells: [],
       sections,
       ...changes,
     });

@@ -26,8 +26,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "units that were credited are credited again with each new row",
     file: "src/fleet/crediting.ts",
-    find: "return isSame ? Math.max(0, difference(edge.units, known.units)) : edge.units;",
-    replace: "return isSame ? edge.units : edge.units;",
+    find: "return difference(edge.units, isSame ? known.units : 0);",
+    replace: "return difference(edge.units, isSame ? 0 : 0);",
   },
   {
     fault: "a give is shown before it is durable",
@@ -38,8 +38,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "a give moves parts, and its units stay with the giver as well",
     file: "src/fleet/giving.ts",
-    find: 'if (local !== null && local.limit.refill.kind !== "held") local.level -= units / MILLI;',
-    replace: "",
+    find: "local.level -= units / MILLI;",
+    replace: "local.level -= 0;",
   },
   {
     fault: "refill follows the wall clock after a step",
@@ -100,6 +100,42 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/bucket/local.ts",
     find: "this.level = level > this.capacity ? this.capacity : level;",
     replace: "this.level = level;",
+  },
+  {
+    fault: "what a gone replica gave is dropped with its rows",
+    file: "src/fleet/farewell.ts",
+    find: "if (receiver !== me.id) given.set(receiver, joined(given.get(receiver), edge));",
+    replace: "",
+  },
+  {
+    fault: "a farewell is told of after the rows that it goes with",
+    file: "src/fleet/merging.ts",
+    find: "  for (const farewell of message.farewells) carryOut(state, farewell);\n",
+    replace: "",
+  },
+  {
+    fault: "a leaver gives away what its running requests hold",
+    file: "src/fleet/leaving.ts",
+    find: 'local.limit.refill.kind === "held" ? givableParts(local, share) : share;',
+    replace: "share;",
+  },
+  {
+    fault: "who is gone gives on to itself: what others gave to it moves nobody's share",
+    file: "src/fleet/merging.ts",
+    find: "  if (state.ledger.succession.size > 0) for (const holding of touched) state.reshare(holding);\n",
+    replace: "",
+  },
+  {
+    fault: "parts set apart for a later calendar period are handed over as parts of this one",
+    file: "src/fleet/leaving.ts",
+    find: "if (local.aheadPeriod !== -1) handOverAhead(state, local, heir);",
+    replace: "",
+  },
+  {
+    fault: "just after a calendar boundary units are taken that the disk would refill again",
+    file: "src/bucket/local.ts",
+    find: "    this.allowance = 0;\n    this.block = 0;\n",
+    replace: "",
   },
   {
     fault: "a restored disk credits again what it had credited before",
