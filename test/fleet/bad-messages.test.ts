@@ -264,7 +264,7 @@ describe("a sibling that lies about its own rows", () => {
     expect(await honest.send(honest.message([], { boot: 2 }))).toBe("ok");
   });
 
-  test("refills nobody faster than the limit, when it gives more than the whole to one who can't give it back", async () => {
+  test("refills nobody faster than the limit, when it gives more than the whole", async () => {
     victim = await startVictim();
     const { quota } = victim.running;
     await victim.drain();
@@ -273,7 +273,7 @@ describe("a sibling that lies about its own rows", () => {
     const given = new Map([[id(), edge({ parts: 1000 * WHOLE })]]);
     expect(await liar.send(liar.message([liar.section({ given })]))).toBe("ok");
     victim.time.nowMs += 600;
-    expect(await victim.drain()).toBe(10);
+    expect(await victim.drain()).toBeLessThanOrEqual(10);
   });
 
   test("gets no more than there is by wanting it: what the victim keeps and gives is the whole", async () => {
