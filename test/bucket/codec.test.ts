@@ -1,0 +1,249 @@
+// What a disk or a peer hands us: whatever was written is read back, and bytes that were cut, damaged or made up end in
+// `Malformed` and nothing else.
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { crc32, Malformed, Reader, UnknownVersion, Writer } from "../../src/bucket/codec.ts";
+import { decodeMessage, encodeMessage, type Message } from "../../src/bucket/message.ts";
+import {
+  decodeHolding,
+  decodeIdentity,
+  decodeMember,
+  decodeRow,
+  encodeHolding,
+  encodeIdentity,
+  encodeMember,
+  encodeRow,
+} from "../../src/bucket/record.ts";
+import type { Edge, Gauge, Row } from "../../src/bucket/row.ts";
+import { FOUNDER, IDS, KEYS, steps, storyOf } from "./history.ts";
+
+const integers = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const totals = fc.nat({ max: 2 ** 52 - 1 });
+const ids = fc.constantFrom(...IDS);
+const texts = fc.string({ unit: "binary", maxLength: 40 });
+const reals = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+const amounts = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+const hints = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+const stamps = fc.record({ boot: integers, version: integers });
+
+const edges: fc.Arbitrary<Edge> = fc.record({
+  parts: totals,
+  partsBefore: totals,
+  units: totals,
+  boot: integers,
+  period: integers,
+});
+const gauges: fc.Arbitrary<Gauge> = fc.record({
+  level: hints.map((value) => Math.fround(value - 10)),
+  demand: hints,
+  cost: hints,
+  waiting: hints,
+  waitingMs: hints,
+});
+const rows: fc.Arbitrary<Row> = fc.record({
+  spent: amounts,
+  returned: amounts,
+  given: fc.array(fc.tuple(ids, edges), { maxLength: 4 }).map((list) => new Map(list)),
+  gauge: gauges,
+});
+const lineages = fc.option(fc.record({ stamp: reals, founder: ids }));
+
+const identities = fc.record({
+  id: ids,
+  boot: integers,
+  version: integers,
+  soundSince: integers,
+  forgotten: integers,
+  lineage: lineages,
+  timelineMs: reals,
+  instant: fc.record({ bootId: texts, monotonicMs: reals, wallMs: reals }),
+});
+const holdings = fc.record({
+  key: texts,
+  level: fc.record({ level: reals, atMs: reals, block: reals }),
+  period: fc.integer({ min: -1, max: 1e9 }),
+  aheadParts: integers,
+  aheadUnits: reals,
+  aheadPeriod: fc.integer({ min: -1, max: 1e9 }),
+  row: rows,
+});
+const rowRecords = fc.record({ key: texts, author: ids, stamp: stamps, row: rows });
+
+/** Messages as they come up: what the ledgers of a story would send. */
+const messages: fc.Arbitrary<Message> = fc
+  .tuple(steps, lineages, fc.boolean(), stamps, rows)
+  .map(([list, lineage, wantsAnswer, { boot, version: serial }, row]) => {
+    const story = storyOf(list);
+    const owner = story.owner(1);
+    const given = new Map([...row.given].filter(([receiver]) => receiver !== owner.id));
+    owner.say(KEYS[0] ?? "", { ...row, given });
+    return {
+      sender: FOUNDER,
+      boot,
+      serial,
+      lineage,
+      wantsAnswer,
+      vector: owner.ledger.vector(),
+      era: serial,
+      forgotten: boot,
+      farewells: [{ gone: FOUNDER, by: owner.id, edition: serial }],
+      sections: owner.ledger.delta(new Map(), 1000, () => false),
+    };
+  });
+const counts = fc.array(fc.tuple(ids, integers), { maxLength: 4 }).map((list) => new Map(list));
+const profiles = fc.record({
+  name: texts,
+  heir: fc.oneof(fc.constant(""), ids),
+  claims: counts,
+  edition: integers,
+  farewells: counts,
+  seen: counts,
+  era: integers,
+});
+const members = fc
+  .record({
+    id: ids,
+    known: stamps,
+    profileStamp: stamps,
+    profile: profiles,
+    by: fc.option(ids),
+    edition: integers,
+  })
+  .map(({ id, known, profileStamp, profile, by, edition }) => {
+    const farewell = by === null ? null : { gone: id, by, edition };
+    return { id, known, profileStamp, profile, farewell };
+  });
+
+interface Format {
+  readonly name: string;
+  /** Frames of this format, and whether each was read back as it was written. */
+  readonly frames: fc.Arbitrary<{ readonly bytes: Uint8Array; readonly written: unknown }>;
+  readonly decode: (bytes: Uint8Array) => unknown;
+}
+
+function format<Value>(
+  name: string,
+  values: fc.Arbitrary<Value>,
+  encode: (value: Value) => Uint8Array,
+  decode: (bytes: Uint8Array) => unknown,
+): Format {
+  return { name, frames: values.map((written) => ({ bytes: encode(written), written })), decode };
+}
+
+const FORMATS: readonly Format[] = [
+  format("a message", messages, encodeMessage, decodeMessage),
+  format("an identity", identities, encodeIdentity, decodeIdentity),
+  format("a holding", holdings, encodeHolding, decodeHolding),
+  format("a row", rowRecords, encodeRow, decodeRow),
+  format("a member", members, encodeMember, decodeMember),
+];
+
+/** Fails unless the bytes are read, or refused as malformed. */
+function readOrRefuse(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): boolean {
+  try {
+    decode(bytes);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return false;
+  }
+}
+
+/** A frame whose checksum fits whatever stands in it. */
+function sealed(frame: Uint8Array): Uint8Array {
+  const bytes = Uint8Array.from(frame);
+  new DataView(bytes.buffer).setUint32(bytes.length - 4, crc32(bytes, bytes.length - 4), true);
+  return bytes;
+}
+
+describe.each(FORMATS)("$name", ({ frames, decode }) => {
+  test("is read back as it was written", () => {
+    fc.assert(
+      fc.property(frames, ({ bytes, written }) => {
+        expect(decode(bytes)).toEqual(written);
+      }),
+    );
+  });
+
+  test("is malformed wherever it is cut", () => {
+    fc.assert(
+      fc.property(frames, ({ bytes }) => {
+        for (let end = 0; end < bytes.length; end++) {
+          expect(readOrRefuse(decode, bytes.subarray(0, end))).toBe(false);
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test("is malformed with any byte changed", () => {
+    fc.assert(
+      fc.property(frames, fc.nat(), fc.integer({ min: 1, max: 255 }), ({ bytes }, place, change) => {
+        const damaged = Uint8Array.from(bytes);
+        const index = place % bytes.length;
+        damaged[index] = (damaged[index] ?? 0) ^ change;
+        expect(readOrRefuse(decode, damaged)).toBe(false);
+      }),
+    );
+  });
+
+  test("that lies under a fitting checksum is read or malformed, and nothing else", () => {
+    const lies = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(frames, lies, fc.nat({ max: 9 }), ({ bytes }, changes, cut) => {
+        const lying = Uint8Array.from(bytes.subarray(0, Math.max(6, bytes.length - cut)));
+        for (const [place, value] of changes) lying[2 + (place % (lying.length - 2))] = value;
+        readOrRefuse(decode, sealed(lying));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("of a later version is refused as such", () => {
+    fc.assert(
+      fc.property(frames, ({ bytes }) => {
+        const later = Uint8Array.from(bytes);
+        later[1] = 200;
+        expect(() => decode(sealed(later))).toThrow(UnknownVersion);
+      }),
+      { numRuns: 5 },
+    );
+  });
+});
+
+test("random bytes are malformed in every format", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      for (const { decode } of FORMATS) expect(readOrRefuse(decode, bytes)).toBe(false);
+    }),
+  );
+});
+
+test("integers up to 53 bits are read back, and nothing else can be written", () => {
+  fc.assert(
+    fc.property(integers, (value) => {
+      const writer = new Writer(1, 1);
+      writer.integer(value);
+      const reader = new Reader(writer.finish(), 1, 1);
+      expect(reader.integer()).toBe(value);
+      reader.end();
+    }),
+  );
+  for (const value of [-1, 0.5, 2 ** 53, Number.NaN, Infinity]) {
+    expect(() => new Writer(1, 1).integer(value)).toThrow(Malformed);
+  }
+});
+
+test("amounts below zero and running totals out of range are malformed", () => {
+  const row: Row = {
+    spent: 1,
+    returned: 0,
+    given: new Map(),
+    gauge: { level: 0, demand: 0, cost: 0, waiting: 0, waitingMs: 0 },
+  };
+  const record = { key: "k", author: FOUNDER, stamp: { boot: 1, version: 1 } };
+  const edge: Edge = { parts: 2 ** 52, partsBefore: 0, units: 0, boot: 1, period: 0 };
+  expect(() => decodeRow(encodeRow({ ...record, row: { ...row, spent: -1 } }))).toThrow(Malformed);
+  const given = new Map([[FOUNDER, edge]]);
+  expect(() => decodeRow(encodeRow({ ...record, row: { ...row, given } }))).toThrow(Malformed);
+});
