@@ -10,6 +10,7 @@ import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
 import type { Farewell } from "./member.ts";
 import {
   KEY_BYTES_MAX,
+  readEdition,
   readLineage,
   readProfile,
   readRow,
@@ -145,11 +146,11 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const readId = (): string => at(ids, reader.integer());
   const vector = new Map<string, Stamp>();
   for (let left = reader.count(3); left > 0; left--) vector.set(readId(), readStamp(reader));
-  const era = reader.integer();
-  const forgotten = reader.integer();
+  const era = readEdition(reader);
+  const forgotten = readEdition(reader);
   const farewells: Farewell[] = [];
   for (let left = reader.count(3); left > 0; left--) {
-    farewells.push({ gone: readId(), by: readId(), edition: reader.integer() });
+    farewells.push({ gone: readId(), by: readId(), edition: readEdition(reader) });
   }
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));

@@ -232,18 +232,18 @@ function writeCounts(writer: Writer, counts: ReadonlyMap<string, number>, writeI
 
 function readCounts(reader: Reader, readId: ReadId): Map<string, number> {
   const counts = new Map<string, number>();
-  for (let left = reader.count(2); left > 0; left--) counts.set(readId(), reader.integer());
+  for (let left = reader.count(2); left > 0; left--) counts.set(readId(), readEdition(reader));
   return counts;
 }
 
 export function readProfile(reader: Reader, readId: ReadId): Profile {
   const name = reader.text(NAME_BYTES_MAX);
   const heir = reader.boolean() ? readId() : "";
-  const edition = reader.integer();
+  const edition = readEdition(reader);
   const claims = readCounts(reader, readId);
   const farewells = readCounts(reader, readId);
   const seen = readCounts(reader, readId);
-  return { name, heir, claims, edition, farewells, seen, era: reader.integer() };
+  return { name, heir, claims, edition, farewells, seen, era: readEdition(reader) };
 }
 
 export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {
@@ -299,6 +299,11 @@ function readGauge(reader: Reader): Gauge {
 function positive(value: number): number {
   if (value < 0) throw new Malformed("an amount is negative");
   return value;
+}
+
+/** An edition leaves room for all that will ever follow it: the next one must be a number that can be written. */
+export function readEdition(reader: Reader): number {
+  return runningTotal(reader);
 }
 
 function runningTotal(reader: Reader): number {

@@ -24,6 +24,8 @@ const texts = fc.string({ unit: "binary", maxLength: 40 });
 const reals = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const amounts = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 const hints = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+/** Editions are counted, and an unknown one is Infinity. */
+const editions = totals;
 const stamps = fc.record({ boot: integers, version: integers });
 
 const edges: fc.Arbitrary<Edge> = fc.record({
@@ -71,8 +73,8 @@ const rowRecords = fc.record({ key: texts, author: ids, stamp: stamps, row: rows
 
 /** Messages as they come up: what the ledgers of a story would send. */
 const messages: fc.Arbitrary<Message> = fc
-  .tuple(steps, lineages, fc.boolean(), stamps, rows)
-  .map(([list, lineage, wantsAnswer, { boot, version: serial }, row]) => {
+  .tuple(steps, lineages, fc.boolean(), stamps, rows, editions)
+  .map(([list, lineage, wantsAnswer, { boot, version: serial }, row, edition]) => {
     const story = storyOf(list);
     const owner = story.owner(1);
     const given = new Map([...row.given].filter(([receiver]) => receiver !== owner.id));
@@ -84,21 +86,21 @@ const messages: fc.Arbitrary<Message> = fc
       lineage,
       wantsAnswer,
       vector: owner.ledger.vector(),
-      era: serial,
-      forgotten: boot,
-      farewells: [{ gone: FOUNDER, by: owner.id, edition: serial }],
+      era: edition,
+      forgotten: edition,
+      farewells: [{ gone: FOUNDER, by: owner.id, edition }],
       sections: owner.ledger.delta(new Map(), 1000, () => false),
     };
   });
-const counts = fc.array(fc.tuple(ids, integers), { maxLength: 4 }).map((list) => new Map(list));
+const counts = fc.array(fc.tuple(ids, editions), { maxLength: 4 }).map((list) => new Map(list));
 const profiles = fc.record({
   name: texts,
   heir: fc.oneof(fc.constant(""), ids),
   claims: counts,
-  edition: integers,
+  edition: editions,
   farewells: counts,
   seen: counts,
-  era: integers,
+  era: editions,
 });
 const members = fc
   .record({
@@ -107,7 +109,7 @@ const members = fc
     profileStamp: stamps,
     profile: profiles,
     by: fc.option(ids),
-    edition: integers,
+    edition: fc.oneof(editions, fc.constant(Infinity)),
   })
   .map(({ id, known, profileStamp, profile, by, edition }) => {
     const farewell = by === null ? null : { gone: id, by, edition };
@@ -246,4 +248,21 @@ test("amounts below zero and running totals out of range are malformed", () => {
   expect(() => decodeRow(encodeRow({ ...record, row: { ...row, spent: -1 } }))).toThrow(Malformed);
   const given = new Map([[FOUNDER, edge]]);
   expect(() => decodeRow(encodeRow({ ...record, row: { ...row, given } }))).toThrow(Malformed);
+});
+
+test("an edition after which none could be written is malformed, so that no peer can make it ours", () => {
+  const message: Message = {
+    sender: FOUNDER,
+    boot: 1,
+    serial: 1,
+    lineage: null,
+    wantsAnswer: false,
+    vector: new Map(),
+    era: 0,
+    forgotten: 0,
+    farewells: [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }],
+    sections: [],
+  };
+  expect(() => decodeMessage(encodeMessage(message))).toThrow(Malformed);
+  expect(() => decodeMessage(encodeMessage({ ...message, farewells: [], era: 2 ** 52 }))).toThrow(Malformed);
 });
