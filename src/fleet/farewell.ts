@@ -86,7 +86,8 @@ function takeOver(state: ReplicaState, gone: Member): void {
     const holding = state.holding(entry.bucket.key);
     const given = new Map(holding.given);
     for (const [receiver, edge] of entry.row.given) {
-      if (receiver !== me.id) given.set(receiver, joined(given.get(receiver), edge));
+      const holder = holderOf(state, receiver);
+      if (holder !== me.id) given.set(holder, joined(given.get(holder), edge));
     }
     holding.given = given;
     holding.isStaged = true;
@@ -104,6 +105,12 @@ function takeOver(state: ReplicaState, gone: Member): void {
     }
   }
   state.proposeProfile({ ...profile, edition, farewells, claims, era: edition });
+}
+
+/** Who speaks for a replica now: a name that farewell was said to must not be written into a row again. */
+function holderOf({ ledger }: ReplicaState, id: string): string {
+  const member = ledger.members.get(id);
+  return member !== undefined && member.farewell !== null ? (ledger.succession.get(id) ?? id) : id;
 }
 
 function inherit(holding: Holding, spent: number, returned: number): void {
@@ -163,7 +170,8 @@ export function carryOut(state: ReplicaState, farewell: Farewell): void {
 function redirect(state: ReplicaState, holding: Holding, edge: Edge, { gone, by }: Farewell): void {
   const given = new Map(holding.given);
   given.delete(gone);
-  if (by !== state.me.id) given.set(by, joined(given.get(by), edge));
+  const holder = holderOf(state, by);
+  if (holder !== state.me.id) given.set(holder, joined(given.get(holder), edge));
   holding.given = given;
   holding.isStaged = true;
 }

@@ -209,8 +209,8 @@ export class ReplicaState {
     this.pendingProfile = null;
     ledger.clear();
     this.me = ledger.member(this.identity.id);
-    this.me.profile = { ...NEW_PROFILE, name };
     this.#newBoot();
+    this.publishProfile({ ...NEW_PROFILE, name });
     this.waitedFor.clear();
     this.setBack.clear();
     this.isStartingOver = true;

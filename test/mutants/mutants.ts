@@ -104,7 +104,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "what a gone replica gave is dropped with its rows",
     file: "src/fleet/farewell.ts",
-    find: "if (receiver !== me.id) given.set(receiver, joined(given.get(receiver), edge));",
+    find: "if (holder !== me.id) given.set(holder, joined(given.get(holder), edge));",
     replace: "",
   },
   {

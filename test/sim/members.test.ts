@@ -1,0 +1,250 @@
+// Who comes, goes, dies, or comes back from the dead: named stories on the real replica, in virtual time.
+import { describe, expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { Cluster } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
+
+const LIMIT: Limit = {
+  key: "p/requests",
+  dimension: "requests",
+  capacity: 100,
+  refill: { kind: "continuous", unitsPerMs: 0.05 },
+};
+
+/** Requests at one machine, one unit each, for a while. */
+function load(cluster: Cluster, name: string, perSecond: number, forMs: number): void {
+  const { world } = cluster;
+  const untilMs = world.nowMs + forMs;
+  const arrive = (): void => {
+    if (world.nowMs > untilMs) return;
+    const deadlineMs = world.nowMs + 4000;
+    cluster.arrive(name, { costs: [1], arrivedMs: world.nowMs, deadlineMs, runsMs: 20, actual: [1] });
+    world.after(1000 / perSecond, arrive);
+  };
+  arrive();
+}
+
+function running(cluster: Cluster): Machine[] {
+  return [...cluster.machines.values()].filter(({ replica }) => replica !== null);
+}
+
+/** A fleet of three in which everybody holds something. */
+function three(seed: number, options: Partial<ConstructorParameters<typeof Cluster>[0]> = {}): Cluster {
+  const cluster = new Cluster({ seed, machines: 3, limits: [LIMIT], ...options });
+  cluster.startAll();
+  cluster.world.runUntil(1500);
+  for (const name of cluster.machines.keys()) load(cluster, name, 40, 4000);
+  cluster.world.runUntil(6000);
+  return cluster;
+}
+
+function shareOf(machine: Machine | undefined): number {
+  const local = machine?.replica?.state.holdings.get(LIMIT.key)?.local;
+  return (local?.share ?? 0) / WHOLE;
+}
+
+/** What the others take a replica to hold. */
+function believedShare(cluster: Cluster, id: string): number {
+  const ledger = cluster.machines.get("m0")?.replica?.state.ledger;
+  const rows = ledger?.buckets.get(LIMIT.key);
+  return rows === undefined || ledger === undefined ? 0 : ledger.share(rows, id) / WHOLE;
+}
+
+function total(cluster: Cluster): number {
+  return running(cluster).reduce((sum, machine) => sum + shareOf(machine), 0);
+}
+
+describe("a replica that is gone", () => {
+  test("leaves its share to the rest when it leaves, and nothing else after a while", () => {
+    const cluster = three(1);
+    const leaver = cluster.machines.get("m1");
+    leaver?.leave(3000, () => cluster.remove("m1"));
+    cluster.world.runUntil(20_000);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    cluster.checkDeep();
+    for (const { replica } of running(cluster)) {
+      const { ledger } = replica!.state;
+      const left = [...ledger.members.values()].filter(({ id }) => id !== ledger.lineage?.founder);
+      expect(left.length).toBeLessThanOrEqual(2);
+      expect(ledger.buckets.get(LIMIT.key)?.entries.size).toBe(2);
+    }
+  });
+
+  test("keeps its share while it is only silent, and gives it up at an operator's word", () => {
+    const cluster = three(2);
+    const victim = cluster.machines.get("m2");
+    const id = victim?.replica?.id ?? "";
+    expect(shareOf(victim)).toBeGreaterThan(0);
+    victim?.crash();
+    cluster.world.runUntil(20_000);
+    expect(total(cluster)).toBeCloseTo(1 - believedShare(cluster, id), 6);
+    expect(total(cluster)).toBeLessThan(1);
+    expect(cluster.machines.get("m0")?.replica?.membership.evict(id)).toBe(true);
+    cluster.machines.get("m0")?.drive();
+    cluster.world.runUntil(25_000);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+  });
+
+  test("is taken over by policy, and its share is used again", () => {
+    const cluster = three(3, { membership: { reclaimAfterMs: 5000 } });
+    cluster.machines.get("m2")?.crash();
+    cluster.world.runUntil(14_000);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    const before = cluster.admitted;
+    for (const name of ["m0", "m1"]) load(cluster, name, 60, 20_000);
+    cluster.world.runUntil(34_000);
+    expect(cluster.admitted - before).toBeGreaterThan(0.97 * 1000);
+  });
+
+  test("comes back from the dead under a new id, with share zero, and takes part again", () => {
+    const cluster = three(4, { membership: { reclaimAfterMs: 5000 } });
+    const former = cluster.machines.get("m2")?.replica?.id;
+    cluster.machines.get("m2")?.crash();
+    cluster.world.runUntil(14_000);
+    cluster.machines.get("m2")?.start();
+    cluster.world.runUntil(17_000);
+    const back = cluster.machines.get("m2");
+    expect(back?.replica?.id).not.toBe(former);
+    expect(shareOf(back)).toBe(0);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    const before = cluster.admitted;
+    load(cluster, "m2", 60, 5000);
+    cluster.world.runUntil(23_000);
+    expect(cluster.admitted).toBeGreaterThan(before + 200);
+    cluster.checkDeep();
+  });
+
+  test("and was forgotten meanwhile, begins as a newcomer", () => {
+    const cluster = three(5, { membership: { reclaimAfterMs: 5000 } });
+    const former = cluster.machines.get("m2")?.replica?.id ?? "";
+    cluster.machines.get("m2")?.crash();
+    cluster.world.runUntil(40_000);
+    const first = cluster.machines.get("m0")?.replica?.state.ledger;
+    expect(first?.members.has(former) && former !== first.lineage?.founder).toBe(false);
+    cluster.machines.get("m2")?.start();
+    cluster.world.runUntil(46_000);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    const before = cluster.admitted;
+    load(cluster, "m2", 60, 5000);
+    cluster.world.runUntil(52_000);
+    expect(cluster.admitted).toBeGreaterThan(before + 200);
+    expect(cluster.differences()).toEqual([]);
+  });
+
+  test("and was alive after all, is conserved: both halves of a fleet that gave each other up agree again", () => {
+    const cluster = new Cluster({
+      seed: 6,
+      machines: 4,
+      limits: [LIMIT],
+      membership: { reclaimAfterMs: 4000 },
+    });
+    cluster.world.afterEvent = () => {};
+    cluster.startAll();
+    cluster.world.runUntil(1500);
+    for (const name of cluster.machines.keys()) load(cluster, name, 40, 30_000);
+    cluster.world.runUntil(5000);
+    cluster.world.partition([
+      ["m0", "m1"],
+      ["m2", "m3"],
+    ]);
+    cluster.world.runUntil(20_000);
+    cluster.world.heal();
+    cluster.world.runUntil(60_000);
+    cluster.checkDeep();
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    expect(cluster.differences()).toEqual([]);
+  });
+});
+
+describe("a disk", () => {
+  test("that went back in time is told by the siblings what it forgot, and its level is worth nothing", () => {
+    const cluster = three(7);
+    const machine = cluster.machines.get("m0");
+    const backup = new Map(machine?.disk);
+    for (const name of ["m1", "m2"]) load(cluster, name, 60, 4000);
+    cluster.world.runUntil(11_000);
+    machine?.crash();
+    if (machine !== undefined) machine.disk = backup;
+    cluster.world.runUntil(11_100);
+    machine?.start();
+    cluster.world.runUntil(13_000);
+    cluster.checkDeep();
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    load(cluster, "m0", 60, 4000);
+    cluster.world.runUntil(20_000);
+    expect(cluster.oracles[0]?.isBroken).toBe(false);
+    expect(cluster.differences()).toEqual([]);
+  });
+
+  test("that was copied stops the process that was started first", () => {
+    const cluster = three(8);
+    const original = cluster.machines.get("m1");
+    const copy = cluster.add("copy");
+    copy.disk = new Map(original?.disk);
+    cluster.world.afterEvent = () => {};
+    cluster.world.runUntil(6500);
+    copy.start();
+    cluster.world.runUntil(12_000);
+    expect(original?.replica?.state.supersededByBoot).toBe(copy.replica?.state.me.boot);
+    expect(original?.replica?.state.isAdmitting).toBe(false);
+    expect(copy.replica?.state.isAdmitting).toBe(true);
+  });
+
+  test("that is lost makes a newcomer; its share waits for an operator", () => {
+    const cluster = three(9);
+    const machine = cluster.machines.get("m1");
+    const former = machine?.replica?.id ?? "";
+    machine?.crash();
+    if (machine !== undefined) machine.disk = new Map();
+    machine?.start();
+    cluster.world.runUntil(10_000);
+    expect(total(cluster)).toBeCloseTo(1 - believedShare(cluster, former), 6);
+    expect(total(cluster)).toBeLessThan(1);
+    expect(cluster.oracles[0]?.isBroken).toBe(false);
+  });
+});
+
+test("of two fleets that were founded apart and meet, the older goes on and the other's start from nothing", () => {
+  const cluster = new Cluster({ seed: 10, machines: 4, limits: [LIMIT], membership: { foundAfterMs: 500 } });
+  cluster.world.afterEvent = () => {};
+  cluster.world.partition([
+    ["m0", "m1"],
+    ["m2", "m3"],
+  ]);
+  cluster.startAll();
+  cluster.world.runUntil(3000);
+  const lineages = new Set(running(cluster).map(({ replica }) => replica?.state.ledger.lineage?.founder));
+  expect(lineages.size).toBe(2);
+  cluster.world.heal();
+  cluster.world.runUntil(6000);
+  expect(cluster.differences()).toEqual([]);
+  expect(total(cluster)).toBeCloseTo(1, 6);
+  cluster.checkDeep();
+});
+
+test("a fleet in which everybody is replaced again and again stays as small as it is", () => {
+  const cluster = three(11);
+  const { world } = cluster;
+  for (let round = 0; round < 30; round++) {
+    const [oldest] = cluster.machines.values();
+    const fresh = cluster.add(`r${round}`);
+    fresh.start();
+    world.runUntil(world.nowMs + 500);
+    load(cluster, fresh.name, 30, 1500);
+    oldest?.leave(3000, () => cluster.remove(oldest.name));
+    world.runUntil(world.nowMs + 2500);
+  }
+  world.runUntil(world.nowMs + 15_000);
+  expect(total(cluster)).toBeCloseTo(1, 6);
+  cluster.checkDeep();
+  for (const machine of running(cluster)) {
+    const { ledger } = machine.replica!.state;
+    // Three that run, and the name of the founder.
+    expect(ledger.members.size).toBeLessThanOrEqual(4);
+    const rows = ledger.buckets.get(LIMIT.key);
+    expect(rows?.entries.size).toBe(3);
+    for (const { row } of rows?.entries.values() ?? []) expect(row.given.size).toBeLessThanOrEqual(3);
+    expect(machine.disk.size).toBeLessThanOrEqual(8);
+  }
+});
