@@ -51,8 +51,11 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   const isSettled = state.ledger.succession === successionBefore;
   const touched = isSettled ? taken : new Set(state.holdings.values());
   // What is given to or by those who are gone moves the share of whoever succeeded them.
-  if (state.ledger.succession.size > 0) for (const holding of touched) state.reshare(holding);
+  const grown =
+    state.ledger.succession.size > 0 ? [...touched].filter((holding) => state.reshare(holding)) : [];
   for (const credit of credits) book(state, credit);
+  // Whoever hears of room takes from it, so everything that came must be booked before.
+  for (const { local } of grown) if (local !== null) state.room(local);
   const hasGiven = giveDue(state, touched);
   return { ...report, rule, taken: [...taken], rows, hasGiven };
 }

@@ -269,13 +269,13 @@ export class ReplicaState {
     this.isAdmitting = false;
   }
 
-  /** Applies what this replica's share has become. */
-  reshare(holding: Holding): void {
+  /** Applies what this replica's share has become. Returns whether the bucket holds more now. */
+  reshare(holding: Holding): boolean {
     const local = holding.local;
-    if (local === null) return;
+    if (local === null) return false;
     const before = local.capacity;
     local.resize(local.limit, this.ledger.share(holding.rows, this.me.id), this.nowMs);
-    if (local.capacity > before) this.room(local);
+    return local.capacity > before;
   }
 
   markDirty(holding: Holding): void {
@@ -353,7 +353,9 @@ export class ReplicaState {
     this.ledger.setProfile(this.me, stamp, profile);
     this.dirtyMembers.add(this.me.id);
     this.news += 1;
-    for (const holding of this.holdings.values()) this.reshare(holding);
+    for (const holding of this.holdings.values()) {
+      if (this.reshare(holding) && holding.local !== null) this.room(holding.local);
+    }
   }
 }
 

@@ -122,8 +122,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "who is gone gives on to itself: what others gave to it moves nobody's share",
     file: "src/fleet/merging.ts",
-    find: "  if (state.ledger.succession.size > 0) for (const holding of touched) state.reshare(holding);\n",
-    replace: "",
+    find: "state.ledger.succession.size > 0 ? [...touched]",
+    replace: "state.ledger.succession.size > 1e9 ? [...touched]",
   },
   {
     fault: "parts set apart for a later calendar period are handed over as parts of this one",
