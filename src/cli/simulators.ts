@@ -3,7 +3,7 @@
 // more, or needed with other settings, goes on for the requests that it has and is closed at the next change.
 import type { Config, Provider } from "../config/config.ts";
 import { parseSettings } from "../simulator/settings.ts";
-import { startSimulator, type Simulator } from "../simulator/simulator.ts";
+import { startSimulator, type Simulator, type SimulatorOptions } from "../simulator/simulator.ts";
 
 interface Started {
   readonly simulator: Simulator;
@@ -19,14 +19,17 @@ export class Simulators {
     const needed = [...config.providers.values()].filter(({ isSimulator }) => isSimulator);
     const settings = new Map(needed.map(({ name, options }) => [name, parseSettings(options)]));
     const next = new Map<string, Started>();
-    for (const provider of needed) {
-      next.set(
-        provider.name,
-        this.#find(provider) ?? {
-          simulator: await startSimulator(settings.get(provider.name)),
-          settings: textOf(provider),
-        },
-      );
+    const added: Started[] = [];
+    try {
+      for (const provider of needed) {
+        const known = this.#find(provider);
+        const started = known ?? (await start(provider, settings.get(provider.name)));
+        if (known === undefined) added.push(started);
+        next.set(provider.name, started);
+      }
+    } catch (error) {
+      await closeAll(added);
+      throw error;
     }
     await closeAll(this.#retired);
     const kept = new Set(next.values());
@@ -47,6 +50,10 @@ export class Simulators {
     const started = this.#running.get(provider.name);
     return started?.settings === textOf(provider) ? started : undefined;
   }
+}
+
+async function start(provider: Provider, settings: SimulatorOptions | undefined): Promise<Started> {
+  return { simulator: await startSimulator(settings), settings: textOf(provider) };
 }
 
 function textOf({ options }: Provider): string {
