@@ -65,6 +65,18 @@ describe("a replica that leaves on SIGTERM", () => {
     expect(await refusedByProvider()).toBe(0);
   }, 60_000);
 
+  test("may come back with its disk, and gets what it needs", async () => {
+    const [first] = await start();
+    await spread(fleet.stations);
+    await terminate(first);
+    await fleet.boot(first);
+    await untilSeen(first, ({ state }) => state === "serving");
+    expect(await ask(first)).toBe(200);
+    await untilFull(first);
+    expect((await askMany(first, NEARLY_ALL))[200]).toBe(NEARLY_ALL);
+    expect(await refusedByProvider()).toBe(0);
+  }, 60_000);
+
   test("hands over buckets that nobody has touched too, when it founded the fleet", async () => {
     const [first] = await start();
     const seen = await viewOf(first);
