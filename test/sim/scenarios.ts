@@ -15,6 +15,8 @@ export interface Scenario {
   /** The machine that a request at this time goes to. */
   readonly to: (machines: number, atMs: number, chance: () => number) => number;
   readonly setUp?: (cluster: Cluster) => void;
+  /** Requests go to any machine that runs at the time, instead. */
+  readonly isAnyRunning?: boolean;
   /** The least use, of the central bucket's. */
   readonly target: number;
   readonly idleMs?: number;
@@ -52,10 +54,12 @@ export function run(scenario: Scenario, seed: number): Result {
     const atMs = world.nowMs;
     if (atMs > endMs) return;
     const cost = scenario.cost(chance.next);
-    const index = scenario.to(scenario.machines, atMs - startMs, chance.next);
+    const name = scenario.isAnyRunning
+      ? chance.pick(runningOf(cluster))
+      : `m${scenario.to(scenario.machines, atMs - startMs, chance.next)}`;
     const deadlineMs = atMs + PATIENCE_MS;
     arrivals.push({ atMs, cost, deadlineMs });
-    cluster.arrive(`m${index}`, { costs: [cost], arrivedMs: atMs, deadlineMs, runsMs: 50, actual: [cost] });
+    cluster.arrive(name, { costs: [cost], arrivedMs: atMs, deadlineMs, runsMs: 50, actual: [cost] });
     world.after(chance.exponential((1000 * cost) / (scenario.perSecond * scenario.load)), arrive);
   };
   world.after(startMs, arrive);
@@ -70,6 +74,12 @@ export function run(scenario: Scenario, seed: number): Result {
     events: world.events,
     waits: [...cluster.desks.values()].flatMap((desk) => desk.waitsMs),
   };
+}
+
+function runningOf({ machines }: Cluster): string[] {
+  return [...machines.values()]
+    .filter(({ replica, hasStopped }) => replica !== null && !hasStopped && !replica.membership.isLeaving)
+    .map(({ name }) => name);
 }
 
 const one = (): number => 1;
@@ -130,6 +140,25 @@ function restarts(cluster: Cluster): void {
   cluster.world.after(WARM_UP_MS + 5000, kill);
 }
 
+/** From 3 machines to 30, one by one, and back to 3: those who came first leave first, the founder among them. */
+function growAndShrink(cluster: Cluster): void {
+  const { world } = cluster;
+  const stepMs = 600;
+  const grow = (count: number): void => {
+    cluster.add(`m${count}`).start();
+    if (count + 1 < 30) world.after(stepMs, () => grow(count + 1));
+  };
+  const shrink = (next: number): void => {
+    const machine = cluster.machines.get(`m${next}`);
+    machine?.leave(5000, () => {
+      if (machine.hasLeft) cluster.remove(machine.name);
+    });
+    if (next + 1 < 27) world.after(stepMs, () => shrink(next + 1));
+  };
+  world.after(WARM_UP_MS + 4000, () => grow(3));
+  world.after(WARM_UP_MS + 32_000, () => shrink(0));
+}
+
 const base = { machines: 4, capacity: 100, perSecond: 50, load: 1.5, cost: one, to: anywhere };
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -166,4 +195,12 @@ export const SCENARIOS: readonly Scenario[] = [
     target: 0.95,
   },
   { ...base, name: "restarts every 10 s", setUp: restarts, target: 0.9 },
+  {
+    ...base,
+    name: "joins and leaves, 3 to 30 to 3 replicas",
+    machines: 3,
+    setUp: growAndShrink,
+    isAnyRunning: true,
+    target: 0.95,
+  },
 ];
