@@ -124,8 +124,10 @@ export class LocalBucket {
   waitMs(cost: number, nowMs: number): number {
     if (this.level >= cost - ROUNDING) return 0;
     if (this.ratePerMs > 0)
-      return cost > this.capacity ? Infinity : (cost - ROUNDING / 2 - this.level) / this.ratePerMs;
-    if (cost > this.capacity + Math.min(0, this.level)) return Infinity;
+      return cost > this.capacity + ROUNDING / 2
+        ? Infinity
+        : (cost - ROUNDING / 2 - this.level) / this.ratePerMs;
+    if (cost > this.capacity + ROUNDING / 2 + Math.min(0, this.level)) return Infinity;
     return this.refillsAtMs === Infinity ? Infinity : Math.max(0, this.refillsAtMs - nowMs);
   }
 
