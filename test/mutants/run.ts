@@ -27,6 +27,7 @@ const SUITES: readonly (readonly string[])[] = [
     "1",
     "test/fleet/shell.test.ts",
     "test/fleet/calendar.test.ts",
+    "test/sim/members.test.ts",
     "test/sim/exhaustive.test.ts",
   ],
   ["node", "test/sim/run.ts", "--seeds", "60"],

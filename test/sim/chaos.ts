@@ -191,6 +191,10 @@ class Chaos {
     world.runUntil(FAULTS_MS + 6000);
     for (const machine of machines.values()) this.#restart(machine);
     world.runUntil(FAULTS_MS + 6000 + QUIET_MS);
+    // Requests that wait and shares that move keep a fleet busy for a while after the last arrival.
+    for (let tries = 0; tries < 12 && this.cluster.differences().length > 0; tries++) {
+      world.runUntil(world.nowMs + 1000);
+    }
     const differing = this.cluster.differences();
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
     const before = this.cluster.admitted;

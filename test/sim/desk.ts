@@ -69,7 +69,9 @@ export class Desk {
       const shortage = replica.take(this.machine.buckets, head.costs, this.machine.monotonicMs);
       if (shortage !== null) {
         this.#waitOn(shortage.bucket);
-        if (Number.isFinite(shortage.waitMs)) this.#wakeIn(Math.max(0.01, shortage.waitMs));
+        // Units that only lack a block on disk are told of by `room`. At its deadline a request leaves the line.
+        const waitMs = shortage.reason === "level" ? Math.max(0.01, shortage.waitMs) : Infinity;
+        this.#wakeIn(Math.min(waitMs, head.deadlineMs - world.nowMs + 0.001));
         return;
       }
       this.line.shift();

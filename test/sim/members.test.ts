@@ -60,7 +60,10 @@ describe("a replica that is gone", () => {
     const cluster = three(1);
     const leaver = cluster.machines.get("m1");
     leaver?.leave(3000, () => cluster.remove("m1"));
+    cluster.world.runUntil(9000);
+    const shares = running(cluster).map(shareOf);
     cluster.world.runUntil(20_000);
+    expect(running(cluster).map(shareOf)).toEqual(shares);
     expect(total(cluster)).toBeCloseTo(1, 6);
     cluster.checkDeep();
     for (const { replica } of running(cluster)) {
@@ -155,6 +158,33 @@ describe("a replica that is gone", () => {
     expect(total(cluster)).toBeCloseTo(1, 6);
     expect(cluster.differences()).toEqual([]);
   });
+});
+
+test("a leaver keeps what its running requests hold until they end", () => {
+  const limit: Limit = {
+    key: "p/concurrent",
+    dimension: "concurrent",
+    capacity: 4,
+    refill: { kind: "held" },
+  };
+  const cluster = new Cluster({ seed: 12, machines: 2, limits: [limit] });
+  const { world } = cluster;
+  cluster.startAll();
+  world.runUntil(1500);
+  const founder = running(cluster).find(
+    ({ replica }) => replica?.id === replica?.state.ledger.lineage?.founder,
+  );
+  const held = (machine: Machine | undefined): number =>
+    (machine?.replica?.state.holdings.get(limit.key)?.local?.share ?? 0) / WHOLE;
+  const name = founder?.name ?? "";
+  cluster.arrive(name, { costs: [1], arrivedMs: 1500, deadlineMs: 2000, runsMs: 3000, actual: [0] });
+  world.runUntil(1600);
+  founder?.leave(10_000, () => cluster.remove(name));
+  world.runUntil(3500);
+  expect(held(founder)).toBeCloseTo(1 / 4, 3);
+  world.runUntil(9000);
+  const [rest] = running(cluster);
+  expect(held(rest)).toBeCloseTo(1, 6);
 });
 
 describe("a disk", () => {
