@@ -46,6 +46,10 @@ interface Produced {
   readonly usage: Usage | null;
   /** About how many tokens were produced, judged by the bytes. */
   readonly outputTokens: number;
+  /** `elapsedMs` when it was handed to the provider. */
+  readonly sentMs: number;
+  /** When the answer began for the client; 0: it did not. */
+  readonly firstByteMs: number;
 }
 
 /** What an attempt needs of the gateway. */
@@ -70,6 +74,8 @@ export class Attempt implements Receiver, RelayHost {
   readonly #sending: Sending | null;
   #relay: Relay | null = null;
   #status = 0;
+  #sentMs = 0;
+  #firstByteMs = 0;
   #headers: IncomingHttpHeaders = NO_HEADERS;
   #isBegun = false;
   #isOver = false;
@@ -91,6 +97,7 @@ export class Attempt implements Receiver, RelayHost {
   run(nowMs: number): Promise<AttemptEnd> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
+      this.#sentMs = nowMs;
       this.#call.start(nowMs);
     });
   }
@@ -103,7 +110,7 @@ export class Attempt implements Receiver, RelayHost {
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
-    this.#target.limits.answered(status, headers, this.#exchange.record.sentMs);
+    this.#target.limits.answered(status, headers, this.#sentMs);
     this.#relay = this.#relayFor(status, headers);
   }
 
@@ -125,7 +132,8 @@ export class Attempt implements Receiver, RelayHost {
     this.#isBegun = true;
     this.#call.markFirst();
     const { record } = this.#exchange;
-    record.firstByteMs = this.#parts.clock.elapsedMs();
+    this.#firstByteMs = this.#parts.clock.elapsedMs();
+    record.firstByteMs = this.#firstByteMs;
     record.status = this.#status;
     this.response.writeHead(this.#status, this.#answerHeaders(bytes));
     // A stream may stay open for long, and this is of no more use.
@@ -181,6 +189,8 @@ export class Attempt implements Receiver, RelayHost {
       isRefused: this.#status >= 300,
       usage: relay?.usage() ?? null,
       outputTokens: this.#status >= 200 && this.#status < 300 ? (relay?.outputTokens() ?? 0) : 0,
+      sentMs: this.#sentMs,
+      firstByteMs: this.#firstByteMs,
     };
   }
 

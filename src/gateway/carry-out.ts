@@ -1,0 +1,108 @@
+// One attempt from its units to their settlement: the target's circuits let it through, it is sent, its answer is
+// relayed, and what was reserved is settled in the `finally` beside it, so that no way out can miss it or do it twice.
+import { GatewayError } from "../errors.ts";
+import type { Usage } from "../observe/events.ts";
+import { admit, observeLatency, report } from "../routing/health.ts";
+import type { Target } from "../routing/target.ts";
+import type { Granted } from "./admission.ts";
+import { Attempt, type AttemptEnd } from "./attempt.ts";
+import type { Exchange } from "./exchange.ts";
+import { verdictOf } from "./outcome.ts";
+import type { PlannedRequest } from "./planned-request.ts";
+import type { ServeParts } from "./serve.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
+import { estimatedUsage, NOTHING_USED } from "./usage.ts";
+
+/** The request that attempts are made for. */
+export interface Way {
+  readonly exchange: Exchange;
+  readonly planned: PlannedRequest;
+  readonly parts: ServeParts;
+}
+
+/** Sends the request to the target that has granted it. Rejects only for a fault of ours. */
+export async function carryOut(granted: Granted, way: Way): Promise<AttemptEnd> {
+  let end: AttemptEnd | null = null;
+  try {
+    const begun = begin(granted, way);
+    end = begun instanceof Promise ? await begun : begun;
+    return end;
+  } finally {
+    settle(granted, end, way);
+  }
+}
+
+function begin(granted: Granted, { exchange, parts }: Way): AttemptEnd | Promise<AttemptEnd> {
+  const { target, reservation } = granted;
+  const { record } = exchange;
+  const now = parts.clock.elapsedMs();
+  if (exchange.stopped !== null) return notSent(exchange.stopped);
+  granted.pass = admit(target.health, now);
+  if (granted.pass === null) return notSent(resting(target));
+  record.provider = target.provider;
+  record.model = target.model;
+  record.attempts += 1;
+  record.waitedMs += granted.waitedMs;
+  record.sentMs = now;
+  const facts = parts.limiter.facts(reservation.meters, now);
+  const attempt = new Attempt(exchange, target.upstream, facts, parts);
+  exchange.onStop = (error) => attempt.abort(error);
+  return attempt.run(now);
+}
+
+/** Books what an attempt has used and how its target did; `end` is null when a fault of ours broke it off. */
+function settle(
+  { target, reservation, pass }: Granted,
+  end: AttemptEnd | null,
+  { exchange, planned, parts }: Way,
+): void {
+  const now = parts.clock.elapsedMs();
+  exchange.onStop = null;
+  if (pass !== null) report(target.health, pass, verdictOf(end), now);
+  const latencyMs = end === null ? null : latencyOf(end, now);
+  if (latencyMs !== null) observeLatency(target.health, latencyMs, now);
+  if (end === null || !end.isSent) return parts.limiter.giveBack(reservation, now);
+  const used = usageOf(end, target.upstream, planned);
+  parts.limiter.settle(reservation, used, now);
+  if (end.kind === "failed" && end.isRefused) return;
+  exchange.record.isUsageEstimated = end.usage === null;
+  exchange.record.usage = used;
+}
+
+/** How long the provider took to begin its answer, or was waited for in vain; null: that was not seen. */
+function latencyOf({ kind, error, sentMs, firstByteMs }: AttemptEnd, now: number): number | null {
+  if (kind === "failed" && error.code === "provider_timeout") return now - sentMs;
+  return firstByteMs > 0 ? firstByteMs - sentMs : null;
+}
+
+/** What an attempt that was sent is settled with: what was reported, else what the bytes tell. */
+function usageOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedRequest): Usage {
+  if (end.usage !== null) {
+    if (end.kind === "answered") target.estimate.learn(planned.shape, end.usage);
+    return end.usage;
+  }
+  // A provider that answered with an error has produced nothing; one that fell silent has read the prompt, as far as one knows.
+  if (end.kind === "failed" && end.isRefused) return NOTHING_USED;
+  return estimatedUsage(target.estimate.of(planned.shape).inputTokens, end.outputTokens);
+}
+
+function notSent(error: GatewayError): AttemptEnd {
+  return {
+    kind: "failed",
+    error,
+    isSent: false,
+    isRefused: false,
+    usage: null,
+    outputTokens: 0,
+    sentMs: 0,
+    firstByteMs: 0,
+  };
+}
+
+/** Another request took the place of the probe that this target was to be tried with. */
+function resting(target: Target<UpstreamTarget>): GatewayError {
+  return new GatewayError(
+    "provider_overloaded",
+    `Provider \`${target.provider}\` is resting after failures.`,
+  );
+}
