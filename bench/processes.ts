@@ -1,6 +1,6 @@
 // The processes of a benchmark: started, asked for their port, their CPU time and memory read from the kernel, stopped.
 import { spawn, type ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { isLoadResult, type Load, type LoadResult } from "./load.ts";
 
@@ -30,12 +30,14 @@ export class Served {
     return new Served(child, Number(line));
   }
 
-  /** CPU time that all threads of the process have used so far, in microseconds. */
+  /** CPU time that the threads of the process have used so far, in microseconds, as the scheduler counts it. */
   cpuMicros(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8");
-    // Fields count from behind the name, which may hold spaces: utime and stime are the 12th and 13th there.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) * 10_000;
+    const tasks = `/proc/${this.#child.pid}/task`;
+    let nanoseconds = 0;
+    for (const thread of readdirSync(tasks)) {
+      nanoseconds += Number(readFileSync(`${tasks}/${thread}/schedstat`, "utf8").split(" ")[0]);
+    }
+    return nanoseconds / 1000;
   }
 
   /** Memory that the process keeps to itself, in bytes. */
