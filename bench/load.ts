@@ -5,6 +5,8 @@ export interface Load {
   readonly connections: number;
   readonly requests: number;
   readonly isStream: boolean;
+  /** What the requests ask for; absent: `smart`. */
+  readonly model?: string;
 }
 
 export interface LoadResult {
@@ -27,8 +29,8 @@ export const CLIENT_KEY = "sk-bench-client-key";
 const BODY_BYTES = 600;
 
 /** A chat request with a body of 600 bytes, as bytes on the wire. `extra`: more members of the body. */
-export function chatRequest({ isStream }: Pick<Load, "isStream">, extra = ""): Buffer {
-  const head = `{"model":"smart","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"`;
+export function chatRequest({ isStream, model }: Pick<Load, "isStream" | "model">, extra = ""): Buffer {
+  const head = `{"model":"${model ?? "smart"}","messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"`;
   const tail = `"}],"temperature":0.7,"max_tokens":256${isStream ? ',"stream":true' : ""}${extra}}`;
   const body = head + "word ".repeat(200).slice(0, BODY_BYTES - head.length - tail.length) + tail;
   return Buffer.from(

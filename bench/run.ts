@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import type { LoadResult } from "./load.ts";
+import type { Load, LoadResult } from "./load.ts";
 import { drive, holdStreams, runJson, Served } from "./processes.ts";
 import { sluiceConfig } from "./sluice-config.ts";
 
@@ -30,19 +30,22 @@ function median(values: readonly number[]): number {
 }
 
 function row(what: string, value: string, target = ""): void {
-  console.log(`${what.padEnd(58)}${value.padStart(16)}${target === "" ? "" : `   target ${target}`}`);
+  console.log(`${what.padEnd(66)}${value.padStart(16)}${target === "" ? "" : `   target ${target}`}`);
 }
 
 /** CPU time per request of a server under full load, in microseconds, and what the clients saw. */
 async function cost(
   server: Served,
-  isStream: boolean,
+  shape: Shape,
   requests: number,
 ): Promise<LoadResult & { cpuMicros: number }> {
   const before = server.cpuMicros();
-  const result = await drive({ port: server.port, connections: CONNECTIONS, requests, isStream });
+  const result = await drive({ port: server.port, connections: CONNECTIONS, requests, ...shape });
   return { ...result, cpuMicros: (server.cpuMicros() - before) / result.requests };
 }
+
+/** What is asked for: the relay passes on whatever it is. */
+type Shape = Pick<Load, "isStream" | "model">;
 
 interface Pair {
   readonly relayMicros: number;
@@ -51,27 +54,24 @@ interface Pair {
   readonly rate: number;
 }
 
-async function compareCost(relay: Served, sluice: Served, isStream: boolean): Promise<void> {
-  for (const server of [relay, sluice]) await cost(server, isStream, WARM_UP);
+async function compareCost(relay: Served, sluice: Served, shape: Shape): Promise<void> {
+  for (const server of [relay, sluice]) await cost(server, shape, WARM_UP);
   const [inTurn, together]: [Pair[], Pair[]] = [[], []];
   for (let round = 0; round < ROUNDS; round++) {
-    const first = await cost(relay, isStream, REQUESTS);
-    inTurn.push(pairOf(first, await cost(sluice, isStream, REQUESTS)));
-    const [bare, full] = await Promise.all([relay, sluice].map((server) => cost(server, isStream, REQUESTS)));
+    const first = await cost(relay, shape, REQUESTS);
+    inTurn.push(pairOf(first, await cost(sluice, shape, REQUESTS)));
+    const [bare, full] = await Promise.all([relay, sluice].map((server) => cost(server, shape, REQUESTS)));
     if (bare !== undefined && full !== undefined) together.push(pairOf(bare, full));
   }
-  const shape = isStream ? "30-chunk stream" : "500-byte answer";
+  const name = `${shape.isStream ? "30-chunk stream" : "500-byte answer"}${shape.model === "mended" ? ", mended" : ""}`;
   row(
-    `${shape}: bare relay, CPU per request`,
+    `${name}: bare relay, CPU per request`,
     `${median(inTurn.map((pair) => pair.relayMicros)).toFixed(1)} µs`,
   );
-  row(
-    `${shape}: Sluice, CPU per request`,
-    `${median(inTurn.map((pair) => pair.sluiceMicros)).toFixed(1)} µs`,
-  );
-  row(`${shape}: Sluice, requests per second`, median(inTurn.map((pair) => pair.rate)).toFixed(0));
-  row(`${shape}: requests per CPU-second, Sluice / bare relay`, ratio(inTurn), "≥ 0.75");
-  row(`${shape}: the same, both driven at once`, ratio(together), "≥ 0.75");
+  row(`${name}: Sluice, CPU per request`, `${median(inTurn.map((pair) => pair.sluiceMicros)).toFixed(1)} µs`);
+  row(`${name}: Sluice, requests per second`, median(inTurn.map((pair) => pair.rate)).toFixed(0));
+  row(`${name}: requests per CPU-second, Sluice / bare relay`, ratio(inTurn), "≥ 0.75");
+  row(`${name}: the same, both driven at once`, ratio(together), "≥ 0.75");
 }
 
 function pairOf(bare: LoadResult & { cpuMicros: number }, full: LoadResult & { cpuMicros: number }): Pair {
@@ -150,7 +150,9 @@ async function main(): Promise<void> {
     await measureMemory("bare relay", relay);
     await measureMemory("Sluice", sluice, "≤ 40 KB");
     await compareLatency(upstream, relay, sluice);
-    for (const isStream of [false, true]) await compareCost(relay, sluice, isStream);
+    for (const model of ["smart", "mended"]) {
+      for (const isStream of [false, true]) await compareCost(relay, sluice, { isStream, model });
+    }
   } finally {
     for (const server of started) await server.stop();
     rmSync(folder, { recursive: true });
