@@ -18,6 +18,8 @@ export interface TailCut {
   readonly to: number;
 }
 
+export const NO_CUT: TailCut = { from: 0, to: 0 };
+
 export class FrameTemplate {
   readonly #before: Uint8Array;
   readonly #behind: Uint8Array;
@@ -30,19 +32,18 @@ export class FrameTemplate {
     this.cut = cut;
   }
 
-  /** Whether this frame differs from the template in plain text only. */
-  matches(frame: Uint8Array): boolean {
+  /** Where the frame that begins at `start` ends, when it differs from the template in plain text only; -1: it does not. */
+  endOfMatch(bytes: Uint8Array, start: number): number {
     const before = this.#before;
     const behind = this.#behind;
-    const textEnd = frame.length - behind.length;
-    if (textEnd < before.length) return false;
-    for (let at = 0; at < behind.length; at++) if (frame[textEnd + at] !== behind[at]) return false;
-    for (let at = 0; at < before.length; at++) if (frame[at] !== before[at]) return false;
-    for (let at = before.length; at < textEnd; at++) {
-      const byte = frame[at];
-      if (byte === QUOTE || byte === BACKSLASH || byte === LF) return false;
+    for (let at = 0; at < before.length; at++) if (bytes[start + at] !== before[at]) return -1;
+    let textEnd = start + before.length;
+    for (; bytes[textEnd] !== QUOTE; textEnd++) {
+      const byte = bytes[textEnd];
+      if (byte === undefined || byte === BACKSLASH || byte === LF) return -1;
     }
-    return true;
+    for (let at = 0; at < behind.length; at++) if (bytes[textEnd + at] !== behind[at]) return -1;
+    return textEnd + behind.length;
   }
 }
 
@@ -59,8 +60,6 @@ export function templateOf(frame: Uint8Array, cutStart: number, cutEnd: number):
   const cut = cutEnd === 0 ? NO_CUT : { from: frame.length - cutStart, to: frame.length - cutEnd };
   return new FrameTemplate(frame.slice(0, start), frame.slice(end), cut);
 }
-
-const NO_CUT: TailCut = { from: 0, to: 0 };
 
 function indexOf(bytes: Uint8Array, wanted: Uint8Array): number {
   const [first = 0] = wanted;

@@ -4,7 +4,8 @@ import { GatewayError } from "../../../src/errors.ts";
 import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { isObject, type Json } from "../json.ts";
 import { sseFrame, SseParser } from "../sse.ts";
-import { templateOf, type FrameTemplate, type TailCut } from "./frame-template.ts";
+import { FrameRun } from "./frame-run.ts";
+import { NO_CUT, templateOf, type FrameTemplate } from "./frame-template.ts";
 import { ChatNormaliser } from "./normaliser.ts";
 
 const encoder = new TextEncoder();
@@ -32,12 +33,10 @@ export class FrameNormaliser {
 
   /**
    * What to send on for one frame (with its closing blank line): the same array when nothing had to change, nothing
-   * when the frame is swallowed. After a failure, and after the end, nothing.
+   * when the frame is swallowed. After a failure, and after the end, nothing. It becomes the template if it can be one.
    */
   frame(bytes: Uint8Array): Uint8Array {
     if (this.#failure !== null || this.#wroteDone) return NOTHING;
-    const template = this.#template;
-    if (template?.matches(bytes) === true) return withoutTail(bytes, template.cut);
     this.#template = undefined;
     if (bytes[0] === COLON || bytes[0] === LF || bytes[0] === CR)
       return isComment(bytes) ? bytes : this.#mend(bytes);
@@ -50,19 +49,25 @@ export class FrameNormaliser {
     return kept;
   }
 
-  /** What to send on for a run of whole frames; the same array when none of them had to change. */
+  /**
+   * What to send on for a run of whole frames; the same array when none of them had to change. What is cut out of frames
+   * is cut in place, so the bytes that were given are not to be read again.
+   */
   frames(bytes: Uint8Array): Uint8Array {
-    let kept: Uint8Array[] | undefined;
-    let start = 0;
-    while (start < bytes.length) {
-      const end = frameEnd(bytes, start);
+    const run = new FrameRun(bytes);
+    for (let start = 0, end = 0; start < bytes.length; start = end) {
+      end = this.#endOfMatch(bytes, start);
+      if (end !== -1) {
+        run.keep(start, end, this.#template?.cut ?? NO_CUT);
+        continue;
+      }
+      end = frameEnd(bytes, start);
       const frame = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
       const sent = this.frame(frame);
-      if (kept === undefined && sent !== frame) kept = start === 0 ? [] : [bytes.subarray(0, start)];
-      kept?.push(sent);
-      start = end;
+      if (sent === frame) run.keep(start, end, NO_CUT);
+      else run.replace(end, sent);
     }
-    return kept === undefined ? bytes : joined(kept);
+    return run.take();
   }
 
   /** The upstream bytes have ended: what is left to send, with the end mark. */
@@ -86,6 +91,12 @@ export class FrameNormaliser {
 
   usage(): DialectUsage | null {
     return this.#normaliser.usage();
+  }
+
+  /** Where the frame at `start` ends when it is like the one before; -1: it needs a closer look. */
+  #endOfMatch(bytes: Uint8Array, start: number): number {
+    if (this.#template === undefined || this.#failure !== null || this.#wroteDone) return -1;
+    return this.#template.endOfMatch(bytes, start);
   }
 
   #mend(bytes: Uint8Array): Uint8Array {
@@ -114,14 +125,6 @@ export class FrameNormaliser {
   }
 }
 
-function withoutTail(bytes: Uint8Array, { from, to }: TailCut): Uint8Array {
-  if (from === 0) return bytes;
-  const kept = new Uint8Array(bytes.length - (from - to));
-  kept.set(bytes.subarray(0, bytes.length - from));
-  kept.set(bytes.subarray(bytes.length - to), bytes.length - from);
-  return kept;
-}
-
 /** Behind the next blank line; the end of the bytes when there is none. Frames that end in CRs stay together. */
 function frameEnd(bytes: Uint8Array, start: number): number {
   for (let lf = bytes.indexOf(LF, start); lf !== -1; lf = bytes.indexOf(LF, lf + 1)) {
@@ -129,18 +132,6 @@ function frameEnd(bytes: Uint8Array, start: number): number {
     if (bytes[lf + 1] === CR && bytes[lf + 2] === LF) return lf + 3;
   }
   return bytes.length;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [only] = parts;
-  if (only !== undefined && parts.length === 1) return only;
-  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Only a comment or blank lines: nothing that starts a field after the first line. */

@@ -89,7 +89,33 @@ describe("a run of frames", () => {
       ),
     );
   });
+
+  const frame = fc.constantFrom(
+    chunk({ content: "a" }),
+    chunk({ content: "a longer text" }, null, { usage: null }),
+    chunk({ content: "b" }, null, { usage: null }),
+    chunk({ content: 'quoted "text"' }, null, { usage: null }),
+    chunk({ role: "assistant", content: "mended" }),
+    chunk({ content: "c" }, null, { id: "another" }),
+  );
+  test("is what its frames are one by one, wherever it is cut between them", () => {
+    fc.assert(
+      fc.property(fc.array(frame, { maxLength: 12 }), fc.nat(12), (frames, cutAt) => {
+        const one = new FrameNormaliser(target(), false);
+        const all = [ROLE, ...frames];
+        const single = all.map((each) => text(one.frame(chatSse([each], false)))).join("");
+        const run = new FrameNormaliser(target(), false);
+        const pieces = [all.slice(0, cutAt), all.slice(cutAt)].map((piece) => chatSse(piece, false));
+        expect(pieces.map((piece) => text(run.frames(piece))).join("")).toBe(single);
+      }),
+      { numRuns: 500 },
+    );
+  });
 });
+
+function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
 
 describe("anything at all", () => {
   const json = fc.jsonValue({ maxDepth: 4 });
