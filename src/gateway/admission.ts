@@ -59,6 +59,8 @@ export function obtain(
     if (outcome instanceof Promise || outcome.kind === "granted") return outcome;
     refusal ??= outcome;
   }
+  // The one that would have room soonest is the one to tell of.
+  if (waits[0] !== undefined) tellOfLimits(waits[0].target, queue);
   return refusal ?? LEFT;
 }
 
@@ -78,12 +80,18 @@ function standInLine(
   const ask = planned.ask(target, exchange.runtime.queueWaitMs);
   const outcome = parts.limiter.reserve(planned.meters(target), ask, planned.now);
   if (outcome.kind === "reserved") return new Granted(target, outcome);
-  // From here on the request may end in a refusal, which tells what is left.
+  // From here on the request may end in a refusal.
+  tellOfLimits(target, queue);
+  if (outcome.kind === "refused") return outcome;
+  return waitInLine(target, outcome, all, queue);
+}
+
+/** A refusal says whose limits they are and what is left of them. */
+function tellOfLimits(target: RouteTarget, { planned, exchange, parts }: Queue): void {
   const headers: string[] = [];
   addLimitHeaders(headers, parts.limiter.facts(planned.meters(target), planned.now));
   exchange.limitHeaders = headers;
-  if (outcome.kind === "refused") return outcome;
-  return waitInLine(target, outcome, all, queue);
+  if (exchange.record.attempts === 0) exchange.targetHeaders = target.upstream.answerHeaders;
 }
 
 /** Until its line's turn comes, its deadline passes, the client leaves, or another target has got room. */

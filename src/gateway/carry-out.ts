@@ -39,6 +39,7 @@ function begin(granted: Granted, { exchange, parts }: Way): AttemptEnd | Promise
   if (exchange.stopped !== null) return notSent(exchange.stopped);
   granted.pass = admit(target.health, now);
   if (granted.pass === null) return notSent(resting(target));
+  exchange.targetHeaders = target.upstream.answerHeaders;
   record.provider = target.provider;
   record.model = target.model;
   record.attempts += 1;

@@ -1,8 +1,10 @@
 // Answers how many tokens a request has, for targets that can't tell: an estimate, and nothing is sent or taken.
 import { countTokens } from "../../providers/dialects/index.ts";
+import type { HeaderList } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
 
-export function answerCount(exchange: Exchange): void {
+/** `targetHeaders`: whose model it was counted for. */
+export function answerCount(exchange: Exchange, targetHeaders: HeaderList): void {
   const { response } = exchange.downstream;
   const { id } = exchange.request;
   const body = JSON.stringify({ input_tokens: countTokens(exchange.parsedBody()) });
@@ -12,6 +14,9 @@ export function answerCount(exchange: Exchange): void {
     "application/json",
     "content-length",
     String(Buffer.byteLength(body)),
+    ...targetHeaders,
+    "x-sluice-attempts",
+    "0",
     "x-request-id",
     id,
     "request-id",

@@ -6,12 +6,12 @@ import { assert, GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
 import { providerOf } from "./affinity.ts";
-import type { Downstream } from "./downstream.ts";
+import type { Downstream, HeaderList } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
 import type { Timeouts } from "../upstream/call.ts";
 
-const NO_HEADERS: readonly string[] = [];
+const NO_HEADERS: HeaderList = [];
 
 export class Exchange implements Seated {
   seat = -1;
@@ -21,8 +21,10 @@ export class Exchange implements Seated {
   readonly record: RequestRecord;
   /** Why the request can't go on, whatever comes; null while it can. */
   stopped: GatewayError | null = null;
+  /** For the error answer, as headers: who was tried last, or else who had no room. */
+  targetHeaders: HeaderList = NO_HEADERS;
   /** `x-ratelimit-*` of the limits that refused the request, for the error answer. */
-  limitHeaders: readonly string[] = NO_HEADERS;
+  limitHeaders: HeaderList = NO_HEADERS;
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
   #parsed: Json | null = null;

@@ -17,11 +17,12 @@ import type { Watch } from "../upstream/watch.ts";
 import { obtain } from "./admission.ts";
 import { carryOut } from "./carry-out.ts";
 import { answerCount } from "./count.ts";
+import type { HeaderList } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
 import { outcomeOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
 import { pause, progressFrom, setbackOf } from "./retry.ts";
-import { headerSafe, type UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./upstream-target.ts";
 
 export interface ServeParts {
   readonly clock: Clock;
@@ -41,8 +42,9 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
   const route = plan(planned, exchange.runtime.routes, planned);
   if (route.kind === "refused")
     return new GatewayError(route.code, route.message, waitOf(route.retryAfterMs));
-  if (isCounted(exchange, route.attempts[0]?.target)) {
-    answerCount(exchange);
+  const first = route.attempts[0]?.target;
+  if (first !== undefined && isCounted(exchange, first)) {
+    answerCount(exchange, first.upstream.answerHeaders);
     return null;
   }
   const attempts = reachable(route.attempts, exchange);
@@ -82,8 +84,8 @@ function unreachable(): GatewayError {
 }
 
 /** Whether the question is how many tokens a request has, and this target can't tell. */
-function isCounted({ request }: Exchange, target: RouteTarget | undefined): boolean {
-  return target?.upstream.language.passages[request.route.kind]?.kind === "counted";
+function isCounted({ request }: Exchange, target: RouteTarget): boolean {
+  return target.upstream.language.passages[request.route.kind]?.kind === "counted";
 }
 
 /** Tells the client how its request failed, if it did and does not know, and records the request. */
@@ -101,19 +103,9 @@ export function conclude(exchange: Exchange, error: GatewayError | null, parts: 
   parts.observer.requestEnded(record);
 }
 
-/** Who was tried, if anyone, and what is left of the limits that refused the request. */
-function failureHeaders({ record, limitHeaders }: Exchange): readonly string[] {
-  if (record.attempts === 0) return limitHeaders;
-  const { provider, model, attempts } = record;
-  return [
-    "x-sluice-provider",
-    headerSafe(provider),
-    "x-sluice-model",
-    headerSafe(model),
-    "x-sluice-attempts",
-    String(attempts),
-    ...limitHeaders,
-  ];
+/** Who was tried or had no room, and what is left of the limits that refused the request. */
+function failureHeaders({ record, targetHeaders, limitHeaders }: Exchange): HeaderList {
+  return [...targetHeaders, "x-sluice-attempts", String(record.attempts), ...limitHeaders];
 }
 
 /** The client has no reason to repeat what was repeated here already. */

@@ -176,7 +176,7 @@ function errorResponse(
   const known = error instanceof GatewayError ? error : hiddenError(error);
   if (known !== error) log?.error("request failed unexpectedly", { requestId, error });
   const headers = new Headers();
-  const list = [...extra, ...errorHeaders(known, "chat", requestId)];
+  const list = errorHeaders(known, "chat", requestId, extra);
   for (let at = 0; at < list.length; at += 2) headers.set(list[at] ?? "", list[at + 1] ?? "");
   return new Response(errorBody(known, "chat", requestId), { status: known.status, headers });
 }

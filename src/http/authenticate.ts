@@ -17,7 +17,7 @@ export class Authenticator {
   /** Header value as received, to the key it was found to be. */
   readonly #known = new Map<string, ClientKey>();
 
-  /** The caller's key. Throws `invalid_api_key`, or `permission_denied` for a foreign web page. */
+  /** The caller's key. Throws `invalid_api_key`, `permission_denied` for a foreign web page, `client_gone` for nobody. */
   authenticate(request: IncomingMessage, runtime: Runtime): ClientKey {
     if (runtime.anonymous !== null) return anonymous(request, runtime.anonymous);
     if (runtime.keys !== this.#keys) {
@@ -65,7 +65,7 @@ function isForwarded(request: IncomingMessage): boolean {
  * pages that come from this machine themselves may use the gateway without a key. So does a reverse proxy.
  */
 function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
-  if (!isLoopback(request.socket.remoteAddress)) {
+  if (!isLoopback(addressOf(request))) {
     const message =
       "This gateway has no client keys and so serves its own machine only. Configure `keys` to let others in.";
     throw new GatewayError("invalid_api_key", message);
@@ -83,11 +83,18 @@ function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
   return key;
 }
 
+/** The peer's address, which a connection has as long as it is open. Throws `client_gone`. */
+function addressOf(request: IncomingMessage): string {
+  const address = request.socket.remoteAddress;
+  if (address === undefined) throw new GatewayError("client_gone", "The client closed its connection.");
+  return address;
+}
+
 /** Operators: the admin key (known by its SHA-256 in hexadecimal), or without one callers of this machine. Throws `invalid_api_key`. */
 export function authenticateOperator(request: IncomingMessage, adminKeySha256: string | null): void {
   if (adminKeySha256 === null) {
     const { origin } = request.headers;
-    const isOwn = isLoopback(request.socket.remoteAddress) && !isForwarded(request);
+    const isOwn = isLoopback(addressOf(request)) && !isForwarded(request);
     if (isOwn && (origin === undefined || isLocalOrigin(origin))) return;
     throw new GatewayError("invalid_api_key", "No admin key is configured, so only this machine is let in.");
   }
@@ -102,8 +109,7 @@ function sha256(text: string): Buffer {
 }
 
 /** Whether a peer's address is of this machine: 127.0.0.0/8, ::1, or the former written as IPv6. */
-export function isLoopback(address: string | undefined): boolean {
-  if (address === undefined) return false;
+export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
 }
 

@@ -55,9 +55,18 @@ export function errorEvent(error: GatewayError, shape: ErrorShape, requestId: st
   }
 }
 
-/** The headers that say what an error's body can't: the request's id, our own code, and whether and when to try again. */
-export function errorHeaders(error: GatewayError, shape: ErrorShape, requestId: string): HeaderList {
-  const headers = ["content-type", "application/json", "x-request-id", requestId];
+/**
+ * The headers that say what an error's body can't: the request's id, our own code, and whether and when to try again.
+ * `known` is what else there is to tell; where it does not say who was tried, nobody was.
+ */
+export function errorHeaders(
+  error: GatewayError,
+  shape: ErrorShape,
+  requestId: string,
+  known: HeaderList = [],
+): HeaderList {
+  const headers = [...known, "content-type", "application/json", "x-request-id", requestId];
+  if (!known.includes("x-sluice-attempts")) headers.push("x-sluice-attempts", "0");
   headers.push("x-sluice-error", error.code);
   if (shape === "messages") headers.push("request-id", requestId);
   if (error.status === 401) headers.push("www-authenticate", "Bearer");

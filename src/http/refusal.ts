@@ -38,6 +38,6 @@ export function recordRefusal(observer: Observer, refused: Refused, error: Gatew
 
 /** The gateway's own refusals (draining, too many large bodies) are not the client's fault and not a failure. */
 function outcomeOf(error: GatewayError): Outcome {
-  if (error.code === "internal_error") return "internal_error";
+  if (error.code === "internal_error" || error.code === "client_gone") return error.code;
   return error.status < 500 ? "client_error" : "refused";
 }

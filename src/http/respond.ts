@@ -34,22 +34,16 @@ export function sendAnswer(
   closeAfterRequest(request, response);
 }
 
-/** Sends an error as the whole answer, with `extra` headers before its own. */
+/** Sends an error as the whole answer, with `extra` headers among its own. */
 export function sendError(
   response: ServerResponse,
   error: GatewayError,
   about: { readonly requestId: string; readonly shape: ErrorShape; readonly extra?: HeaderList },
 ): void {
   const { requestId, shape, extra } = about;
-  const headers = errorHeaders(error, shape, requestId);
   const { answer } = error;
   const body = answer?.body ?? errorBody(error, shape, requestId);
-  sendAnswer(
-    response,
-    answer?.status ?? error.status,
-    extra === undefined ? headers : [...extra, ...headers],
-    body,
-  );
+  sendAnswer(response, answer?.status ?? error.status, errorHeaders(error, shape, requestId, extra), body);
 }
 
 /** Whether what is left of the request's body is nothing, or so little that the connection is worth keeping. */

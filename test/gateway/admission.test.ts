@@ -104,3 +104,52 @@ describe("a request in line", () => {
     await gateway.settled();
   });
 });
+
+describe("a refusal", () => {
+  const limits = "[ { requests: 1/min } ]";
+
+  test("says who had no room, that nobody was tried, and what is left", async () => {
+    const a = await scriptedUpstream((request) => request.answer(200, answerBody()));
+    const gateway = await startGateway({ providers: { a }, limits, config: "queue: { max_wait: 0s }" });
+    await gateway.ask({ model: "any" });
+    const refused = await gateway.ask({ model: "any" });
+    expect(refused).toMatchObject({
+      status: 429,
+      headers: {
+        "x-sluice-provider": "a",
+        "x-sluice-model": "m",
+        "x-sluice-attempts": "0",
+        "x-ratelimit-limit-requests": "1",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "1m0s",
+        "x-request-id": expect.any(String),
+      },
+    });
+    await gateway.settled();
+  });
+
+  test("of several targets tells of the one that has room soonest", async () => {
+    const a = await scriptedUpstream((request) => request.answer(200, answerBody()));
+    const b = await scriptedUpstream((request) => request.answer(200, answerBody()));
+    const gateway = await startGateway({ providers: { a, b }, limits, config: "queue: { max_wait: 0s }" });
+    await gateway.ask({ model: "any" });
+    gateway.advance(10_000);
+    await gateway.ask({ model: "any" });
+    const refused = await gateway.ask({ model: "any" });
+    expect(refused.headers).toMatchObject({
+      "x-sluice-provider": "a",
+      "x-ratelimit-reset-requests": "50s",
+      "retry-after": "50",
+    });
+    await gateway.settled();
+  });
+
+  test("of what no provider was asked for names none", async () => {
+    const a = await scriptedUpstream(() => undefined);
+    const gateway = await startGateway({ providers: { a } });
+    const refused = await gateway.ask({ model: "unknown" });
+    expect(refused).toMatchObject({ status: 404, headers: { "x-sluice-attempts": "0" } });
+    expect(refused.headers).not.toHaveProperty("x-sluice-provider");
+    await gateway.settled();
+  });
+});

@@ -6,6 +6,7 @@ import type { RawAnswer } from "./raw-client.ts";
 export function errorOf(answer: RawAnswer): Record<string, unknown> {
   expect(answer.headers["content-type"]).toBe("application/json");
   expect(answer.headers["x-request-id"]).toMatch(/^[\w-]{20,}$/);
+  expect(answer.headers["x-sluice-attempts"]).toMatch(/^\d+$/);
   const { error } = JSON.parse(answer.body);
   expect(Object.keys(error)).toEqual(["message", "type", "param", "code"]);
   return error;
