@@ -140,8 +140,6 @@ export const RULES: readonly Rule[] = [
 
 /** What a status says by itself; a class of statuses by its hundred. */
 export const BY_STATUS: Readonly<Record<number, ErrorKind>> = {
-  // The address is wrong: providers don't redirect their APIs.
-  300: "not_found",
   400: "bad_request",
   401: "auth",
   402: "quota_spent",

@@ -14,7 +14,7 @@ import { covered } from "./covered.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
-import { ErrorRelay } from "./error-relay.ts";
+import { ErrorRelay, PARTIAL } from "./error-relay.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { sendingOf, signed, type Sending } from "./sending.ts";
 import { StreamRelay } from "./stream-relay.ts";
@@ -208,7 +208,12 @@ export class Attempt implements Receiver, RelayHost {
     const { members, route } = this.#exchange.request;
     const type = context.headers["content-type"] ?? "";
     const isStreamed = type.startsWith(this.#target.language.streamType);
-    if (context.status >= 300 || members.isStream !== isStreamed || type.startsWith("text/html")) {
+    if (
+      context.status >= 300 ||
+      context.status === PARTIAL ||
+      members.isStream !== isStreamed ||
+      type.startsWith("text/html")
+    ) {
       return new ErrorRelay(host, context, this.#sending?.keepsErrors);
     }
     if (this.#sending !== null) return this.#sending.relay(host, context);

@@ -4,6 +4,9 @@ import { GatewayError } from "../errors.ts";
 import { errorInAnswer, errorOf, ERROR_BYTES_MAX, type AnswerContext } from "./answer-error.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 
+/** The status of an answer to a request for a range of bytes, which is never made. */
+export const PARTIAL = 206;
+
 export class ErrorRelay implements Relay {
   readonly #host: RelayHost;
   readonly #context: AnswerContext;
@@ -30,8 +33,7 @@ export class ErrorRelay implements Relay {
     if (this.#isOver) return;
     this.#isOver = true;
     const body = Buffer.concat(this.#chunks).subarray(0, ERROR_BYTES_MAX);
-    const isFailed = this.#context.status >= 300;
-    this.#host.fail(isFailed ? this.#failure(body) : this.#wrongKind(body));
+    this.#host.fail(this.#meaning(body));
   }
 
   close(): void {
@@ -46,12 +48,32 @@ export class ErrorRelay implements Relay {
     return 0;
   }
 
+  #meaning(body: Buffer): GatewayError {
+    const { status } = this.#context;
+    if (status >= 400) return this.#failure(body);
+    if (status >= 300) return this.#redirect();
+    return status === PARTIAL ? this.#partial() : this.#wrongKind(body);
+  }
+
+  /** No API redirects; whoever follows would send the key elsewhere. */
+  #redirect(): GatewayError {
+    const { provider, status } = this.#context;
+    const message = `Provider \`${provider}\` answered with a redirect (${status}), which is not followed: its base URL is wrong.`;
+    return new GatewayError("provider_bad_response", message);
+  }
+
   /** What the provider's key is refused for is between it and the gateway: the client's own key is another. */
   #failure(body: Buffer): GatewayError {
     const error = errorOf(this.#context, body);
     const text = body.toString("utf8").trim();
     if (!this.#keepsBody || error.code === "provider_auth" || !text.startsWith("{")) return error;
     return error.with({ answer: { status: this.#context.status, body: text } });
+  }
+
+  /** A part of something was not asked for, whatever it looks like. */
+  #partial(): GatewayError {
+    const message = `Provider \`${this.#context.provider}\` answered with a part of an answer (${PARTIAL}).`;
+    return new GatewayError("provider_bad_response", message);
   }
 
   /** A success with content that was not asked for: an error in disguise, or a page of somebody else's. */

@@ -276,6 +276,13 @@ describe("a large answer", () => {
   });
 });
 
+test.each([200, 201, 203])("a success is passed on with its own status: %i", async (status) => {
+  const upstream = await scriptedUpstream((r) => r.answer(status, answerBody()));
+  const gateway = await startGateway({ providers: { a: upstream } });
+  expect(await gateway.ask({ model: "any" })).toMatchObject({ status, body: answerBody() });
+  await gateway.settled();
+});
+
 test("legacy completions live the same life", async () => {
   const body = JSON.stringify({
     id: "c",

@@ -90,8 +90,22 @@ const EARLY: readonly Fault[] = [
   {
     name: "a redirect",
     script: (r) => r.answer(302, "", { location: "http://elsewhere/" }),
-    status: 404,
-    code: "model_not_found",
+    status: 502,
+    code: "provider_bad_response",
+  },
+  {
+    name: "an answer that has not changed since",
+    script: (r) => r.write("HTTP/1.1 304 Not Modified\r\n\r\n"),
+    status: 502,
+    code: "provider_bad_response",
+  },
+  {
+    name: "a part of an answer",
+    isStream: false,
+    script: (r) => r.answer(206, answerBody()),
+    status: 502,
+    code: "provider_bad_response",
+    countsPrompt: true,
   },
   {
     name: "an error inside a 200",
