@@ -13,11 +13,13 @@ import { LINGER_MS } from "./respond.ts";
  */
 export function answerClientError(error: Error, socket: Duplex, requestId: string): void {
   if (socket.writableEnded) return;
-  if (!socket.writable || hasBegunAnswer(socket) || codeOf(error) === "ECONNRESET") {
+  if (!socket.writable || codeOf(error) === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  socket.end(rawAnswer(clientError(error), requestId));
+  // An answer that is being written keeps what it has of it, which may be all.
+  if (hasBegunAnswer(socket)) socket.end(() => socket.destroy());
+  else socket.end(rawAnswer(clientError(error), requestId));
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once("close", () => clearTimeout(timer));
 }

@@ -220,6 +220,7 @@ class NodeHttpServer implements HttpServer {
     try {
       if (this.#isDraining) refuseDraining(response);
       if (request.headers.host === undefined && request.httpVersionMinor > 0) refuseHostless();
+      checkTransferCoding(request.headers["transfer-encoding"]);
       if (this.#jsonRoutes.serve(path, request, response)) return;
       checkPath(path);
     } catch (error) {
@@ -291,4 +292,14 @@ function refuseDraining(response: ServerResponse): never {
 /** RFC 9112 section 3.2: a request of HTTP/1.1 without a Host header must be refused. */
 function refuseHostless(): never {
   throw new GatewayError("invalid_request", "The request has no Host header.");
+}
+
+/**
+ * RFC 9112 section 6.1: a transfer coding that is not understood is refused with 501. Node's parser undoes `chunked` alone and
+ * would hand over the rest as it is.
+ */
+function checkTransferCoding(coding: string | undefined): void {
+  if (coding === undefined || coding.toLowerCase() === "chunked") return;
+  const message = "The only transfer coding understood here is `chunked`; compress with `content-encoding`.";
+  throw new GatewayError("unsupported_media_type", message, { status: 501 });
 }

@@ -59,7 +59,24 @@ describe("malformed framing", () => {
       400,
       "invalid_request",
     ],
-    ["an unknown transfer encoding", `${CHAT_HEAD}transfer-encoding: gzip\r\n\r\n`, 400, "invalid_request"],
+    [
+      "an unknown transfer encoding",
+      `${CHAT_HEAD}transfer-encoding: gzip\r\n\r\n`,
+      501,
+      "unsupported_media_type",
+    ],
+    [
+      "a transfer encoding besides chunks",
+      `${CHAT_HEAD}transfer-encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+      501,
+      "unsupported_media_type",
+    ],
+    [
+      "a transfer encoding besides chunks on another route",
+      "POST /v1/models HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+      501,
+      "unsupported_media_type",
+    ],
     [
       "a chunk size that is no number",
       `${CHAT_HEAD}transfer-encoding: chunked\r\n\r\nzz\r\n`,
