@@ -12,6 +12,7 @@ import type { Meters } from "../limiter/meters.ts";
 import { compileRoutes } from "../routing/compile.ts";
 import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
+import type { Timeouts } from "../upstream/call.ts";
 import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
 import type { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
@@ -34,8 +35,9 @@ export interface Plant {
 
 const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0, normal: 1, low: 2 };
 
-/** Compiles a configuration. Throws `invalid_config` for routes that contradict each other. */
+/** Compiles a configuration, whose word on health holds at once. Throws `invalid_config` for routes that contradict each other. */
 export function compileSnapshot(config: Config, plant: Plant): Snapshot {
+  plant.health.adopt({ circuit: config.circuit, retryBudget: config.retry.budget });
   const keys = [...config.keys.values()].map((key) => [key.keySha256, compileKey(key, plant)] as const);
   return {
     keys: new Map(keys),
@@ -43,16 +45,20 @@ export function compileSnapshot(config: Config, plant: Plant): Snapshot {
     models: listModels(config),
     metersOf: plant.metersOf,
     routes: compileTargets(config, plant),
-    timeouts: config.timeouts,
-    // The whole answer is the first byte, so only connecting and the total can be told from being slow.
-    wholeTimeouts: {
-      ...config.timeouts,
-      firstTokenMs: config.timeouts.totalMs,
-      idleMs: config.timeouts.totalMs,
-    },
+    timeouts: streamTimeouts(config.timeouts),
+    wholeTimeouts: wholeTimeouts(config.timeouts),
     queueWaitMs: config.queue.maxWaitMs,
-    attemptsMax: config.retry.attempts,
+    retry: config.retry,
   };
+}
+
+function streamTimeouts({ attemptMs, ...timeouts }: Config["timeouts"]): Timeouts {
+  return { ...timeouts, firstTokenMs: Math.min(timeouts.firstTokenMs, attemptMs ?? Infinity) };
+}
+
+/** The whole answer is the first byte, so only connecting, the attempt and the total can be told from being slow. */
+function wholeTimeouts({ connectMs, totalMs, attemptMs }: Config["timeouts"]): Timeouts {
+  return { connectMs, totalMs, idleMs: totalMs, firstTokenMs: attemptMs ?? totalMs };
 }
 
 function compileKey({ name, models, priority, limits }: KeyConfig, plant: Plant): ClientKey {

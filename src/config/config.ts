@@ -19,6 +19,7 @@ export interface Config {
   readonly models: ReadonlyMap<string, ModelAlias>;
   readonly queue: QueueConfig;
   readonly retry: RetryConfig;
+  readonly circuit: CircuitConfig;
   readonly timeouts: Timeouts;
   /** By name. Empty: only loopback clients, and no key is asked. */
   readonly keys: ReadonlyMap<string, ClientKey>;
@@ -235,12 +236,41 @@ export interface QueueConfig {
 export interface RetryConfig {
   /** How often one request may be sent, over all its targets; at least 1. */
   readonly attempts: number;
+  /** The first pause is up to this long, each further one up to twice as long as the one before. */
+  readonly backoffMs: number;
+  readonly backoffMsMax: number;
+  /** Nobody waits longer than this before a retry. */
+  readonly pauseMsMax: number;
+  readonly budget: RetryBudgetConfig;
+}
+
+/** How much retries may add to a provider's load. */
+export interface RetryBudgetConfig {
+  /** Retries that each request allows. */
+  readonly share: number;
+  /** How many retries can be saved up; also what there is at the start. */
+  readonly saved: number;
+}
+
+/** When a circuit opens, and how it closes again. */
+export interface CircuitConfig {
+  readonly failuresInRow: number;
+  /** From 0 to 1. */
+  readonly errorRate: number;
+  readonly windowMs: number;
+  readonly resultsMin: number;
+  readonly openMs: number;
+  readonly openMsMax: number;
+  readonly probes: number;
+  readonly probeTimeoutMs: number;
 }
 
 export interface Timeouts {
   readonly connectMs: number;
   /** From sending the request to the first event of the answer. */
   readonly firstTokenMs: number;
+  /** From sending the request to the beginning of any answer; null: no such deadline. */
+  readonly attemptMs: number | null;
   /** Between two parts of an answer. */
   readonly idleMs: number;
   /** From the request's arrival to its end. */

@@ -41,7 +41,8 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     providers,
     models: aliases,
     queue: { maxWaitMs: raw.queue.max_wait, maxLength: raw.queue.max_length },
-    retry: raw.retry,
+    retry: toRetry(raw.retry),
+    circuit: toCircuit(raw.circuit, report),
     timeouts: toTimeouts(raw.timeouts),
     keys,
     admin: {
@@ -81,10 +82,35 @@ function checkExposure(raw: RawConfig, report: Report): void {
   }
 }
 
+function toRetry({ attempts, backoff, max_pause, budget }: RawConfig["retry"]): Config["retry"] {
+  return {
+    attempts,
+    backoffMs: backoff.first,
+    backoffMsMax: backoff.max,
+    pauseMsMax: max_pause,
+    budget: { share: budget.percent / 100, saved: budget.saved },
+  };
+}
+
+function toCircuit(raw: RawConfig["circuit"], report: Report): Config["circuit"] {
+  if (raw.max_open < raw.open) report.error(["circuit", "max_open"], "it can't be shorter than `open`");
+  return {
+    failuresInRow: raw.failures,
+    errorRate: raw.error_percent / 100,
+    windowMs: raw.window,
+    resultsMin: raw.min_results,
+    openMs: raw.open,
+    openMsMax: raw.max_open,
+    probes: raw.probes,
+    probeTimeoutMs: raw.probe_timeout,
+  };
+}
+
 function toTimeouts(raw: RawConfig["timeouts"]): Config["timeouts"] {
   return {
     connectMs: raw.connect,
     firstTokenMs: raw.first_token,
+    attemptMs: raw.attempt ?? null,
     idleMs: raw.idle,
     totalMs: raw.total,
     drainMs: raw.drain,

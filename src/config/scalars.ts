@@ -98,7 +98,7 @@ export function integer({ min, max = AMOUNT_MAX }: Range) {
 
 /** A number, perhaps with a fraction; `_` may part its digits. */
 export function number({ min, max = AMOUNT_MAX }: Range) {
-  const expected = `a number of at least ${min}`;
+  const expected = max === AMOUNT_MAX ? `a number of at least ${min}` : `a number from ${min} to ${max}`;
   return scalar(expected, (text) => {
     const value = parseNumber(text);
     return value >= min && value <= max ? { value } : { fault: `expected ${expected}` };
@@ -111,6 +111,14 @@ export function duration() {
     type: ["string", "integer"],
     pattern: "^[0-9.]+(ms|s|m|h|d)$|^0$|\\$\\{",
   });
+}
+
+/** A duration that is not nothing: a deadline of 0 would let nothing through. */
+export function positiveDuration() {
+  return scalar("a duration such as 250ms, 10s, 5m or 1h", (text) => {
+    const parsed = parseDuration(text);
+    return "value" in parsed && parsed.value === 0 ? { fault: "this duration must be above zero" } : parsed;
+  }).meta({ type: "string", pattern: "^[0-9.]+(ms|s|m|h|d)$|\\$\\{" });
 }
 
 /** Either a duration or one of a few words. */

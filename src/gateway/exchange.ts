@@ -44,7 +44,15 @@ export class Exchange implements Seated {
   }
 
   get timeouts(): Timeouts {
-    return this.request.members.isStream ? this.runtime.timeouts : this.runtime.wholeTimeouts;
+    const { runtime, request, totalMs } = this;
+    const timeouts = request.members.isStream ? runtime.timeouts : runtime.wholeTimeouts;
+    return totalMs === timeouts.totalMs ? timeouts : { ...timeouts, totalMs };
+  }
+
+  /** How long the request may take: what the configuration says, or less if the client said so. */
+  get totalMs(): number {
+    const { totalMs } = this.runtime.timeouts;
+    return this.request.timeoutMs === null ? totalMs : Math.min(totalMs, this.request.timeoutMs);
   }
 
   /** The whole body, for requests that have to be written anew; parsed once. */
@@ -72,7 +80,7 @@ export class Exchange implements Seated {
 
   /** `elapsedMs` at which the request has to be over. */
   get deadlineMs(): number {
-    return this.request.receivedMs + this.runtime.timeouts.totalMs;
+    return this.request.receivedMs + this.totalMs;
   }
 
   get isGone(): boolean {

@@ -72,4 +72,6 @@ export interface RequestFacts {
   readonly members: BodyMembers;
   /** `Clock.elapsedMs()` at the arrival of the request's head. */
   readonly receivedMs: number;
+  /** How long the client is ready to wait for all of it; null: it did not say. */
+  readonly timeoutMs: number | null;
 }

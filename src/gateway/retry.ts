@@ -1,7 +1,7 @@
 // Whether and when a request that failed is sent again: routing decides, here its answer is carried out. Only asked while
 // nothing has gone to the client.
 import type { Timers } from "../clock.ts";
-import { Progress, RETRY_POLICY } from "../routing/retry.ts";
+import { Progress } from "../routing/retry.ts";
 import type { Setback } from "../routing/retry.ts";
 import type { Attempt, Target } from "../routing/target.ts";
 import type { AttemptEnd } from "./attempt.ts";
@@ -17,7 +17,7 @@ export function progressFrom(
 ): Progress<UpstreamTarget> {
   const progress = new Progress(
     attempts.map(({ target }) => target),
-    { ...RETRY_POLICY, attempts: runtime.attemptsMax },
+    runtime.retry,
     deadlineMs,
   );
   progress.started(first);

@@ -1,6 +1,7 @@
 // The configuration in force, compiled so that a request only follows references: an immutable snapshot. A reload
 // swaps the whole snapshot; requests that are running keep the one they began with.
 import type { Meters } from "../limiter/meters.ts";
+import type { RetryPolicy } from "../routing/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -37,10 +38,9 @@ export interface Snapshot extends Runtime {
   readonly metersOf: { get(key: ClientKey): Meters | undefined };
   readonly routes: RouteTable<UpstreamTarget>;
   readonly timeouts: Timeouts;
-  /** For answers that come as a whole: their first byte comes when all of them is there, so only the total counts. */
+  /** For answers that come as a whole: their first byte comes when all of them is there, so only the attempt's deadline and the total count. */
   readonly wholeTimeouts: Timeouts;
   /** How long a request may wait for room, in milliseconds. */
   readonly queueWaitMs: number;
-  /** How often one request may be sent, over all its targets. */
-  readonly attemptsMax: number;
+  readonly retry: RetryPolicy;
 }

@@ -14,6 +14,7 @@ import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
+import { clientTimeoutMs } from "./client-timeout.ts";
 import { ClientDownstream } from "./downstream.ts";
 import { hiddenError, type ErrorShape } from "./error-answer.ts";
 import { methodNotAllowed } from "./paths.ts";
@@ -122,7 +123,8 @@ export class JsonRoutes {
       this.#options.bodyBudget.hold(body, response);
       const members = scanRequest(body, to.required);
       const { headers } = request;
-      const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs };
+      const timeoutMs = clientTimeoutMs(headers);
+      const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs, timeoutMs };
       const about = { requestId: id, shape: to.shape, isStream: members.isStream };
       this.#options.gateway.serve(facts, new ClientDownstream(response, about));
     } catch (error) {

@@ -42,7 +42,7 @@ export const REFUSED = -1;
 
 /** Invariant: `openUntilMs` is 0 exactly while the circuit is closed; probes run and succeed only once it has passed. */
 export class Circuit {
-  readonly #policy: CircuitPolicy;
+  #policy: CircuitPolicy;
   #period = 0;
   #openUntilMs = 0;
   #openMs = 0;
@@ -58,6 +58,11 @@ export class Circuit {
   #lastProbeMs = 0;
 
   constructor(policy: CircuitPolicy) {
+    this.#policy = policy;
+  }
+
+  /** Other thresholds hold from now on; an open circuit stays open for as long as it was. */
+  adopt(policy: CircuitPolicy): void {
     this.#policy = policy;
   }
 

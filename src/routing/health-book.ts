@@ -4,7 +4,16 @@ import { Circuit, CIRCUIT_POLICY } from "./breaker.ts";
 import type { CircuitPolicy, CircuitState } from "./breaker.ts";
 import type { Health, Scope } from "./health.ts";
 import { PeakLatency } from "./latency.ts";
-import { RetryBudget } from "./retry-budget.ts";
+import { RETRY_BUDGET_POLICY, RetryBudget } from "./retry-budget.ts";
+import type { RetryBudgetPolicy } from "./retry-budget.ts";
+
+/** What the configuration says about health. */
+export interface HealthPolicy {
+  readonly circuit: CircuitPolicy;
+  readonly retryBudget: RetryBudgetPolicy;
+}
+
+export const HEALTH_POLICY: HealthPolicy = { circuit: CIRCUIT_POLICY, retryBudget: RETRY_BUDGET_POLICY };
 
 /** One circuit as people see it. */
 export interface CircuitReport {
@@ -26,13 +35,26 @@ interface ProviderHealth {
 }
 
 export class HealthBook {
-  readonly #policy: CircuitPolicy;
+  #policy: HealthPolicy;
   readonly #providers = new Map<string, ProviderHealth>();
   /** What has been asked for since `forgetUnused`. */
   #used = new WeakSet<Health>();
 
-  constructor(policy: CircuitPolicy = CIRCUIT_POLICY) {
+  constructor(policy: HealthPolicy = HEALTH_POLICY) {
     this.#policy = policy;
+  }
+
+  /** Another policy holds from now on, for everybody. */
+  adopt(policy: HealthPolicy): void {
+    this.#policy = policy;
+    for (const { circuit, retryBudget, keys, targets } of this.#providers.values()) {
+      retryBudget.adopt(policy.retryBudget);
+      circuit.adopt(policy.circuit);
+      for (const key of keys.values()) key.adopt(policy.circuit);
+      for (const byKey of targets.values()) {
+        for (const { model } of byKey.values()) model.adopt(policy.circuit);
+      }
+    }
   }
 
   /** The health of one model at one provider with one of its API keys; the same object each time. */
@@ -41,8 +63,8 @@ export class HealthBook {
     const byKey = entry(known.targets, model, () => new Map<string, Health>());
     const health = entry(byKey, key, () => ({
       provider: known.circuit,
-      model: new Circuit(this.#policy),
-      key: entry(known.keys, key, () => new Circuit(this.#policy)),
+      model: new Circuit(this.#policy.circuit),
+      key: entry(known.keys, key, () => new Circuit(this.#policy.circuit)),
       latency: new PeakLatency(),
       retryBudget: known.retryBudget,
       inFlight: 0,
@@ -101,8 +123,8 @@ export class HealthBook {
 
   #provider(name: string): ProviderHealth {
     return entry(this.#providers, name, () => ({
-      circuit: new Circuit(this.#policy),
-      retryBudget: new RetryBudget(),
+      circuit: new Circuit(this.#policy.circuit),
+      retryBudget: new RetryBudget(this.#policy.retryBudget),
       keys: new Map(),
       targets: new Map(),
     }));

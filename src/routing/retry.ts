@@ -17,8 +17,6 @@ export interface RetryPolicy {
   readonly backoffMsMax: number;
   /** Nobody waits longer than this before a retry, whatever a provider asks for. */
   readonly pauseMsMax: number;
-  /** How long one attempt may take until its first byte, while there are other targets to try; null: as long as the request. */
-  readonly attemptMs: number | null;
 }
 
 export const RETRY_POLICY: RetryPolicy = {
@@ -26,7 +24,6 @@ export const RETRY_POLICY: RetryPolicy = {
   backoffMs: 250,
   backoffMsMax: 4000,
   pauseMsMax: 10_000,
-  attemptMs: null,
 };
 
 /** How an attempt failed. `waitMs`: how long the provider asked to be left alone, if it did. */
@@ -42,8 +39,6 @@ export type Step<U> =
       readonly targets: readonly Target<U>[];
       /** Send it no sooner than in so many milliseconds. */
       readonly delayMs: number;
-      /** `Clock.elapsedMs()` by which its first byte has to be there. */
-      readonly deadlineMs: number;
     }
   | { readonly kind: "stop"; readonly reason: StopReason };
 
@@ -134,7 +129,7 @@ export class Progress<U> {
       ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
     );
     const affordable = fresh.filter(({ target }) => !this.#isBurdened(target) || this.#pay(target));
-    if (affordable.length > 0) return this.#try(affordable, 0, now);
+    if (affordable.length > 0) return tryNext(affordable, 0);
     return this.#again(now, random, fresh.length > 0);
   }
 
@@ -179,23 +174,17 @@ export class Progress<U> {
     if (delayMs > this.#policy.pauseMsMax || now + delayMs >= this.#deadlineMs) return stop("deadline");
     if (!this.#pay(soonest.target)) return stop("budget_used");
     this.#retries += 1;
-    return this.#try([soonest], delayMs, now);
+    return tryNext([soonest], delayMs);
   }
 
   #backoff(random: () => number): number {
     const { backoffMs, backoffMsMax } = this.#policy;
     return Math.ceil(random() * Math.min(backoffMsMax, backoffMs * 2 ** this.#retries));
   }
+}
 
-  #try(trials: readonly Trial<U>[], delayMs: number, now: number): Step<U> {
-    const { attemptMs, attempts } = this.#policy;
-    const hasOthers = this.#sent + 1 < attempts && trials.length > 1;
-    const deadlineMs =
-      attemptMs !== null && hasOthers
-        ? Math.min(this.#deadlineMs, now + delayMs + attemptMs)
-        : this.#deadlineMs;
-    return { kind: "try", targets: trials.map(({ target }) => target), delayMs, deadlineMs };
-  }
+function tryNext<U>(trials: readonly Trial<U>[], delayMs: number): Step<U> {
+  return { kind: "try", targets: trials.map(({ target }) => target), delayMs };
 }
 
 function stop(reason: StopReason): { readonly kind: "stop"; readonly reason: StopReason } {

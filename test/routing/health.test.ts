@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import * as fc from "fast-check";
 import type { ErrorKind } from "../../providers/dialects/classify.ts";
 import { ERRORS } from "../../src/errors.ts";
+import { CIRCUIT_POLICY } from "../../src/routing/breaker.ts";
 import { admit, blockedMs, report } from "../../src/routing/health.ts";
 import type { FailureKind } from "../../src/routing/health.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
@@ -158,5 +159,34 @@ describe("a retry budget", () => {
         }
       }),
     );
+  });
+});
+
+describe("another policy", () => {
+  const policyOf = (failuresInRow: number, saved: number) => ({
+    circuit: { ...CIRCUIT_POLICY, failuresInRow },
+    retryBudget: { share: 0.1, saved },
+  });
+
+  test("holds for all that is known and all that comes", () => {
+    const book = new HealthBook();
+    const known = book.of("main", "big", "");
+    book.adopt(policyOf(1, 3));
+    const later = book.of("main", "small", "");
+    for (const health of [known, later]) {
+      const pass = admit(health, 0);
+      if (pass === null) throw new Error("a circuit is in the way");
+      report(health, pass, { kind: "transient" }, 0);
+      expect(health.model.state(0)).toBe("open");
+    }
+    expect(known.retryBudget.left()).toBe(3);
+  });
+
+  test("does not give back what was spent", () => {
+    const book = new HealthBook();
+    const { retryBudget } = book.of("main", "big", "");
+    while (retryBudget.withdraw());
+    book.adopt(policyOf(5, 100));
+    expect(retryBudget.left()).toBe(0);
   });
 });

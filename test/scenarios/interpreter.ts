@@ -131,7 +131,6 @@ export class Interpreter {
     const policy: RetryPolicy = {
       ...RETRY_POLICY,
       attempts: Number(words.named.get("attempts") ?? 3),
-      attemptMs: words.named.has("attempt") ? readMs(words.named.get("attempt") ?? "") : null,
     };
     const deadlineMs = this.#now + readMs(words.named.get("deadline") ?? "60s");
     return this.#follow(planned.attempts, answers, policy, deadlineMs).join("\n");
@@ -161,8 +160,7 @@ export class Interpreter {
       if (setback === null) return log;
       const step = progress.next(target, setback, this.#now, this.#random);
       if (step.kind === "stop") return [...log, `stop: ${step.reason}`];
-      const early = step.deadlineMs < deadlineMs ? `by ${showMs(step.deadlineMs - this.#now)} ` : "";
-      prefix = `${step.delayMs > 0 ? `after ${showMs(step.delayMs)} ` : ""}${early}`;
+      prefix = step.delayMs > 0 ? `after ${showMs(step.delayMs)} ` : "";
       this.#now += step.delayMs;
       targets = [...step.targets];
     }
