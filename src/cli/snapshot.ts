@@ -38,10 +38,8 @@ const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0,
 /** Compiles a configuration, whose word on health holds at once. Throws `invalid_config` for routes that contradict each other. */
 export function compileSnapshot(config: Config, plant: Plant): Snapshot {
   plant.health.adopt({ circuit: config.circuit, retryBudget: config.retry.budget });
-  const keys = [...config.keys.values()].map((key) => [key.keySha256, compileKey(key, plant)] as const);
   return {
-    keys: new Map(keys),
-    anonymous: keys.length === 0 ? anonymousKey(plant) : null,
+    ...compileKeys(config, plant),
     models: listModels(config),
     metersOf: plant.metersOf,
     routes: compileTargets(config, plant),
@@ -61,14 +59,30 @@ function wholeTimeouts({ connectMs, totalMs, attemptMs }: Config["timeouts"]): T
   return { connectMs, totalMs, idleMs: totalMs, firstTokenMs: attemptMs ?? totalMs };
 }
 
-function compileKey({ name, models, priority, limits }: KeyConfig, plant: Plant): ClientKey {
-  const key: ClientKey = { name, models, priority: PRIORITIES[priority] };
-  plant.metersOf.set(key, plant.limiter.key(meterSpecs({ kind: "key", name }, limits)));
-  return key;
+/** Whoever may ask; callers of this machine alone when nobody has a key and nobody else can connect. */
+function compileKeys(config: Config, plant: Plant): Pick<Snapshot, "keys" | "anonymous"> {
+  const keys = new Map<string, ClientKey>();
+  for (const key of config.keys.values()) {
+    for (const [sha256, client] of compileKey(key, plant)) keys.set(sha256, client);
+  }
+  const isOpen = config.keys.size === 0 && config.listen.isLoopback;
+  return { keys, anonymous: isOpen ? anonymousKey(plant) : null };
+}
+
+/** One caller for each secret of a key; they share the key's limits. */
+function compileKey(key: KeyConfig, plant: Plant): (readonly [sha256: string, client: ClientKey])[] {
+  const { name, models, weight } = key;
+  const meters = plant.limiter.key(meterSpecs({ kind: "key", name }, key.limits));
+  return key.secrets.map((secret) => {
+    const expiresMs = Math.min(key.expiresMs ?? Infinity, secret.expiresMs ?? Infinity);
+    const client: ClientKey = { name, models, priority: PRIORITIES[key.priority], weight, expiresMs };
+    plant.metersOf.set(client, meters);
+    return [secret.sha256, client] as const;
+  });
 }
 
 function anonymousKey(plant: Plant): ClientKey {
-  const key: ClientKey = { name: "", models: null, priority: 1 };
+  const key: ClientKey = { name: "", models: null, priority: 1, weight: 1, expiresMs: Infinity };
   plant.metersOf.set(key, plant.limiter.key([]));
   return key;
 }

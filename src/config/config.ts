@@ -283,14 +283,32 @@ export const PRIORITIES = ["low", "normal", "high"] as const;
 
 export type Priority = (typeof PRIORITIES)[number];
 
-export interface ClientKey {
+/** What a client key may do. */
+export interface KeyDefinition {
   readonly name: string;
-  /** SHA-256 of the key in hexadecimal; the key itself is not kept. */
-  readonly keySha256: string;
   /** Names that this key may ask for, as a client writes them; null: all. With a limit in dollars, only names with known prices. */
   readonly models: ReadonlySet<string> | null;
   readonly priority: Priority;
+  /** Its part of what is served while other keys of its priority wait too; above zero. */
+  readonly weight: number;
   readonly limits: readonly LimitSpec[];
+  /** Milliseconds since the epoch from which on it is refused; null: never. */
+  readonly expiresMs: number | null;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** A secret of a client key; the secret itself is not kept. */
+export interface KeySecret {
+  /** In lower-case hexadecimal. */
+  readonly sha256: string;
+  /** Milliseconds since the epoch from which on it is refused: it was replaced by another one. null: never. */
+  readonly expiresMs: number | null;
+}
+
+export interface ClientKey extends KeyDefinition {
+  /** One from the configuration has one; one that was rotated at run time may have several for a while. */
+  readonly secrets: readonly KeySecret[];
 }
 
 export interface AdminConfig {

@@ -2,7 +2,14 @@
 import type { Document } from "./document.ts";
 import { describePath, type Path, type Problem } from "./problems.ts";
 
-export class Report {
+/** Where checks leave what they find. */
+export interface Findings {
+  error(path: Path, message: string): void;
+  /** Whether this part, or all that it is in, was left out: nothing can be said about what refers to it. */
+  isLeft(path: Path): boolean;
+}
+
+export class Report implements Findings {
   readonly errors: Problem[] = [];
   /** What works, but may not be what was meant. */
   readonly warnings: Problem[] = [];
@@ -34,7 +41,6 @@ export class Report {
     this.#left.add(describePath(path));
   }
 
-  /** Whether this part, or all that it is in, was left out: nothing can be said about what refers to it. */
   isLeft(path: Path): boolean {
     return path.some((_, index) => this.#left.has(describePath(path.slice(0, index + 1))));
   }

@@ -86,9 +86,10 @@ function resolveCondition(
   const { min_prompt_tokens: promptTokensMin, max_prompt_tokens: promptTokensMax } = raw;
   for (const [index, name] of (keys ?? []).entries()) {
     if (keyNames.has(name) || report.isLeft(["keys"])) continue;
-    report.error(
+    const meant = didYouMean(name, keyNames);
+    report.warn(
       [...path, "keys", index],
-      `there is no client key of this name${didYouMean(name, keyNames)}`,
+      `no key of this name is configured: it takes one made at run time${meant}`,
     );
   }
   return {

@@ -1,19 +1,19 @@
 // Client keys and the admin key: no two alike, nothing allowed that does not exist, and no budget in dollars over models
 // whose price nobody knows.
 import { createHash } from "node:crypto";
-import type { ClientKey, LimitSpec, ModelAlias, Provider, Target } from "./config.ts";
+import type { ClientKey, KeyDefinition, LimitSpec, ModelAlias, Provider, Target } from "./config.ts";
 import type { Path } from "./problems.ts";
-import type { Report } from "./report.ts";
+import type { Findings } from "./report.ts";
 import { everyTarget } from "./resolve-aliases.ts";
 import { resolveLimits, UTC_DAYS } from "./resolve-limits.ts";
-import type { RawClientKey } from "./schema.ts";
+import type { RawClientKey, RawKeyDefinition } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** What can be asked for. */
 export interface Offer {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly aliases: ReadonlyMap<string, ModelAlias>;
-  readonly report: Report;
+  readonly report: Findings;
 }
 
 /** Names stand in bucket names and logs. */
@@ -25,13 +25,20 @@ export function resolveKeys(raw: readonly RawClientKey[], offer: Offer): Readonl
   const owners = new Map<string, string>();
   for (const [index, entry] of raw.entries()) {
     const path: Path = ["keys", index];
-    const key = resolveKey(entry, path, offer);
-    const owner = owners.get(key.keySha256);
+    const key = resolveKeyDefinition(entry, path, offer);
+    if (!/^[\x21-\x7e]+$/.test(entry.key)) {
+      offer.report.error(
+        [...path, "key"],
+        "the key holds a blank, a line break or another character that no header can carry",
+      );
+    }
+    const secret = sha256(entry.key);
+    const owner = owners.get(secret);
     if (owner !== undefined)
       offer.report.error([...path, "key"], `the key called ${owner} has the same secret`);
     if (keys.has(key.name)) offer.report.error([...path, "name"], "there already is a key of this name");
-    owners.set(key.keySha256, key.name);
-    keys.set(key.name, key);
+    owners.set(secret, key.name);
+    keys.set(key.name, { ...key, secrets: [{ sha256: secret, expiresMs: null }] });
   }
   return keys;
 }
@@ -41,18 +48,13 @@ export function sha256(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
 }
 
-function resolveKey(raw: RawClientKey, path: Path, offer: Offer): ClientKey {
+/** What a key may do, in a configuration that offers this. What is wrong with it goes to the offer's report. */
+export function resolveKeyDefinition(raw: RawKeyDefinition, path: Path, offer: Offer): KeyDefinition {
   const { report } = offer;
   if (!NAME.test(raw.name)) {
     report.error(
       [...path, "name"],
       "a key's name is made of at most 64 letters, digits and `.`, `_`, `@`, `-`",
-    );
-  }
-  if (!/^[\x21-\x7e]+$/.test(raw.key)) {
-    report.error(
-      [...path, "key"],
-      "the key holds a blank, a line break or another character that no header can carry",
     );
   }
   for (const [index, model] of (raw.models ?? []).entries())
@@ -71,10 +73,13 @@ function resolveKey(raw: RawClientKey, path: Path, offer: Offer): ClientKey {
   }
   return {
     name: raw.name,
-    keySha256: sha256(raw.key),
     models: models === undefined ? null : new Set(models),
     priority: raw.priority,
+    weight: raw.weight,
     limits,
+    expiresMs: raw.expires ?? null,
+    tags: raw.tags ?? [],
+    metadata: raw.metadata ?? {},
   };
 }
 

@@ -4,7 +4,7 @@ import type { LimitPeriod, LimitSpec } from "./config.ts";
 import { limitName } from "./limits.ts";
 import type { Path } from "./problems.ts";
 import { DIMENSIONS, type RawLimit } from "./provider-schema.ts";
-import type { Report } from "./report.ts";
+import type { Findings } from "./report.ts";
 
 /** How limits per day and month come back when they don't say it themselves. */
 export interface DayDefaults {
@@ -23,7 +23,7 @@ export function resolveLimits(
   raw: readonly RawLimit[],
   days: DayDefaults,
   path: Path,
-  report: Report,
+  report: Findings,
 ): readonly LimitSpec[] {
   const names = new Set<string>();
   return raw.flatMap((entry, index) => {
@@ -46,7 +46,7 @@ interface Core {
   readonly per: LimitPeriod | null;
 }
 
-function resolveLimit(raw: RawLimit, days: DayDefaults, path: Path, report: Report): LimitSpec | undefined {
+function resolveLimit(raw: RawLimit, days: DayDefaults, path: Path, report: Findings): LimitSpec | undefined {
   const core = coreOf(raw);
   if (typeof core === "string") {
     report.error(path, core);

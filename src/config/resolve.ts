@@ -68,10 +68,11 @@ function resolveProviders(raw: RawConfig, context: ResolveContext): ReadonlyMap<
 /** Whoever can reach the gateway can spend its owner's money, so strangers need keys. */
 function checkExposure(raw: RawConfig, report: Report): void {
   if (raw.listen.isLoopback) return;
-  if (raw.keys.length === 0 && !report.isLeft(["keys"])) {
+  const canMakeKeys = raw.admin.key !== undefined || report.isLeft(["admin"]);
+  if (raw.keys.length === 0 && !canMakeKeys && !report.isLeft(["keys"])) {
     report.error(
       ["listen"],
-      "listening beyond this machine needs client keys: set `keys`, or listen on 127.0.0.1",
+      "listening beyond this machine needs client keys: set `keys` (or `admin: { key: … }` to make them at run time), or listen on 127.0.0.1",
     );
   }
   if (raw.admin.key === undefined && !report.isLeft(["admin"])) {

@@ -128,6 +128,13 @@ export function durationOr<const Word extends string>(word: Word) {
   ).meta({ type: ["string", "integer"], pattern: `^[0-9.]+(ms|s|m|h|d)$|^0$|^${word}$|\\$\\{` });
 }
 
+/** A day (its beginning, UTC) or an instant with its offset, in milliseconds since the epoch. */
+export function instant() {
+  return scalar("a day such as 2027-01-31, or an instant such as 2027-01-31T18:00:00Z", parseInstant).meta({
+    type: "string",
+  });
+}
+
 /** `HOST:PORT`, with an IPv6 address in brackets. */
 export function listenAddress() {
   return scalar("HOST:PORT such as 127.0.0.1:8787", parseListen).meta({ type: "string" });
@@ -166,6 +173,20 @@ export interface Rate {
 
 function parseNumber(text: string): number {
   return NUMBER.test(text) ? Number(text.replaceAll("_", "")) : Number.NaN;
+}
+
+const INSTANT = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
+
+function parseInstant(text: string): Parsed<number> {
+  const day = INSTANT.exec(text)?.[1];
+  if (day === undefined) {
+    return { fault: "expected a day such as 2027-01-31, or an instant such as 2027-01-31T18:00:00Z" };
+  }
+  const value = Date.parse(text);
+  const midnightMs = Date.parse(day);
+  // The 30th of February would be taken as the 2nd of March.
+  const isDay = !Number.isNaN(midnightMs) && new Date(midnightMs).toISOString().startsWith(day);
+  return isDay && !Number.isNaN(value) ? { value } : { fault: "there is no such day or time" };
 }
 
 function parseDuration(text: string): Parsed<number> {

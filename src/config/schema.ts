@@ -7,6 +7,7 @@ import {
   duration,
   durationOr,
   flag,
+  instant,
   integer,
   listenAddress,
   number,
@@ -206,9 +207,9 @@ const timeouts = strict({
     .describe("How long running requests may go on when Sluice is told to stop."),
 });
 
-const clientKey = strict({
-  name: text().describe("The key's name in logs, metrics and messages."),
-  key: secret().describe("The secret that the client sends."),
+const keyName = text().describe("The key's name in logs, metrics and messages.");
+
+const keyShape = {
   models: list(text(), "a list of models such as [ smart ]")
     .optional()
     .describe(
@@ -217,10 +218,32 @@ const clientKey = strict({
   priority: word(PRIORITIES)
     .prefault("normal")
     .describe("Its place in the line when requests wait for room."),
+  weight: number({ min: 0.01, max: 1000 })
+    .prefault("1")
+    .describe("Its part of what is served, against other keys of its priority that wait too."),
   limits: limits.optional().describe("What all requests with this key may use together."),
+  expires: instant()
+    .optional()
+    .describe("When it stops working: a day such as 2027-01-31 (its beginning, UTC) or an instant."),
+  tags: list(text(), "a list of words such as [ research ]")
+    .max(20, { error: "expected at most 20 tags" })
+    .optional()
+    .describe("Words to find it by."),
+  metadata: named(text()).optional().describe("What else there is to say of it, for people and scripts."),
+};
+
+const clientKey = strict({
+  name: keyName,
+  key: secret().describe("The secret that the client sends."),
+  ...keyShape,
 });
 
 export type RawClientKey = z.output<typeof clientKey>;
+
+/** A client key as it is made at run time: the same without its secret. */
+export const keyDefinitionSchema = strict({ name: keyName, ...keyShape });
+
+export type RawKeyDefinition = z.output<typeof keyDefinitionSchema>;
 
 const admin = strict({
   key: secret().optional().describe("The secret for /admin, /fleet and /dashboard; none: loopback only."),

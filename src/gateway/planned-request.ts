@@ -3,11 +3,12 @@
 import { assert } from "../errors.ts";
 import type { RequestShape } from "../limiter/estimate.ts";
 import type { Meters } from "../limiter/meters.ts";
-import type { Ask } from "../limiter/reservation.ts";
+import type { Ask, Priority } from "../limiter/reservation.ts";
 import type { RouteRequest } from "../routing/condition.ts";
 import type { View } from "../routing/order.ts";
 import type { Target } from "../routing/target.ts";
 import type { Exchange } from "./exchange.ts";
+import { priorityOf } from "./priority.ts";
 import type { ServeParts } from "./serve.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
@@ -23,20 +24,25 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   readonly hasTools: boolean;
   readonly hasImages: boolean;
   readonly session: string | null;
+  readonly priority: Priority;
   /** What the estimates go by. */
   readonly shape: RequestShape;
   /** `elapsedMs` of the present round of attempts. */
   now: number;
   readonly #exchange: Exchange;
   readonly #keyMeters: Meters;
+  readonly #weight: number;
   readonly #parts: ServeParts;
 
+  /** Throws `permission_denied` or `invalid_request` for a priority that the request can't have. */
   constructor(exchange: Exchange, parts: ServeParts, now: number) {
-    const { members, route, key, body } = exchange.request;
+    const { members, route, key, body, headers } = exchange.request;
     this.model = members.model;
     this.endpoint = route.kind;
     this.keyName = key.name;
     this.allowedModels = key.models;
+    this.priority = priorityOf(headers, key);
+    this.#weight = key.weight;
     this.isStream = members.isStream;
     this.hasTools = members.hasTools;
     this.hasImages = members.imageCount > 0;
@@ -84,8 +90,9 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   ask(target: Target<UpstreamTarget>, waitMs: number): Ask {
     return {
       estimate: target.upstream.estimate.of(this.shape),
-      priority: this.#exchange.request.key.priority,
+      priority: this.priority,
       clientKey: this.keyName,
+      weight: this.#weight,
       deadlineMs: Math.min(this.now + waitMs, this.#exchange.deadlineMs),
     };
   }

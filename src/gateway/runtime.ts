@@ -12,8 +12,12 @@ export interface ClientKey {
   readonly name: string;
   /** The model names it may ask for; `null`: all. */
   readonly models: ReadonlySet<string> | null;
-  /** Place in the waiting line: lower comes first; 0 high, 1 normal, 2 low. */
+  /** Place in the waiting line, and the best that a request may claim: lower comes first; 0 high, 1 normal, 2 low. */
   readonly priority: 0 | 1 | 2;
+  /** Its part of what is served while other keys of its priority wait too; above zero. */
+  readonly weight: number;
+  /** Milliseconds since the epoch from which on it, or this secret of it, is refused; Infinity: never. */
+  readonly expiresMs: number;
 }
 
 /** One line of `GET /v1/models`. */

@@ -3,6 +3,7 @@
 // for as long as the same set of keys is in force.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
+import type { Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { ClientKey, Runtime } from "../gateway/runtime.ts";
 
@@ -13,9 +14,14 @@ const KNOWN_CHARS_MAX = 256;
 const KNOWN_MAX = 10_000;
 
 export class Authenticator {
+  readonly #clock: Clock;
   #keys: ReadonlyMap<string, ClientKey> | undefined;
   /** Header value as received, to the key it was found to be. */
   readonly #known = new Map<string, ClientKey>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** The caller's key. Throws `invalid_api_key`, `permission_denied` for a foreign web page, `client_gone` for nobody. */
   authenticate(request: IncomingMessage, runtime: Runtime): ClientKey {
@@ -29,7 +35,10 @@ export class Authenticator {
       this.#find(authorization, runtime.keys) ??
       this.#find(xApiKey, runtime.keys) ??
       this.#find(apiKey, runtime.keys);
-    if (key !== undefined) return key;
+    if (key !== undefined) {
+      if (key.expiresMs !== Infinity && key.expiresMs <= this.#clock.wallMs()) throw expired(key);
+      return key;
+    }
     const isMissing = authorization === undefined && xApiKey === undefined && apiKey === undefined;
     throw new GatewayError(
       "invalid_api_key",
@@ -50,6 +59,11 @@ export class Authenticator {
     }
     return key;
   }
+}
+
+function expired({ name, expiresMs }: ClientKey): GatewayError {
+  const message = `This secret of the key \`${name}\` has expired on ${new Date(expiresMs).toISOString()}.`;
+  return new GatewayError("invalid_api_key", message);
 }
 
 /** What proxies add to say whom they ask for. */

@@ -97,7 +97,7 @@ class NodeHttpServer implements HttpServer {
   constructor(options: HttpOptions) {
     const { gateway, observer, clock, openRoutes, operatorRoutes, adminKeySha256 } = options;
     const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
-    const authenticator = new Authenticator();
+    const authenticator = new Authenticator(clock);
     this.#options = options;
     this.#bodyBudget = new BodyBudget(limits.bodyBytesTotalMax);
     this.#bodyReader = new BodyReader(limits, this.#bodyBudget);

@@ -1,6 +1,7 @@
 // Who comes next among requests of one priority: fair between client keys, first come first served for each of them.
 // Start-time fair queueing (Goyal, Vin, Cheng 1996): every client has a virtual time at which its next request may
-// begin, a served request moves its client's time on by what it cost, and the client that is least far on comes next.
+// begin, a served request moves its client's time on by what it cost over the client's weight, and the client that is
+// least far on comes next: while both wait, a client of weight 2 is served twice as much as one of weight 1.
 // A client that was idle starts at the present virtual time, so its wait does not grow with another's backlog, and
 // idleness saves up no credit.
 import { Heap, type InHeap } from "./heap.ts";
@@ -8,6 +9,8 @@ import { Heap, type InHeap } from "./heap.ts";
 /** What stands in a queue. The links belong to the queue. */
 export interface Queued {
   readonly clientKey: string;
+  /** The client's part of what is served while others wait too; above zero. */
+  readonly weight: number;
   /** Order of arrival, over all queues. */
   readonly sequence: number;
   /** What serving it will cost here. */
@@ -17,9 +20,13 @@ export interface Queued {
   after: this | null;
 }
 
+/** Who asks, and how much weight it has among others. */
+export type Newcomer = Pick<Queued, "clientKey" | "weight">;
+
 /** One client's requests in a queue, a list in the order of arrival. */
 export class Client<T extends Queued> implements InHeap {
   readonly key: string;
+  weight: number;
   heapIndex = -1;
   first: T | null = null;
   last: T | null = null;
@@ -28,8 +35,9 @@ export class Client<T extends Queued> implements InHeap {
   /** Sum of the costs of its requests here. */
   cost = 0;
 
-  constructor(key: string, start: number) {
-    this.key = key;
+  constructor({ clientKey, weight }: Queued, start: number) {
+    this.key = clientKey;
+    this.weight = weight;
     this.start = start;
   }
 }
@@ -56,7 +64,7 @@ export class FairQueue<T extends Queued> {
 
   /** Adds a request; one that comes from another queue takes the place of its arrival among its client's. */
   push(request: T, cost: number): void {
-    const client = this.#client(request.clientKey);
+    const client = this.#client(request);
     request.queuedCost = cost;
     request.queuedFor = client;
     let before = client.last;
@@ -86,19 +94,21 @@ export class FairQueue<T extends Queued> {
     const client = request.queuedFor;
     if (client === null) return;
     this.#virtualTime = Math.max(this.#virtualTime, client.start);
-    client.start += request.queuedCost;
+    client.start += request.queuedCost / client.weight;
     this.remove(request);
   }
 
   /**
    * The cost of what will be served before a new request of this client and cost: all of the client's own, and of
-   * every other's at most as much.
+   * every other's at most as much for its weight.
    */
-  costAhead(clientKey: string, cost: number): number {
+  costAhead({ clientKey, weight }: Newcomer, cost: number): number {
     const own = this.#clients.get(clientKey)?.cost ?? 0;
     let ahead = own;
     for (const client of this.#clients.values()) {
-      if (client.key !== clientKey) ahead += Math.min(client.cost, own + cost);
+      if (client.key !== clientKey) {
+        ahead += Math.min(client.cost, ((own + cost) * client.weight) / weight);
+      }
     }
     return ahead;
   }
@@ -112,14 +122,17 @@ export class FairQueue<T extends Queued> {
     return requests.sort((left, right) => left.sequence - right.sequence);
   }
 
-  #client(key: string): Client<T> {
-    let client = this.#clients.get(key);
+  #client(request: T): Client<T> {
+    const { clientKey, weight } = request;
+    let client = this.#clients.get(clientKey);
     if (client === undefined) {
-      client = new Client<T>(key, this.#virtualTime);
-      this.#clients.set(key, client);
+      client = new Client<T>(request, this.#virtualTime);
+      this.#clients.set(clientKey, client);
     } else if (client.first === null) {
       client.start = Math.max(client.start, this.#virtualTime);
     }
+    // It may have changed since the client's last request.
+    client.weight = weight;
     return client;
   }
 

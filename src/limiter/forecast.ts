@@ -4,9 +4,7 @@
 import type { Bucket, Quota, Room } from "../fleet/quota.ts";
 import type { Line } from "./line.ts";
 import type { Meters } from "./meters.ts";
-import type { Ask, LimitFacts, RateLimitFacts } from "./reservation.ts";
-
-type Place = Pick<Ask, "priority" | "clientKey">;
+import type { LimitFacts, Place, RateLimitFacts } from "./reservation.ts";
 
 export interface Forecast {
   /** Milliseconds until a new request could be admitted, behind those who wait; Infinity: never. */
@@ -38,7 +36,7 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     const bucket = line?.bucket ?? null;
     const cost = costs[index] ?? 0;
     if (line === undefined || bucket === null || cost <= 0) continue;
-    const ahead = line.size === 0 ? 0 : line.costAhead(at.place.priority, at.place.clientKey, cost);
+    const ahead = line.size === 0 ? 0 : line.costAhead(at.place, cost);
     const lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
     if (lineWaitMs === 0) continue;
     const isHeld = bucket.limit.refill.kind === "held";

@@ -16,7 +16,7 @@ import { Held } from "./held.ts";
 import { Pause, Line } from "./line.ts";
 import { type Meter, Meters, type MeterSpec } from "./meters.ts";
 import { refusal, unpricedRefusal } from "./refusal.ts";
-import type { Ask, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
+import type { Ask, Place, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
 import { lineSamples } from "./samples.ts";
 import { Waiter } from "./waiter.ts";
 import { WaitingRoom } from "./waiting-room.ts";
@@ -120,7 +120,7 @@ export class Limiter {
   }
 
   /** When a target could admit a request: 0 now, milliseconds, or Infinity. Takes nothing. */
-  roomMs(meters: Meters, ask: Pick<Ask, "estimate" | "priority" | "clientKey">, now: number): number {
+  roomMs(meters: Meters, ask: Place & Pick<Ask, "estimate">, now: number): number {
     if (meters.unpriced !== null) return Infinity;
     return forecast(this.#quota, meters, meters.expected(ask.estimate), { place: ask, now }).waitMs;
   }

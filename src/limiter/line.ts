@@ -5,7 +5,7 @@ import type { Bucket } from "../fleet/quota.ts";
 import { FairQueue } from "./fair-queue.ts";
 import type { InHeap } from "./heap.ts";
 import type { Meter } from "./meters.ts";
-import type { Priority } from "./reservation.ts";
+import type { Place, Priority } from "./reservation.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** How much one finished request moves the average time for which a place is held. */
@@ -85,8 +85,8 @@ export class Line implements InHeap {
   }
 
   /** What is served before a new request of this kind, in units of this bucket. */
-  costAhead(priority: Priority, clientKey: string, cost: number): number {
-    let ahead = this.#queues[priority].costAhead(clientKey, cost);
+  costAhead({ priority, clientKey, weight = 1 }: Place, cost: number): number {
+    let ahead = this.#queues[priority].costAhead({ clientKey, weight }, cost);
     for (let level = 0; level < priority; level++) ahead += this.#queues[level]?.cost ?? 0;
     return ahead;
   }

@@ -12,12 +12,17 @@ export interface Ask {
   readonly priority: Priority;
   /** Whom fairness is between: the client key's name. */
   readonly clientKey: string;
+  /** Its part of what is served while others of its priority wait too; 1 by default. */
+  readonly weight?: number;
   /**
    * `elapsedMs` until which the request may wait for room; not after `now`: it does not. Units that the fleet
    * has are waited for in any case, at most a second: they are being reserved on disk, or come from a sibling.
    */
   readonly deadlineMs: number;
 }
+
+/** Where an ask would stand in a line. */
+export type Place = Pick<Ask, "priority" | "clientKey" | "weight">;
 
 /** Units taken for one attempt. Exactly one `settle` or `giveBack` ends it. */
 export interface Reservation {

@@ -22,6 +22,7 @@ export class Waiter implements Waiting, Queued, InHeap {
   readonly costs: number[];
   readonly priority: Priority;
   readonly clientKey: string;
+  readonly weight: number;
   /** `elapsedMs` at which it is refused. */
   readonly deadlineMs: number;
   /** `elapsedMs` until which it waits for room; before `deadlineMs` when it has time only for a commit. */
@@ -50,6 +51,7 @@ export class Waiter implements Waiting, Queued, InHeap {
     this.costs = wanted.costs;
     this.priority = wanted.ask.priority;
     this.clientKey = wanted.ask.clientKey;
+    this.weight = wanted.ask.weight ?? 1;
     this.deadlineMs = wanted.deadlineMs;
     this.patientUntilMs = wanted.ask.deadlineMs;
     this.sinceMs = wanted.sinceMs;

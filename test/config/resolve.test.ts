@@ -189,10 +189,6 @@ models:
     ["{ a: { targets: [ { to: main/gpt-5, weight: -1 } ] } }", "expected a number of at least 0"],
     ["{ a: { strategy: weigted, targets: [ main/gpt-5 ] } }", 'did you mean "weighted"?'],
     ["{ a: { strategy: weighted } }", "models.a.targets: this key is missing"],
-    [
-      "{ a: { targets: [ { to: main/gpt-5, when: { keys: [ nobody ] } } ] } }",
-      "there is no client key of this name",
-    ],
     ["{ a: { targets: [ main/gpt-5 ], canary: { to: main/gpt-5, percent: 101 } } }", "percent"],
     ["{ main/gpt-5: [ main/gpt-5.1 ] }", "what begins with main/ goes straight to that provider"],
     ["{ 'a b': [ main/gpt-5 ] }", "at most 200 visible ASCII characters"],
@@ -213,13 +209,17 @@ describe("a client key", () => {
     const { config } = await load(
       `${PROVIDERS}keys: [ { name: a, key: secret-a, models: [ main/gpt-5, gpt-5.1 ] } ]`,
     );
-    const keySha256 = createHash("sha256").update("secret-a").digest("hex");
+    const sha256 = createHash("sha256").update("secret-a").digest("hex");
     expect(config.keys.get("a")).toEqual({
       name: "a",
-      keySha256,
+      secrets: [{ sha256, expiresMs: null }],
       models: new Set(["main/gpt-5", "gpt-5.1"]),
       priority: "normal",
+      weight: 1,
       limits: [],
+      expiresMs: null,
+      tags: [],
+      metadata: {},
     });
     expect(JSON.stringify([...config.keys])).not.toContain("secret-a");
   });
@@ -236,6 +236,15 @@ describe("a client key", () => {
     ["[ { name: a b, key: x } ]", "a key's name is made of"],
     ['[ { name: a, key: "x y" } ]', "no header can carry"],
     ["[ { name: a, key: x, priority: urgent } ]", "expected one of low, normal, high"],
+    ["[ { name: a, key: x, weight: 0 } ]", "2:36: keys[0].weight: expected a number from 0.01 to 1000"],
+    ["[ { name: a, key: x, weight: -1 } ]", "keys[0].weight: expected a number from 0.01 to 1000"],
+    ["[ { name: a, key: x, expires: tomorrow } ]", "keys[0].expires: expected a day such as 2027-01-31"],
+    ["[ { name: a, key: x, expires: 2027-02-30 } ]", "keys[0].expires: there is no such day or time"],
+    ["[ { name: a, key: x, expires: 2027-13-01 } ]", "keys[0].expires: there is no such day or time"],
+    ["[ { name: a, key: x, expires: '2027-01-31T25:00:00Z' } ]", "there is no such day or time"],
+    ["[ { name: a, key: x, tags: research } ]", "keys[0].tags: expected a list of words"],
+    ["[ { name: a, key: x, limits: [ { requests: 0/min } ] } ]", "the amount must be a number above zero"],
+    ["[ { name: a, key: x, limits: [ { usd: -5/day } ] } ]", "the amount must be a number above zero"],
     [
       "[ { name: a, key: x, models: [ gtp-5 ] } ]",
       '2:38: keys[0].models[0]: there is no such entry in `models`, and no provider has it; did you mean "gpt-5"?',
@@ -244,6 +253,26 @@ describe("a client key", () => {
   ])("%s is told: %s", async (yaml, problem) => {
     expect(await problemsOf(`${PROVIDERS}keys: ${yaml}`)).toContain(problem);
   });
+});
+
+test("a condition on a key that is not configured is for one made at run time; it may be a mistake", async () => {
+  const { warnings } = await load(
+    `${PROVIDERS}keys: [ { name: team-a, key: x } ]
+models: { a: [ { to: main/gpt-5, when: { keys: [ taem-a ] } } ] }`,
+  );
+  expect(warnings.map(({ message }) => message)).toEqual([
+    'no key of this name is configured: it takes one made at run time; did you mean "team-a"?',
+  ]);
+});
+
+test.each([
+  ["2027-01-31", "2027-01-31T00:00:00.000Z"],
+  ["2027-01-31T18:00Z", "2027-01-31T18:00:00.000Z"],
+  ["2027-01-31T18:00:30+02:00", "2027-01-31T16:00:30.000Z"],
+  ["2028-02-29", "2028-02-29T00:00:00.000Z"],
+])("a key that expires at %s is refused from %s on", async (written, instant) => {
+  const { config } = await load(`${PROVIDERS}keys: [ { name: a, key: x, expires: "${written}" } ]`);
+  expect(new Date(config.keys.get("a")?.expiresMs ?? 0).toISOString()).toBe(instant);
 });
 
 describe("a budget in dollars", () => {
@@ -323,6 +352,7 @@ describe("what strangers can reach", () => {
     "listen: localhost:80",
     "listen: '[::1]:80'",
     "listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]\nadmin: { key: c }",
+    "listen: 0.0.0.0:80\nadmin: { key: c }",
     "fleet: { peers: [ nats://n:4222, tls://n:4222 ], secret: s }",
     "fleet: { peers: [ dns://siblings ], secret: s, listen: 127.0.0.1:1 }",
     "fleet: { reclaim: never, found_after: never }",

@@ -1,6 +1,7 @@
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 import { Authenticator, authenticateOperator } from "../../src/http/authenticate.ts";
 import { recordRefusal } from "../../src/http/refusal.ts";
@@ -11,7 +12,7 @@ import { OPEN_RUNTIME } from "./server-fixture.ts";
 const left = new IncomingMessage(new Socket());
 
 test.each([
-  ["client", () => new Authenticator().authenticate(left, OPEN_RUNTIME)],
+  ["client", () => new Authenticator(systemClock).authenticate(left, OPEN_RUNTIME)],
   ["operator", () => authenticateOperator(left, null)],
 ])("a %s that has gone is not taken for a stranger", (_, authenticate) => {
   expect(authenticate).toThrow(expect.objectContaining({ code: "client_gone" }));

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
 import { GatewayError } from "../../src/errors.ts";
 import type { Runtime } from "../../src/gateway/runtime.ts";
 import { errorOf } from "./envelope.ts";
 import { jsonRequest, requestBytes } from "./raw-client.ts";
-import { OPEN_RUNTIME, startServer } from "./server-fixture.ts";
+import { ANONYMOUS, OPEN_RUNTIME, startServer } from "./server-fixture.ts";
 
 const CHAT = { model: "smart", messages: [{ role: "user", content: "hi" }] };
 
@@ -226,7 +227,7 @@ describe("client keys", () => {
   const runtime: Runtime = {
     ...OPEN_RUNTIME,
     anonymous: null,
-    keys: new Map([[hash("sk-team-a"), { name: "team-a", models: new Set(["smart"]), priority: 1 }]]),
+    keys: new Map([[hash("sk-team-a"), { ...ANONYMOUS, name: "team-a", models: new Set(["smart"]) }]]),
   };
 
   test.each([
@@ -262,6 +263,25 @@ describe("client keys", () => {
     const error = errorOf(answer);
     expect(error).toMatchObject({ code: "invalid_api_key", type: "authentication_error" });
     expect(error["message"]).toContain(message);
+  });
+
+  test("stop working at the instant they expire", async () => {
+    let wallMs = 1_000;
+    const clock = { ...systemClock, wallMs: () => wallMs };
+    const keys = new Map([[hash("sk-team-a"), { ...ANONYMOUS, name: "team-a", expiresMs: 86_400_000 }]]);
+    const { client } = await startServer({ runtime: { ...runtime, keys }, clock });
+    const send = () =>
+      client()
+        .send(jsonRequest(CHAT, { authorization: "Bearer sk-team-a" }))
+        .answer();
+    wallMs = 86_399_999;
+    expect((await send()).status).toBe(200);
+    wallMs = 86_400_000;
+    const answer = await send();
+    expect(answer.status).toBe(401);
+    expect(errorOf(answer)["message"]).toBe(
+      "This secret of the key `team-a` has expired on 1970-01-02T00:00:00.000Z.",
+    );
   });
 
   test("stop working when the runtime no longer has them", async () => {

@@ -8,7 +8,13 @@ import { createHttpServer, type HttpOptions, type HttpServer } from "../../src/h
 import type { LogFields, RequestRecord, Sample } from "../../src/observe/events.ts";
 import { RawClient } from "./raw-client.ts";
 
-export const ANONYMOUS: ClientKey = { name: "anonymous", models: null, priority: 1 };
+export const ANONYMOUS: ClientKey = {
+  name: "anonymous",
+  models: null,
+  priority: 1,
+  weight: 1,
+  expiresMs: Infinity,
+};
 
 export const OPEN_RUNTIME: Runtime = {
   keys: new Map(),

@@ -9,11 +9,13 @@ class Item implements Queued {
   before: this | null = null;
   after: this | null = null;
   readonly clientKey: string;
+  readonly weight: number;
   readonly sequence: number;
 
-  constructor(clientKey: string, sequence: number) {
+  constructor(clientKey: string, sequence: number, weight = 1) {
     this.clientKey = clientKey;
     this.sequence = sequence;
+    this.weight = weight;
   }
 }
 
@@ -98,12 +100,35 @@ describe("a fair queue", () => {
     expect(served.filter((key) => key === "b").length).toBeGreaterThanOrEqual(9);
   });
 
+  test.each([
+    [1, 1],
+    [2, 1],
+    [5, 1],
+    [0.5, 2],
+  ])("serves clients of the weights %d and %d in that proportion", (left, right) => {
+    const queue = new FairQueue<Item>();
+    for (let at = 0; at < 400; at++) {
+      queue.push(new Item("left", 2 * at, left), 1);
+      queue.push(new Item("right", 2 * at + 1, right), 1);
+    }
+    const served = serve(queue, 300);
+    const part = served.filter((key) => key === "left").length / 300;
+    expect(part).toBeCloseTo(left / (left + right), 1);
+  });
+
+  test("tells a newcomer of weight that less is ahead of it", () => {
+    const queue = new FairQueue<Item>();
+    fill(queue, repeat("heavy", 1, 100));
+    expect(queue.costAhead({ clientKey: "new", weight: 4 }, 4)).toBe(1);
+    expect(queue.costAhead({ clientKey: "new", weight: 0.5 }, 4)).toBe(8);
+  });
+
   test("tells what is ahead of a newcomer: all of its own, of others no more than it asks for itself", () => {
     const queue = new FairQueue<Item>();
     fill(queue, [...repeat("heavy", 5, 100), ...repeat("me", 2, 3)]);
-    expect(queue.costAhead("me", 4)).toBe(6 + 10);
-    expect(queue.costAhead("new", 4)).toBe(4 + 4);
-    expect(queue.costAhead("heavy", 5)).toBe(500 + 6);
+    expect(queue.costAhead({ clientKey: "me", weight: 1 }, 4)).toBe(6 + 10);
+    expect(queue.costAhead({ clientKey: "new", weight: 1 }, 4)).toBe(4 + 4);
+    expect(queue.costAhead({ clientKey: "heavy", weight: 1 }, 5)).toBe(500 + 6);
   });
 
   test("loses and doubles nobody, in any order of coming, going and being served", () => {
