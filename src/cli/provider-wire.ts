@@ -4,7 +4,7 @@ import type { Provider } from "../config/config.ts";
 import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
 import { assert } from "../errors.ts";
 import type { Passage, TargetLanguage, Verbatim, Watcher } from "../gateway/passage.ts";
-import type { Route } from "../gateway/request.ts";
+import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { Signer, UpstreamTarget } from "../gateway/upstream-target.ts";
 import { NOTHING_USED } from "../gateway/usage.ts";
 import { sigV4Crypto } from "../upstream/sigv4-crypto.ts";
@@ -28,16 +28,6 @@ function dialectOf(provider: Provider): Dialect {
   return dialect;
 }
 
-/** The paths of routes that can be passed on as they are. */
-const ROUTE_PATHS: Readonly<Partial<Record<Endpoint, string>>> = {
-  chat: "/chat/completions",
-  completions: "/completions",
-  embeddings: "/embeddings",
-  messages: "/messages",
-  count_tokens: "/messages/count_tokens",
-  responses: "/responses",
-};
-
 /** Kinds of requests in other clients' languages, which any chat can serve. */
 const TRANSLATED: readonly string[] = [...CLIENT_DIALECTS.keys(), "count_tokens"];
 
@@ -46,17 +36,27 @@ export function endpointsOf(provider: Provider): ReadonlySet<string> | null {
   const { endpoints } = provider;
   if (endpoints === null && dialectOf(provider).native) return null;
   const all: readonly Endpoint[] = endpoints === null ? ["chat"] : [...endpoints];
-  const served = all.filter((endpoint) => endpoint === "chat" || passedPath(provider, "", endpoint) !== null);
+  const passed = new Set<string>(
+    Object.values(ROUTES)
+      .filter((route) => passedPath(provider, "", route) !== null)
+      .map(({ endpoint }) => endpoint),
+  );
+  const served = all.filter((endpoint) => endpoint === "chat" || passed.has(endpoint));
   return new Set<string>(served.includes("chat") ? [...served, ...TRANSLATED] : served);
 }
 
 /** The path below the base URL of a route that is passed on as it is; null when the provider's language has none. */
-function passedPath(provider: Provider, model: string, endpoint: Endpoint): string | null {
+function passedPath(provider: Provider, model: string, route: Route): string | null {
+  const { kind, endpoint, upstreamPath } = route;
   const own = provider.paths[endpoint]?.replaceAll("{model}", () => encodeURIComponent(model));
-  if (own !== undefined) return own;
-  const route = ROUTE_PATHS[endpoint] ?? `/${endpoint}`;
+  if (own !== undefined) return kind === endpoint ? own : beside(own, upstreamPath);
   const target: DialectTarget = { ...about(provider, model), createdSeconds: 0, id: "" };
-  return dialectOf(provider).path(route, target);
+  return dialectOf(provider).path(upstreamPath, target);
+}
+
+/** The path in the same place as another, with the last segment of its own. */
+function beside(path: string, ownPath: string): string {
+  return `${path.slice(0, path.lastIndexOf("/"))}${ownPath.slice(ownPath.lastIndexOf("/"))}`;
 }
 
 function about(provider: Provider, model: string): TargetLanguage["about"] {
@@ -82,16 +82,10 @@ export function belowBase(provider: Provider, base: URL): (path: string) => stri
 /** Path and query per kind of route that passes as bytes. */
 export function pathsOf(provider: Provider, model: string, base: URL): UpstreamTarget["paths"] {
   const below = belowBase(provider, base);
-  const pathOf = (endpoint: Route["kind"]): string =>
-    below(passedPath(provider, model, endpoint) ?? ROUTE_PATHS[endpoint] ?? "/");
-  return {
-    chat: pathOf("chat"),
-    completions: pathOf("completions"),
-    embeddings: pathOf("embeddings"),
-    messages: pathOf("messages"),
-    count_tokens: pathOf("count_tokens"),
-    responses: pathOf("responses"),
-  };
+  const paths = Object.values(ROUTES).map(
+    (route) => [route.kind, below(passedPath(provider, model, route) ?? route.upstreamPath)] as const,
+  );
+  return Object.fromEntries(paths);
 }
 
 /** The provider's language as requests to one of its models need it. */
@@ -103,7 +97,9 @@ export function languageOf(provider: Provider, model: string, base: URL): Target
     chat: dialect.chat,
     passages: passagesOf(provider, model),
     about: about(provider, model),
-    chatPath: isPathFixed ? pathsOf(provider, model, base).chat : null,
+    chatPath: isPathFixed
+      ? below(passedPath(provider, model, ROUTES.chat) ?? ROUTES.chat.upstreamPath)
+      : null,
     below,
     streamType: dialect.streamType ?? STREAM_TYPE,
   };
@@ -115,12 +111,12 @@ function passagesOf(provider: Provider, model: string): TargetLanguage["passages
   const chat = chatPassage(provider, dialect);
   return {
     ...(chat === undefined ? {} : { chat }),
-    messages: ownMessages(provider, model, "messages") ?? {
+    messages: ownMessages(provider, model, ROUTES.messages) ?? {
       kind: "translated",
       dialect: dialect.chat,
       client,
     },
-    count_tokens: ownMessages(provider, model, "count_tokens") ?? { kind: "counted" },
+    count_tokens: ownMessages(provider, model, ROUTES.countTokens) ?? { kind: "counted" },
     responses: ownResponses(provider, dialect) ?? {
       kind: "translated",
       dialect: dialect.chat,
@@ -136,14 +132,11 @@ function chatPassage({ quirks }: Provider, { native, chat: dialect }: Dialect): 
 }
 
 /** For a provider whose own language these requests are in; undefined for others. */
-function ownMessages(
-  provider: Provider,
-  model: string,
-  kind: "messages" | "count_tokens",
-): Verbatim | undefined {
+function ownMessages(provider: Provider, model: string, route: Route): Verbatim | undefined {
   const { chat, passed } = dialectOf(provider);
-  if (passed === undefined || passedPath(provider, model, kind) === null) return undefined;
-  const isOffered = provider.endpoints === null ? kind === "messages" : provider.endpoints.has(kind);
+  if (passed === undefined || passedPath(provider, model, route) === null) return undefined;
+  const { kind, endpoint } = route;
+  const isOffered = provider.endpoints === null ? kind === "messages" : provider.endpoints.has(endpoint);
   if (!isOffered) return undefined;
   const watcher: Watcher = {
     usage: (answer, to) => (kind === "messages" ? chat.decode(answer, to).usage : NOTHING_USED),

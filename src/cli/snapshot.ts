@@ -127,6 +127,7 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
     sign: signerOf(provider, url),
     wholeHeaders: requestHeaders(provider, "application/json"),
     streamHeaders: requestHeaders(provider, "text/event-stream"),
+    openHeaders: requestHeaders(provider, "*/*"),
     modelJson: Buffer.from(JSON.stringify(modelName)),
     takesStreamOptions: provider.quirks.streamOptions !== false,
     passedHeaderPrefix: provider.isSimulator ? "x-simulator-" : "",

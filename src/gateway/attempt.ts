@@ -17,7 +17,8 @@ import type { Exchange } from "./exchange.ts";
 import { ErrorRelay, PARTIAL } from "./error-relay.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { sendingOf, signed, type Sending } from "./sending.ts";
-import { StreamRelay } from "./stream-relay.ts";
+import { RawRelay } from "./raw-relay.ts";
+import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./stream-relay.ts";
 import { upstreamRequest } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { WholeRelay } from "./whole-relay.ts";
@@ -60,6 +61,8 @@ export interface AttemptParts {
 
 const JSON_TYPE = "application/json";
 const STREAM_TYPE = "text/event-stream";
+const UNKNOWN_TYPE = "application/octet-stream";
+const JSON_LIKE = /^application\/(?:[\w.-]+\+)?json\b/i;
 
 const NO_HEADERS: IncomingHttpHeaders = {};
 const NO_FACTS: RateLimitFacts = { requests: null, tokens: null };
@@ -77,6 +80,8 @@ export class Attempt implements Receiver, RelayHost {
   #sentMs = 0;
   #firstByteMs = 0;
   #headers: IncomingHttpHeaders = NO_HEADERS;
+  /** The answer's content type; for JSON and streams one of ours. */
+  #type = JSON_TYPE;
   #isBegun = false;
   #isOver = false;
   #isPaused = false;
@@ -115,7 +120,7 @@ export class Attempt implements Receiver, RelayHost {
   }
 
   onData(chunk: Buffer): void {
-    if (!this.#isBegun && !this.#exchange.request.members.isStream) this.#call.markFirst();
+    if (!this.#isBegun && !this.#isStreamDue()) this.#call.markFirst();
     this.#relay?.data(chunk);
   }
 
@@ -135,6 +140,8 @@ export class Attempt implements Receiver, RelayHost {
     this.#firstByteMs = this.#parts.clock.elapsedMs();
     record.firstByteMs = this.#firstByteMs;
     record.status = this.#status;
+    record.isStream = this.#type === STREAM_TYPE;
+    this.#exchange.downstream.isStream = record.isStream;
     this.response.writeHead(this.#status, this.#answerHeaders(bytes));
     // A stream may stay open for long, and this is of no more use.
     this.#headers = NO_HEADERS;
@@ -188,10 +195,20 @@ export class Attempt implements Receiver, RelayHost {
       isSent: this.#call.isSent,
       isRefused: this.#status >= 300,
       usage: relay?.usage() ?? null,
-      outputTokens: this.#status >= 200 && this.#status < 300 ? (relay?.outputTokens() ?? 0) : 0,
+      outputTokens: this.#outputTokens(),
       sentMs: this.#sentMs,
       firstByteMs: this.#firstByteMs,
     };
+  }
+
+  #isStreamDue(): boolean {
+    return this.#type === STREAM_TYPE || this.#exchange.request.members.isStream;
+  }
+
+  #outputTokens(): number {
+    const isGenerated =
+      this.#status >= 200 && this.#status < 300 && this.#exchange.request.route.output === "text";
+    return isGenerated ? (this.#relay?.outputTokens() ?? 0) : 0;
   }
 
   #relayFor(status: number, headers: IncomingHttpHeaders): Relay {
@@ -208,24 +225,39 @@ export class Attempt implements Receiver, RelayHost {
     const { members, route } = this.#exchange.request;
     const type = context.headers["content-type"] ?? "";
     const isStreamed = type.startsWith(this.#target.language.streamType);
-    if (
-      context.status >= 300 ||
-      context.status === PARTIAL ||
-      members.isStream !== isStreamed ||
-      type.startsWith("text/html")
-    ) {
+    const isWrong = route.answers === "asked" && members.isStream !== isStreamed;
+    const isWhole = context.status < 300 && context.status !== PARTIAL;
+    if (!isWhole || isWrong || type.startsWith("text/html")) {
       return new ErrorRelay(host, context, this.#sending?.keepsErrors);
     }
+    if (isStreamed) this.#type = STREAM_TYPE;
     if (this.#sending !== null) return this.#sending.relay(host, context);
-    if (members.isStream) return new StreamRelay(host, { context, includeUsage: members.includeUsage });
+    if (route.answers !== "asked") return this.#openRelay(host, context, type);
+    if (isStreamed) {
+      return new StreamRelay(host, { context, includeUsage: members.includeUsage, ending: CHAT_ENDING });
+    }
     const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
     return new WholeRelay(host, { context, embeddings });
   }
 
+  /** The relay for an answer whose own type says what it is. */
+  #openRelay(host: RelayHost, context: AnswerContext, type: string): Relay {
+    if (this.#type === STREAM_TYPE) {
+      return new StreamRelay(host, { context, includeUsage: true, ending: MEDIA_ENDING });
+    }
+    if (this.#exchange.request.route.answers === "either" || JSON_LIKE.test(type)) {
+      return new WholeRelay(host, { context, embeddings: null });
+    }
+    this.#type = type === "" ? UNKNOWN_TYPE : type;
+    const length = Number(context.headers["content-length"] ?? Number.NaN);
+    const isPlain = decoderOf(context.headers["content-encoding"]) === null;
+    return new RawRelay(host, isPlain && Number.isSafeInteger(length) ? length : null);
+  }
+
   #answerHeaders(bytes: number | null): string[] {
     const { request, record } = this.#exchange;
-    const headers = ["content-type", request.members.isStream ? STREAM_TYPE : JSON_TYPE];
-    if (request.members.isStream) headers.push("cache-control", "no-cache");
+    const headers = ["content-type", this.#type];
+    if (this.#type === STREAM_TYPE) headers.push("cache-control", "no-cache");
     if (bytes !== null) headers.push("content-length", String(bytes));
     headers.push("x-request-id", request.id, ...this.#target.answerHeaders);
     if (request.route.kind === "messages") headers.push("request-id", request.id);

@@ -8,6 +8,8 @@ import type { GatewayError } from "../errors.ts";
 export type HeaderList = readonly string[];
 
 export interface Downstream {
+  /** Whether the answer is an event stream; settled when its head is sent. */
+  isStream: boolean;
   /** Its `close` event tells that the client is gone, unless the answer has been finished (`writableFinished`). */
   readonly response: ServerResponse;
   /**

@@ -7,7 +7,7 @@ import type {
   DialectTarget,
   DialectUsage,
 } from "../../providers/dialects/index.ts";
-import type { Route } from "./request.ts";
+import type { Route } from "./routes.ts";
 
 export type Passage = Translated | Mended | Verbatim | Counted;
 

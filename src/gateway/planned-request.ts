@@ -38,7 +38,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   constructor(exchange: Exchange, parts: ServeParts, now: number) {
     const { members, route, key, body, headers } = exchange.request;
     this.model = members.model;
-    this.endpoint = route.kind;
+    this.endpoint = route.endpoint;
     this.keyName = key.name;
     this.allowedModels = key.models;
     this.priority = priorityOf(headers, key);
@@ -52,7 +52,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
       imageCount: members.imageCount,
       maxTokens: members.maxTokens,
       choices: members.choices,
-      hasOutput: route.kind !== "embeddings" && route.kind !== "count_tokens",
+      hasOutput: route.output !== "none",
     };
     this.now = now;
     this.#exchange = exchange;

@@ -7,7 +7,7 @@ import type { Span } from "./request.ts";
 
 /** The member that a route cannot do without, and what it may be. */
 export interface RequiredMember {
-  readonly name: "messages" | "prompt" | "input";
+  readonly name: "messages" | "prompt" | "input" | "query";
   readonly kind: "array" | "string or array";
 }
 
@@ -33,6 +33,7 @@ export const MEMBERS = new MemberTable([
   "messages",
   "prompt",
   "input",
+  "query",
   "dimensions",
   "temperature",
   "top_p",
@@ -161,14 +162,12 @@ export class Members {
     return this.#first(index) === OPEN_ARRAY && this.end(index) - this.start(index) > "[]".length;
   }
 
-  model(): string {
-    const model = this.string(AT.model);
+  /** `unnamed`: what a request without a model asks for; null: it has to name one. */
+  model(unnamed: string | null): string {
+    const model = this.string(AT.model) ?? unnamed;
     if (model === null)
       throw new GatewayError("invalid_request", "The request names no model.", { param: "model" });
-    if (model === "" || model.length > MODEL_CHARS_MAX) {
-      const message = `\`model\` must have 1 to ${MODEL_CHARS_MAX} characters.`;
-      throw new GatewayError("invalid_request", message, { param: "model" });
-    }
+    checkModel(model);
     return model;
   }
 
@@ -186,6 +185,13 @@ export class Members {
     const message = `The request has no \`${member.name}\`.`;
     throw new GatewayError("invalid_request", message, { param: member.name });
   }
+}
+
+/** Throws `invalid_request` for a name that no model has. */
+export function checkModel(model: string): void {
+  if (model !== "" && model.length <= MODEL_CHARS_MAX) return;
+  const message = `\`model\` must have 1 to ${MODEL_CHARS_MAX} characters.`;
+  throw new GatewayError("invalid_request", message, { param: "model" });
 }
 
 function nameOf(index: number): string {

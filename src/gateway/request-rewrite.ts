@@ -11,13 +11,15 @@ export interface RequestChanges {
 }
 
 const USAGE_MEMBER = Buffer.from('"stream_options":{"include_usage":true},');
+const MODEL_NAME = Buffer.from('"model":');
+const COMMA = Buffer.from(",");
 const USAGE_VALUE = Buffer.from('{"include_usage":true}');
 
 /** The body with `changes` spliced in; the very same buffer when there is nothing to change. */
 export function rewriteRequest(body: Buffer, members: BodyMembers, changes: RequestChanges): Buffer {
   const edits: Edit[] = [];
   if (changes.model !== null && !isAlready(body, members.modelSpan, changes.model)) {
-    edits.push({ ...members.modelSpan, bytes: changes.model });
+    edits.push({ ...members.modelSpan, bytes: modelBytes(members.modelSpan, changes.model) });
   }
   if (changes.addUsage && !members.includeUsage) edits.push(usageEdit(body, members));
   return edits.length === 0 ? body : splice(body, edits);
@@ -44,6 +46,11 @@ export function splice(body: Buffer, edits: readonly Edit[]): Buffer {
   }
   body.copy(result, to, from);
   return result;
+}
+
+/** The value, or all of the member where there is none yet; other members follow, for none is sent empty. */
+function modelBytes({ start, end }: Span, model: Buffer): Buffer {
+  return start < end ? model : Buffer.concat([MODEL_NAME, model, COMMA]);
 }
 
 function isAlready(body: Buffer, span: Span, model: Buffer): boolean {

@@ -13,19 +13,24 @@ const STREAM_OPTIONS_CHARS_MAX = 4096;
 
 /**
  * Reads a whole JSON body. Throws `invalid_json` for bytes that are not UTF-8 or not one JSON object, and
- * `invalid_request` with `param` for a member that is missing, doubled or of the wrong type.
+ * `invalid_request` with `param` for a member that is missing, doubled or of the wrong type. `unnamed`: what a request
+ * without a model asks for; null: it has to name one.
  */
-export function scanRequest(body: Buffer, required: RequiredMember | null): BodyMembers {
+export function scanRequest(
+  body: Buffer,
+  required: RequiredMember | null,
+  unnamed: string | null = null,
+): BodyMembers {
   if (!isUtf8(body)) throw new GatewayError("invalid_json", "The body is not valid UTF-8.");
   const scan = scanJson(body, MEMBERS);
   if (scan.kind === "fault") throw faultError(body, scan);
   const members = new Members(body, scan);
-  const model = members.model();
+  const model = members.model(unnamed);
   if (required !== null) members.require(required);
   const streamOptions = members.object(AT.streamOptions);
   return {
     model,
-    modelSpan: { start: members.start(AT.model), end: members.end(AT.model) },
+    modelSpan: members.span(AT.model) ?? { start: scan.insertAt, end: scan.insertAt },
     isStream: members.boolean(AT.stream) ?? false,
     streamOptionsSpan: members.span(AT.streamOptions),
     includeUsage: streamOptions !== null && includesUsage(streamOptions),

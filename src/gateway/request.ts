@@ -2,30 +2,8 @@
 // gateway needs by scanning the bytes (nothing was parsed whole), and found out whose key it carries. All of it is
 // read-only from here on; a changed body is spliced from the original bytes.
 import type { IncomingHttpHeaders } from "node:http";
+import type { Route } from "./routes.ts";
 import type { ClientKey } from "./runtime.ts";
-
-/** One of the gateway's routes, as data: all of them live the same life. */
-export interface Route {
-  /** The path clients call; also the metrics' label. */
-  readonly pattern: string;
-  /** The path below a provider's base URL. */
-  readonly upstreamPath: string;
-  readonly kind: "chat" | "completions" | "embeddings" | "messages" | "count_tokens" | "responses";
-}
-
-/** The routes that cost tokens and whose bodies are JSON, by pattern. */
-export const ROUTES = {
-  chat: { pattern: "/v1/chat/completions", upstreamPath: "/chat/completions", kind: "chat" },
-  completions: { pattern: "/v1/completions", upstreamPath: "/completions", kind: "completions" },
-  embeddings: { pattern: "/v1/embeddings", upstreamPath: "/embeddings", kind: "embeddings" },
-  messages: { pattern: "/v1/messages", upstreamPath: "/messages", kind: "messages" },
-  countTokens: {
-    pattern: "/v1/messages/count_tokens",
-    upstreamPath: "/messages/count_tokens",
-    kind: "count_tokens",
-  },
-  responses: { pattern: "/v1/responses", upstreamPath: "/responses", kind: "responses" },
-} as const satisfies Record<string, Route>;
 
 /** A value's place in the body: its first byte and the byte after its last. */
 export interface Span {
@@ -37,6 +15,7 @@ export interface Span {
 export interface BodyMembers {
   /** As the client wrote it, decoded; never empty. It may hold any character: never put it into a header unchecked. */
   readonly model: string;
+  /** Empty where the client named none: that is where it is to be named. */
   readonly modelSpan: Span;
   /** `stream: true` was asked. */
   readonly isStream: boolean;

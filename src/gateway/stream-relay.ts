@@ -19,11 +19,29 @@ import { parseUsage } from "./usage.ts";
 import { FrameCheck } from "./whole-frames.ts";
 
 const DONE = Buffer.from("[DONE]");
-const DONE_FRAME = Buffer.from("data: [DONE]\n\n");
-const FINISH = /"finish_reason"\s*:\s*"/;
 const ERROR_FRAME = /(^|\n)data:\s*\{\s*"error"\s*:\s*[{"]/;
 
+/** How a language's streams say that they are whole. */
+export interface StreamEnding {
+  /** Stands in the last frames of a whole answer. */
+  readonly finish: RegExp;
+  /** What clients wait for behind it, for providers that leave it out; null: nothing. */
+  readonly mark: Buffer | null;
+}
+
+export const CHAT_ENDING: StreamEnding = {
+  finish: /"finish_reason"\s*:\s*"/,
+  mark: Buffer.from("data: [DONE]\n\n"),
+};
+
+/** Streams of audio, transcripts and images end with an event that says so: `speech.audio.done`, `image_generation.completed`. */
+export const MEDIA_ENDING: StreamEnding = {
+  finish: /"type"\s*:\s*"[a-z_.]+\.(?:done|completed)"/,
+  mark: null,
+};
+
 export interface StreamOptions {
+  readonly ending: StreamEnding;
   /** Whether the client asked for the final usage chunk. */
   readonly includeUsage: boolean;
   readonly context: AnswerContext;
@@ -82,7 +100,7 @@ export class StreamRelay implements Relay {
       this.#fail("stream_interrupted", "ended the stream before the answer was complete");
     } else {
       // Complete, but the end mark is missing: clients wait for it.
-      this.#finish(this.#tailIncludes("[DONE]") ? null : DONE_FRAME);
+      this.#finish(this.#tailIncludes("[DONE]") ? null : this.#options.ending.mark);
     }
   }
 
@@ -164,7 +182,11 @@ export class StreamRelay implements Relay {
   }
 
   #isFinished(): boolean {
-    return this.#usageBytes !== null || this.#tailIncludes("[DONE]") || this.#tailMatches(FINISH);
+    return (
+      this.#usageBytes !== null ||
+      this.#tailIncludes("[DONE]") ||
+      this.#tailMatches(this.#options.ending.finish)
+    );
   }
 
   #tailIncludes(text: string): boolean {

@@ -11,18 +11,19 @@ const PASSED = ["traceparent", "tracestate", "idempotency-key"];
 export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): CallRequest {
   const { request } = exchange;
   const { members, route, body, receivedMs } = request;
-  const addUsage = members.isStream && target.takesStreamOptions;
+  const addUsage = members.isStream && route.answers === "asked" && target.takesStreamOptions;
   return {
-    path: target.paths[route.kind],
-    headers: withPassed(
-      members.isStream ? target.streamHeaders : target.wholeHeaders,
-      target,
-      request.headers,
-    ),
+    path: target.paths[route.kind] ?? route.upstreamPath,
+    headers: withPassed(headersFor(exchange, target), target, request.headers),
     body: rewriteRequest(body, members, { model: target.modelJson, addUsage }),
     timeouts: exchange.timeouts,
     startedMs: receivedMs,
   };
+}
+
+function headersFor({ request }: Exchange, target: UpstreamTarget): string[] {
+  if (request.route.answers !== "asked") return target.openHeaders;
+  return request.members.isStream ? target.streamHeaders : target.wholeHeaders;
 }
 
 /** The target's headers and the client's that are passed on; the very same list when there are none. */

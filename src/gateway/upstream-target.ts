@@ -4,7 +4,7 @@ import type { ErrorHint } from "../../providers/dialects/classify.ts";
 import type { ModelEstimate } from "../limiter/estimate.ts";
 import type { Origin } from "../upstream/origin.ts";
 import type { TargetLanguage } from "./passage.ts";
-import type { Route } from "./request.ts";
+import type { Route } from "./routes.ts";
 import type { TargetLimits } from "./target-limits.ts";
 
 export interface UpstreamTarget {
@@ -14,7 +14,7 @@ export interface UpstreamTarget {
   readonly model: string;
   readonly origin: Origin;
   /** Path and query on the origin, per kind of route. */
-  readonly paths: Readonly<Record<Route["kind"], string>>;
+  readonly paths: Readonly<Partial<Record<Route["kind"], string>>>;
   /** What it speaks, and how each kind of request gets into that. */
   readonly language: TargetLanguage;
   /** Adds the headers that sign a request; null: none is signed. */
@@ -23,6 +23,8 @@ export interface UpstreamTarget {
   readonly wholeHeaders: string[];
   /** The same for a request whose answer is to be a stream. */
   readonly streamHeaders: string[];
+  /** The same where the answer may be anything. */
+  readonly openHeaders: string[];
   /** The model's name as JSON text, in quotes. */
   readonly modelJson: Buffer;
   /** Whether the provider reports usage in streams when asked by `stream_options`. */

@@ -24,9 +24,11 @@ export function parseUsage(bytes: Buffer): Usage | null {
     // Not JSON after all: the same as not reported, so it is estimated.
     return null;
   }
-  const inputTokens = count(usage, "prompt_tokens") ?? count(usage, "input_tokens");
+  // Where nothing is generated, the total may be all that is said.
+  const inputTokens =
+    count(usage, "prompt_tokens") ?? count(usage, "input_tokens") ?? count(usage, "total_tokens");
   if (inputTokens === null) return null;
-  const input = member(usage, "prompt_tokens_details");
+  const input = member(usage, "prompt_tokens_details") ?? member(usage, "input_tokens_details");
   return {
     inputTokens,
     outputTokens: count(usage, "completion_tokens") ?? count(usage, "output_tokens") ?? 0,

@@ -32,7 +32,7 @@ export class VerbatimSending implements Sending {
     this.#isStream = isStream;
     this.#to = { ...target.language.about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
     this.request = {
-      path: target.paths[request.route.kind],
+      path: target.paths[request.route.kind] ?? request.route.upstreamPath,
       headers: withPassed(
         withHeaders(target, isStream, headersOf(exchange, passage)),
         target,

@@ -7,9 +7,9 @@ import { sendError } from "./respond.ts";
 
 export class ClientDownstream implements Downstream {
   readonly response: ServerResponse;
+  isStream: boolean;
   readonly #requestId: string;
   readonly #shape: ErrorShape;
-  readonly #isStream: boolean;
 
   constructor(
     response: ServerResponse,
@@ -18,7 +18,7 @@ export class ClientDownstream implements Downstream {
     this.response = response;
     this.#requestId = about.requestId;
     this.#shape = about.shape;
-    this.#isStream = about.isStream;
+    this.isStream = about.isStream;
   }
 
   fail(error: GatewayError, headers: HeaderList): void {
@@ -26,7 +26,7 @@ export class ClientDownstream implements Downstream {
     if (response.destroyed || response.writableEnded) return;
     if (!response.headersSent) {
       sendError(response, error, { requestId: this.#requestId, shape: this.#shape, extra: headers });
-    } else if (this.#isStream) {
+    } else if (this.isStream) {
       // The blank lines end whatever event was being sent; where none was, they mean nothing.
       response.end(`\n\n${errorEvent(error, this.#shape, this.#requestId)}`);
     } else {

@@ -7,8 +7,9 @@ import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { RequiredMember } from "../gateway/request-members.ts";
 import { scanRequest } from "../gateway/request-scan.ts";
-import { ROUTES, type RequestFacts, type Route } from "../gateway/request.ts";
-import type { ClientKey } from "../gateway/runtime.ts";
+import type { RequestFacts } from "../gateway/request.ts";
+import { ROUTES, type Route } from "../gateway/routes.ts";
+import type { ClientKey, Runtime } from "../gateway/runtime.ts";
 import type { Observer } from "../observe/events.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
@@ -36,7 +37,16 @@ const JSON_ROUTES: readonly JsonRoute[] = [
   { route: ROUTES.messages, required: { name: "messages", kind: "array" }, shape: "messages" },
   { route: ROUTES.countTokens, required: { name: "messages", kind: "array" }, shape: "messages" },
   { route: ROUTES.responses, required: null, shape: "chat" },
+  { route: ROUTES.moderations, required: { name: "input", kind: "string or array" }, shape: "chat" },
+  { route: ROUTES.rerank, required: { name: "query", kind: "string or array" }, shape: "chat" },
+  { route: ROUTES.images, required: { name: "prompt", kind: "string or array" }, shape: "chat" },
+  { route: ROUTES.speech, required: { name: "input", kind: "string or array" }, shape: "chat" },
 ];
+
+/** The alias of requests that name no model, if the route has one and the configuration too. */
+function unnamedModel({ unnamedModel: alias }: Route, { models }: Runtime): string | null {
+  return alias !== null && models.some(({ id }) => id === alias) ? alias : null;
+}
 
 export interface JsonRoutesOptions {
   readonly gateway: Gateway;
@@ -121,7 +131,7 @@ export class JsonRoutes {
     if (response.destroyed) return;
     try {
       this.#options.bodyBudget.hold(body, response);
-      const members = scanRequest(body, to.required);
+      const members = scanRequest(body, to.required, unnamedModel(to.route, this.#options.gateway.runtime));
       const { headers } = request;
       const timeoutMs = clientTimeoutMs(headers);
       const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs, timeoutMs };

@@ -1,11 +1,14 @@
-// What each route answers: from a parsed body to an `Answer`, whose size in tokens is known before it is sent.
+// What each route answers: from a parsed body, JSON or a form, to an `Answer`, whose size in tokens is known before it is sent.
 import { GatewayError } from "../errors.ts";
 import { MODELS, answerChat } from "./chat-answer.ts";
 import { answerCompletion, completionJson, completionPayloads } from "./completions.ts";
 import { answerEmbeddings } from "./embeddings.ts";
 import { chatJson, chatPayloads } from "./chat-wire.ts";
 import { frame } from "./faults.ts";
+import { editImages, generateImages, speak, transcribe, varyImage } from "./media.ts";
 import { answerModeration } from "./moderations.ts";
+import type { Chunk } from "./plan.ts";
+import { answerRerank } from "./rerank.ts";
 import { answerResponse, responseEvents } from "./responses.ts";
 import { parseChat } from "./chat-request.ts";
 import type { JsonObject } from "./json.ts";
@@ -16,8 +19,10 @@ export interface Answer {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly isStream: boolean;
+  /** What it is said to be; by default JSON, or an event stream. */
+  readonly contentType?: string;
   /** The whole body for a plain answer, else one chunk per frame. */
-  readonly chunks: readonly string[];
+  readonly chunks: readonly Chunk[];
 }
 
 export interface AnswerContext extends WireContext {
@@ -36,6 +41,13 @@ export const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ["/v1/embeddings", embeddings],
   ["/v1/responses", responses],
   ["/v1/moderations", moderations],
+  ["/v1/rerank", rerank],
+  ["/v1/images/generations", (body, { created }) => generateImages(body, created)],
+  ["/v1/images/edits", (body, { created }) => editImages(body, created)],
+  ["/v1/images/variations", (body, { created }) => varyImage(body, created)],
+  ["/v1/audio/speech", speak],
+  ["/v1/audio/transcriptions", transcribe],
+  ["/v1/audio/translations", transcribe],
 ]);
 
 function chat(body: JsonObject, context: AnswerContext): Answer {
@@ -80,6 +92,11 @@ function responses(body: JsonObject, context: AnswerContext): Answer {
 
 function moderations(body: JsonObject): Answer {
   const { json, tokens } = answerModeration(body);
+  return { promptTokens: tokens, completionTokens: 0, isStream: false, chunks: [json] };
+}
+
+function rerank(body: JsonObject): Answer {
+  const { json, tokens } = answerRerank(body);
   return { promptTokens: tokens, completionTokens: 0, isStream: false, chunks: [json] };
 }
 

@@ -233,8 +233,10 @@ function first(plan: Plan, count: number): readonly Chunk[] {
 
 /** An unstreamed answer is one chunk: half of it is what "some of it" means there. */
 function halved(plan: Plan): readonly Chunk[] {
-  const text = String(plan.chunks[0] ?? "");
-  return [text.slice(0, text.length >> 1)];
+  const [chunk = ""] = plan.chunks;
+  return [
+    typeof chunk === "string" ? chunk.slice(0, chunk.length >> 1) : chunk.subarray(0, chunk.length >> 1),
+  ];
 }
 
 export function isStream(plan: Plan): boolean {

@@ -9,6 +9,7 @@ import type { Clock, Random, Timers } from "../clock.ts";
 import { ROUTES, modelJson, modelsJson } from "./answers.ts";
 import { faultEntry, omissionsOf, parseFault, spoiled } from "./faults.ts";
 import { parseBody, stringAt } from "./json.ts";
+import { boundaryOf, parseForm } from "./multipart.ts";
 import { QuotaKeeper } from "./quota.ts";
 import { ResponseMemory } from "./responses.ts";
 import { play } from "./plan.ts";
@@ -174,7 +175,9 @@ class SimulatorCore {
     const answer = request.method === "POST" ? ROUTES.get(path) : undefined;
     if (answer === undefined)
       throw new GatewayError("not_found", `There is no route ${request.method} ${path}.`);
-    this.serve(request, response, parseBody(body), answer);
+    const boundary = boundaryOf(request.headers["content-type"]);
+    const fields = boundary === null ? parseBody(body) : parseForm(body, boundary);
+    this.serve(request, response, fields, answer);
   }
 
   /** Answers that no model is asked for: models, and responses made before. null: it is no such route. */
@@ -260,7 +263,7 @@ class SimulatorCore {
     return {
       status: 200,
       headers: {
-        "content-type": answer.isStream ? "text/event-stream" : "application/json",
+        "content-type": answer.contentType ?? (answer.isStream ? "text/event-stream" : "application/json"),
         ...this.keeper.headers(now),
       },
       chunks: answer.chunks,

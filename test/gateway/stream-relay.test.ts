@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
 import type { AnswerContext } from "../../src/gateway/answer-error.ts";
-import { StreamRelay } from "../../src/gateway/stream-relay.ts";
+import { CHAT_ENDING, StreamRelay, type StreamEnding } from "../../src/gateway/stream-relay.ts";
 import type { Usage } from "../../src/observe/events.ts";
 import { contentFrame, DONE_FRAME, FINISH_FRAME, USAGE_FRAME } from "./scripted-upstream.ts";
 
@@ -29,7 +29,11 @@ interface Played {
 /** Plays pieces into a relay, then ends the body unless `isOpen`. */
 function play(
   pieces: readonly (string | Buffer)[],
-  options: { readonly includeUsage?: boolean; readonly isOpen?: boolean } = {},
+  options: {
+    readonly includeUsage?: boolean;
+    readonly isOpen?: boolean;
+    readonly ending?: StreamEnding;
+  } = {},
 ): Played {
   const written: string[] = [];
   let [isEnded, isDone, begun] = [false, false, 0];
@@ -58,7 +62,11 @@ function play(
       },
       pause: () => undefined,
     },
-    { context: CONTEXT, includeUsage: options.includeUsage ?? false },
+    {
+      context: CONTEXT,
+      includeUsage: options.includeUsage ?? false,
+      ending: options.ending ?? CHAT_ENDING,
+    },
   );
   // Each piece is a copy: the relay may change what it is given.
   for (const piece of pieces) relay.data(Buffer.from(piece));

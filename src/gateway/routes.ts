@@ -1,0 +1,52 @@
+// The routes whose requests name a model, as data: all of them live the same life, and differ in where they lead, in what
+// their answers may be and in what can be told about the tokens of an answer whose provider says nothing of them.
+import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
+
+export interface Route {
+  /** The path clients call; also the metrics' label. */
+  readonly pattern: string;
+  /** The path below a provider's base URL. */
+  readonly upstreamPath: string;
+  readonly kind: Endpoint | "image_edits" | "image_variations";
+  /** What a provider must have to be asked this. */
+  readonly endpoint: Endpoint;
+  /** `asked`: JSON, or a stream where one was asked for. `either`: JSON or a stream, whichever comes. `any`: audio and plain text too. */
+  readonly answers: "asked" | "either" | "any";
+  /** What answers are made of: `text`, whose length tells about how many tokens it has; `media`, whose length tells nothing; `none`: nothing is generated. */
+  readonly output: "text" | "media" | "none";
+  /** The alias of requests that name no model, which providers allow here; null: they have to name one. */
+  readonly unnamedModel: string | null;
+}
+
+export const ROUTES = {
+  chat: plain("chat", "/chat/completions", "text"),
+  completions: plain("completions", "/completions", "text"),
+  embeddings: plain("embeddings", "/embeddings", "none"),
+  messages: plain("messages", "/messages", "text"),
+  countTokens: plain("count_tokens", "/messages/count_tokens", "none"),
+  responses: plain("responses", "/responses", "text"),
+  moderations: { ...plain("moderations", "/moderations", "none"), unnamedModel: "moderations" },
+  rerank: plain("rerank", "/rerank", "none"),
+  images: images("images", "/images/generations"),
+  imageEdits: images("image_edits", "/images/edits"),
+  imageVariations: images("image_variations", "/images/variations"),
+  speech: { ...plain("speech", "/audio/speech", "media"), answers: "any" },
+  transcriptions: { ...plain("transcriptions", "/audio/transcriptions", "text"), answers: "any" },
+  translations: { ...plain("translations", "/audio/translations", "text"), answers: "any" },
+} as const satisfies Record<string, Route>;
+
+function plain(kind: Endpoint, path: string, output: Route["output"]): Route {
+  return {
+    pattern: `/v1${path}`,
+    upstreamPath: path,
+    kind,
+    endpoint: kind,
+    answers: "asked",
+    output,
+    unnamedModel: null,
+  };
+}
+
+function images(kind: Route["kind"], path: string): Route {
+  return { ...plain("images", path, "media"), kind, answers: "either", unnamedModel: "images" };
+}
