@@ -67,7 +67,11 @@ export class Links {
   /** Replaces the set of links; those that stay keep their state. */
   set(names: Iterable<string>): void {
     const wanted = new Set(names);
-    for (const name of this.all.keys()) if (!wanted.has(name)) this.all.delete(name);
+    for (const name of this.all.keys()) {
+      if (wanted.has(name)) continue;
+      this.all.delete(name);
+      this.#askAnew();
+    }
     for (const name of wanted) if (!this.all.has(name)) this.all.set(name, new Link(name));
   }
 
@@ -118,7 +122,16 @@ export class Links {
     return picked;
   }
 
+  /**
+   * Who is gone may have founded a fleet and handed it on since the others answered: that all of them know of none
+   * counts only as long as they are the same.
+   */
+  #askAnew(): void {
+    for (const link of this.all.values()) link.hasAnswered = false;
+  }
+
   answered(link: Link, peer: string): void {
+    if (link.peer !== "" && link.peer !== peer) this.#askAnew();
     link.isBusy = false;
     link.failures = 0;
     link.hasAnswered = true;

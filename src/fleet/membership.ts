@@ -4,7 +4,6 @@ import { sayFarewells } from "./farewell.ts";
 import type { Links } from "./links.ts";
 import { goOnUnderNewId } from "./recovery.ts";
 import { handOverAll } from "./leaving.ts";
-import { compareStamps } from "../bucket/row.ts";
 import type { ReplicaState } from "./state.ts";
 
 const HEARTBEAT_MS = 1000;
@@ -100,8 +99,9 @@ export class Membership {
       const hasHidden = [...state.holdings.values()].some((holding) => holding.isHidden);
       if (!hasHidden) goOnUnderNewId(state, state.newId());
     }
-    if (state.nowMs - this.#farewellMs < FAREWELL_MS) return;
+    if (state.nowMs - this.#farewellMs < FAREWELL_MS && !state.isToAcknowledge) return;
     this.#farewellMs = state.nowMs;
+    state.isToAcknowledge = false;
     sayFarewells(state);
   }
 
@@ -185,14 +185,19 @@ export class Membership {
     }
   }
 
-  /** Whether some sibling has everything that this replica said, its farewell included. */
+  /**
+   * Whether some sibling that stays has everything that this replica said, its farewell included, on its disk; and of
+   * others who have left too, for they may have gone because this one had it.
+   */
   #isConfirmed(): boolean {
-    const { me } = this.#state;
-    for (const [peer, vector] of this.#links.vectors) {
-      const known = vector.get(me.id);
-      if (peer !== me.id && known !== undefined && compareStamps(known, me.profileStamp) >= 0) return true;
-    }
-    return false;
+    const { ledger } = this.#state;
+    const left = [...ledger.members.values()].filter(
+      ({ heir, farewell }) => heir !== "" && farewell === null,
+    );
+    return this.#siblings().some((id) => {
+      const { heir, profile } = ledger.member(id);
+      return heir === "" && left.every((gone) => (profile.seen.get(gone.id) ?? 0) >= gone.profile.edition);
+    });
   }
 
   /** Takes over from a replica, as an operator's word or by policy. Returns whether there was anything to take over. */

@@ -88,6 +88,7 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
 function noteProfile(state: ReplicaState, author: string, profile: Profile): void {
   for (const [gone, edition] of profile.farewells) carryOut(state, { gone, by: author, edition });
   state.dirtyMembers.add(author);
+  state.isToAcknowledge = true;
   state.news += 1;
   state.wake();
 }

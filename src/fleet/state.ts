@@ -54,6 +54,8 @@ export class ReplicaState {
   readonly toTell = new Set<string>();
   /** It has just joined; what it says of itself is not durable yet. */
   isNewcomer = false;
+  /** A sibling has said something of itself; one that leaves waits until that is on a disk here. */
+  isToAcknowledge = false;
   /** It belonged to a fleet and must find it again; it never founds one. */
   mustJoin = false;
   /** When a sibling was last heard. */

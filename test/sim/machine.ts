@@ -34,7 +34,10 @@ export class Machine {
   /** The wall clock less true time. */
   wallOffsetMs = 1_700_000_000_000;
   /** True time at which the machine's monotonic clock was zero, suspended time included. */
-  suspendedMs = 0;
+  #suspendedMs = 0;
+  /** Since when the machine sleeps; null while it doesn't. */
+  #asleepMs: number | null = null;
+  #pauses = 0;
   bootCount = 1;
   diskMinMs = 0.2;
   diskMaxMs = 1;
@@ -60,7 +63,7 @@ export class Machine {
 
   /** CLOCK_MONOTONIC: it stands still while the machine sleeps. */
   get #rawMonotonicMs(): number {
-    return this.fleet.world.nowMs - this.suspendedMs;
+    return (this.#asleepMs ?? this.fleet.world.nowMs) - this.#suspendedMs;
   }
 
   /** The process's clock, as the shell has it. */
@@ -194,16 +197,30 @@ export class Machine {
 
   /** The process stands still, and with `isAsleep` the whole machine and its monotonic clock. */
   pause(forMs: number, isAsleep: boolean): void {
+    if (this.replica === null || this.isPaused) return;
     const { life } = this;
-    if (this.replica === null) return;
+    const { world } = this.fleet;
     this.isPaused = true;
-    this.fleet.world.after(forMs, () => {
-      if (isAsleep) this.suspendedMs += forMs;
-      if (life !== this.life) return;
-      this.isPaused = false;
-      this.drive();
-      for (const bucket of this.buckets) this.fleet.room(this, bucket);
+    if (isAsleep) this.#asleepMs = world.nowMs;
+    const pause = ++this.#pauses;
+    world.after(forMs, () => {
+      if (life === this.life && pause === this.#pauses) this.wake();
     });
+  }
+
+  /** Goes on after a pause. */
+  wake(): void {
+    if (!this.isPaused) return;
+    this.#endPause();
+    this.drive();
+    for (const bucket of this.buckets) this.fleet.room(this, bucket);
+  }
+
+  #endPause(): void {
+    this.isPaused = false;
+    if (this.#asleepMs === null) return;
+    this.#suspendedMs += this.fleet.world.nowMs - this.#asleepMs;
+    this.#asleepMs = null;
   }
 
   /** The process dies. What was being written is on the disk, or not. */
@@ -215,7 +232,7 @@ export class Machine {
     this.replica = null;
     this.buckets = [];
     this.life += 1;
-    this.isPaused = false;
+    this.#endPause();
     this.fleet.crashed(this);
   }
 

@@ -160,6 +160,47 @@ describe("a replica that is gone", () => {
   });
 });
 
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  "two that leave at once have left only when the third has all of it on its disk (seed %i)",
+  (seed) => {
+    const cluster = three(seed);
+    const { world } = cluster;
+    const [stays, ...leavers] = cluster.machines.values();
+    Object.assign(stays ?? {}, { diskMinMs: 100, diskMaxMs: 200 });
+    for (const machine of leavers) machine.leave(10_000, () => cluster.remove(machine.name));
+    for (let step = 0; step < 10_000 && cluster.machines.size > 1; step++) world.runUntil(world.nowMs + 1);
+    expect(leavers.map(({ hasLeft }) => hasLeft)).toEqual([true, true]);
+    stays?.crash();
+    stays?.start();
+    world.runUntil(world.nowMs + 3000);
+    expect(shareOf(stays)).toBeCloseTo(1, 6);
+  },
+);
+
+test("a fleet that was founded and handed on behind a cut is not founded a second time", () => {
+  const cluster = new Cluster({ seed: 1, machines: 3, limits: [LIMIT] });
+  const { world, machines } = cluster;
+  cluster.startAll();
+  const byId = [...machines.values()].sort((left, right) =>
+    (left.replica?.id ?? "") < (right.replica?.id ?? "") ? -1 : 1,
+  );
+  const [founder, cutOff, heir] = byId.map(({ name }) => name);
+  const hasHeardAll = (): boolean => {
+    const links = machines.get(cutOff ?? "")?.replica?.exchange.links.all.values() ?? [];
+    return [...links].every(({ hasAnswered }) => hasAnswered);
+  };
+  while (!hasHeardAll()) world.runUntil(world.nowMs + 0.1);
+  world.partition([[cutOff ?? ""], [founder ?? "", heir ?? ""]]);
+  world.runUntil(2000);
+  machines.get(founder ?? "")?.leave(5000, () => cluster.remove(founder ?? ""));
+  world.runUntil(10_000);
+  expect(new Set(machines.keys())).toEqual(new Set([heir, cutOff]));
+  expect(machines.get(cutOff ?? "")?.replica?.state.ledger.lineage).toBeNull();
+  world.heal();
+  world.runUntil(12_000);
+  expect(total(cluster)).toBe(1);
+});
+
 test("a leaver keeps what its running requests hold until they end", () => {
   const limit: Limit = {
     key: "p/concurrent",
