@@ -17,19 +17,33 @@ export class UnknownVersion extends Malformed {
   override readonly name = "UnknownVersion";
 }
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
-  let crc = index;
+/** Entry `256 k + b` is the CRC of byte `b` followed by `k` zeros, so that four bytes are taken at a time. */
+const CRC_TABLE = new Uint32Array(4 * 256);
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
+  CRC_TABLE[byte] = crc;
+}
+for (let index = 256; index < CRC_TABLE.length; index++) {
+  const before = CRC_TABLE[index - 256]!;
+  CRC_TABLE[index] = CRC_TABLE[before & 0xff]! ^ (before >>> 8);
+}
 
 /** CRC-32 as in IEEE 802.3. */
 export function crc32(bytes: Uint8Array, end = bytes.length): number {
-  let crc = 0xffffffff;
-  for (let index = 0; index < end; index++) {
-    crc = (CRC_TABLE[(crc ^ (bytes[index] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  const table = CRC_TABLE;
+  let crc = -1;
+  let index = 0;
+  for (const last = end - 3; index < last; index += 4) {
+    crc ^= bytes[index]! | (bytes[index + 1]! << 8) | (bytes[index + 2]! << 16) | (bytes[index + 3]! << 24);
+    crc =
+      table[768 + (crc & 0xff)]! ^
+      table[512 + ((crc >>> 8) & 0xff)]! ^
+      table[256 + ((crc >>> 16) & 0xff)]! ^
+      table[crc >>> 24]!;
   }
-  return (crc ^ 0xffffffff) >>> 0;
+  for (; index < end; index++) crc = table[(crc ^ bytes[index]!) & 0xff]! ^ (crc >>> 8);
+  return (crc ^ -1) >>> 0;
 }
 
 const encoder = new TextEncoder();
