@@ -1,5 +1,6 @@
 // What a replica shows of its buckets: how fast units are taken, what a request costs, who waits. Moving averages are
 // brought up to date at every tick, for the buckets that are in use only.
+import { WHOLE } from "../bucket/parts.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -54,6 +55,24 @@ function isRunningOut(holding: Holding, local: OpenBucket): boolean {
   if (holding.waiting !== null || local.limit.refill.kind === "held") return false;
   const expected = (holding.demand / 1000) * EARLY_MS;
   return expected >= holding.cost && local.level + local.ratePerMs * EARLY_MS < expected;
+}
+
+/**
+ * Units that siblings hold of a bucket, as far as they have shown. What the founder has and has not spoken of is full:
+ * whoever takes or gives says so in a row.
+ */
+export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: number): number {
+  const { ledger, me } = state;
+  const { rows, sentUnits } = holding;
+  let level = 0;
+  for (const [author, entry] of rows.entries) {
+    if (author !== me.id && !ledger.succession.has(author)) level += entry.row.gauge.level;
+  }
+  for (const units of sentUnits.values()) level += units;
+  const founder = ledger.lineage?.founder ?? me.id;
+  const holder = ledger.succession.get(founder) ?? founder;
+  if (holder === me.id || rows.entries.has(holder)) return level;
+  return level + (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity;
 }
 
 /** Publishes this replica's row if it says something new. */

@@ -20,7 +20,7 @@ import type { Limit } from "../bucket/limit.ts";
 import type { Instant } from "../bucket/record.ts";
 import type { Random } from "../clock.ts";
 import { Exchange, type Outgoing, type Received } from "./exchange.ts";
-import { updateGauges, show } from "./gauges.ts";
+import { levelElsewhere, show, updateGauges } from "./gauges.ts";
 import { holdersOf } from "./giving.ts";
 import { OpenBucket } from "./holding.ts";
 import { elapsedSince, fill, Journal, type Loaded } from "./journal.ts";
@@ -165,11 +165,7 @@ export class Replica implements Quota {
   room(bucket: Bucket, now: number): Room {
     const open = openBucket(bucket);
     open.refill(now);
-    let fleetLevel = open.level;
-    for (const [author, entry] of open.holding.rows.entries) {
-      if (author !== this.id) fleetLevel += entry.row.gauge.level;
-    }
-    for (const units of open.holding.sentUnits.values()) fleetLevel += units;
+    const fleetLevel = open.level + levelElsewhere(this.state, open.holding, open.limit.capacity);
     const fleetCapacity = open.limit.capacity;
     return {
       level: Math.min(open.level, open.capacity),

@@ -74,9 +74,9 @@ class Pair {
     }
   }
 
-  limiters(specs: readonly MeterSpec[]): { limiter: Limiter; target: Meters }[] {
+  limiters(specs: readonly MeterSpec[], members = this.members): { limiter: Limiter; target: Meters }[] {
     const prices = { input: 1, output: 1, cachedInput: 1, cacheWrite: 1 };
-    return this.members.map(({ limiter }) => ({
+    return members.map(({ limiter }) => ({
       limiter,
       target: limiter.target({ provider: "p", model: "m", specs, counting: PLAIN_COUNTING, prices }),
     }));
@@ -123,6 +123,28 @@ test("a request is admitted wherever it comes, whoever holds the units, even if 
       expect(outcome.kind === "refused" ? refusalError(outcome).message : "", `round ${round}`).toBe("");
     }
   }
+});
+
+test("a bucket that nobody has touched is full: no request is refused because its holder has not spoken of it", async () => {
+  pair = new Pair();
+  await pair.start();
+  // Only the one that did not found the fleet has opened it.
+  const [, newcomer] = pair.members;
+  const [place] =
+    newcomer === undefined ? [] : pair.limiters([limitSpec("provider", "p", "tokens=1000/100s")], [newcomer]);
+  if (place === undefined) throw new Error("a second member");
+  const now = pair.clock.elapsedMs();
+  const ask = { estimate: tokens(100), priority: 1, clientKey: "k", deadlineMs: now + 500 } as const;
+  const asked = Array.from({ length: 12 }, () => place.limiter.reserve(place.target, ask, now));
+  expect(asked.map(({ kind }) => kind)).toEqual([
+    ...Array.from({ length: 10 }, () => "waiting"),
+    ...Array.from({ length: 2 }, () => "refused"),
+  ]);
+  let admitted = 0;
+  for (const each of asked)
+    if (each.kind === "waiting") each.decided(({ kind }) => (admitted += Number(kind === "reserved")));
+  await pair.pass(100);
+  expect(admitted).toBe(10);
 });
 
 test("together they admit what one bucket would, and tell the truth about the wait", async () => {
