@@ -18,14 +18,13 @@ import { WHOLE } from "./parts.ts";
 /** Slack for the rounding of refills, in units. The level keeps the difference, so it doesn't add up. */
 const ROUNDING = 1e-6;
 
-/** A block is at least this part of the capacity, so that the first requests after an idle time wait for no disk. */
-const BLOCK_FLOOR = 1 / 10;
-/** A block is no more than what can be refilled in this time, over the capacity. */
-const BLOCK_AHEAD_MS = 1000;
-/** A block of which half lasted less than this is doubled; one that lasted four times as long is halved. A crash burns the block. */
-const BLOCK_LASTS_MS = 250;
-/** A block holds at least this many of the largest requests lately, if the capacity does. */
-const BLOCK_COSTS = 4;
+/** A block is at least one unit, this part of the capacity, and this many of the largest requests lately: what comes after an idle time waits for no disk. */
+const BLOCK_FLOOR = 1 / 100;
+const BLOCK_COSTS = 2;
+/** Above that a block is what was spent lately: spending fades from memory in this time (to 1/e). */
+const RECENT_MS = 500;
+/** A block is no more than what is here and what will be refilled in this time, or one large request: nothing else can be spent from it. */
+const BLOCK_AHEAD_MS = 500;
 /** The memory of a large request fades by half in this time. */
 const COST_HALVES_MS = 10_000;
 
@@ -66,6 +65,8 @@ export class LocalBucket {
   /** The largest cost that found the units here but no block to take them from. */
   blockWanted = 0;
   recordedAtMs = -Infinity;
+  /** What was taken from blocks lately, at `recordedAtMs`. */
+  recent = 0;
   /** Nothing is to be reserved any more: the replica stops. */
   isAtRest = false;
   /** Totals of this process's life and before, in units. */
@@ -178,7 +179,8 @@ export class LocalBucket {
     invariant(this.blockNext === Infinity, "one record of a bucket is written at a time");
     this.refill(nowMs);
     if (this.limit.refill.kind === "held") return { level: 0, atMs: nowMs, block: 0 };
-    this.blockNext = this.#blockSize(nowMs);
+    this.recent = this.#recentAt(nowMs);
+    this.blockNext = this.isAtRest ? 0 : this.#blockSize(this.recent);
     this.allowanceNext = this.blockNext;
     if (this.recordedAtMs > -Infinity) {
       this.costMax *= 2 ** ((this.recordedAtMs - nowMs) / COST_HALVES_MS);
@@ -238,15 +240,32 @@ export class LocalBucket {
     this.allowanceNext = 0;
   }
 
-  #blockSize(nowMs: number): number {
-    if (this.isAtRest) return 0;
-    // Without refill there will never be more to spend than there is.
-    const most = this.ratePerMs > 0 ? this.capacity : Math.max(0, this.level);
-    const floor = Math.min(most, Math.max(this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS));
-    const lastedMs = nowMs - this.recordedAtMs;
-    const factor = lastedMs < BLOCK_LASTS_MS ? 2 : lastedMs > 4 * BLOCK_LASTS_MS ? 0.5 : 1;
-    const ahead = Math.max(0, this.level) + this.ratePerMs * BLOCK_AHEAD_MS;
-    return Math.max(floor, this.blockWanted, Math.min(this.block * factor, ahead));
+  /** Whether far more is reserved than the present pace needs, so that a crash would burn it for nothing. */
+  isOverReserved(nowMs: number): boolean {
+    if (this.limit.refill.kind === "held" || this.isAtRest) return false;
+    return this.block > 2 * this.#blockSize(this.#recentAt(nowMs));
+  }
+
+  /** Whether the block is as small as it gets: nothing was spent lately. */
+  get isBlockSmall(): boolean {
+    return this.limit.refill.kind === "held" || this.block <= 2 * this.#blockSize(0);
+  }
+
+  #recentAt(nowMs: number): number {
+    const used = Math.max(0, this.block - this.allowance);
+    if (this.recent === 0) return used;
+    return this.recent * Math.exp((this.recordedAtMs - nowMs) / RECENT_MS) + used;
+  }
+
+  /**
+   * From block to block it can grow about twofold, so a burst waits for a few commits, and what a crash burns stays in
+   * proportion to what was spent just before.
+   */
+  #blockSize(recent: number): number {
+    const floor = Math.max(1, this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS);
+    const refill = this.ratePerMs === 0 ? 0 : Math.max(this.ratePerMs * BLOCK_AHEAD_MS, this.costMax);
+    const usable = Math.max(0, this.level) + refill;
+    return Math.max(this.blockWanted, Math.min(floor + recent, usable));
   }
 
   /** The invariants, for tests and the simulator. */

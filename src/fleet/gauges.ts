@@ -23,8 +23,10 @@ export function updateGauges(state: ReplicaState, elapsedMs: number): void {
     const isIdle =
       holding.waiting === null &&
       holding.demand < local.limit.capacity * NO_DEMAND &&
-      local.level >= local.capacity - 1e-6;
+      local.level >= local.capacity - 1e-6 &&
+      local.isBlockSmall;
     if (isIdle) holding.demand = 0;
+    if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
     holding.isEarly = !isIdle && isRunningOut(holding, local);
     show(state, holding);
     holding.isActive = !isIdle;

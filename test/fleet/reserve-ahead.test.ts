@@ -3,6 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
+import type { Bucket } from "../../src/fleet/quota.ts";
 import { Solo } from "./solo.ts";
 
 const LIMITS: readonly Limit[] = [
@@ -111,6 +112,45 @@ function check(limit: Limit, steps: readonly Step[]): void {
   }
 }
 
+/** Takes as the first one after a start may have to: the block that covers it is asked for, and written. */
+function takeDurably(solo: Solo, bucket: Bucket, cost: number): void {
+  if (solo.replica.take([bucket], [cost], solo.nowMs) === null) return;
+  solo.flush();
+  expect(solo.replica.take([bucket], [cost], solo.nowMs)).toBeNull();
+  solo.flush();
+}
+
+/** Bursts of takes on a bucket that is never short, each flushed at once, then a kill. */
+function checkBurnt(
+  bursts: readonly { readonly ms: number; readonly takes: number; readonly cost: number }[],
+): void {
+  const limit: Limit = { ...LIMITS[1]!, capacity: 100_000 };
+  const solo = new Solo();
+  let bucket = solo.replica.open(limit);
+  solo.flush();
+  let recent = 0;
+  let costMax = 0;
+  for (const { ms, takes, cost } of bursts) {
+    for (let left = ms; left > 0; left -= 100) {
+      solo.advance(Math.min(100, left));
+      solo.flush();
+    }
+    recent *= Math.exp(-ms / 500);
+    for (let take = 0; take < takes; take++) {
+      takeDurably(solo, bucket, cost);
+      solo.flush();
+      recent += cost;
+    }
+    costMax = Math.max(costMax, cost);
+  }
+  const { level } = solo.replica.room(bucket, solo.nowMs);
+  solo.kill(0);
+  bucket = solo.replica.open(limit);
+  const burnt = level - solo.replica.room(bucket, solo.nowMs).level;
+  expect(burnt).toBeLessThanOrEqual(2 * (recent + 2 * costMax + 0.01 * limit.capacity) + 1e-6);
+  expect(burnt).toBeGreaterThanOrEqual(-1e-6);
+}
+
 describe("reserve ahead", () => {
   test.each(LIMITS)("never admits what an exact bucket would not: $key", (limit) => {
     fc.assert(
@@ -122,9 +162,7 @@ describe("reserve ahead", () => {
   test("a first take after a long idle time waits for no disk", () => {
     const solo = new Solo();
     const bucket = solo.replica.open(LIMITS[1]!);
-    solo.flush();
-    expect(solo.replica.take([bucket], [50], solo.nowMs)).toBeNull();
-    solo.flush();
+    takeDurably(solo, bucket, 50);
     for (let second = 0; second < 600; second++) solo.advance(1000);
     expect(solo.replica.take([bucket], [50], solo.nowMs)).toBeNull();
   });
@@ -145,8 +183,7 @@ describe("reserve ahead", () => {
     const solo = new Solo();
     const limit = LIMITS[1]!;
     let bucket = solo.replica.open(limit);
-    solo.flush();
-    expect(solo.replica.take([bucket], [20], solo.nowMs)).toBeNull();
+    takeDurably(solo, bucket, 20);
     solo.replica.rest(solo.nowMs);
     solo.flush();
     solo.kill(0);
@@ -155,7 +192,20 @@ describe("reserve ahead", () => {
     solo.flush();
     solo.kill(0);
     bucket = solo.replica.open(limit);
-    expect(solo.replica.room(bucket, solo.nowMs).level).toBeCloseTo(430);
+    expect(solo.replica.room(bucket, solo.nowMs).level).toBeCloseTo(475);
+  });
+
+  test("what a kill burns follows what was spent in the last half second or so, however much is there", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ ms: fc.integer({ min: 0, max: 700 }), takes: fc.nat(12), cost: fc.nat(30) }), {
+          minLength: 1,
+          maxLength: 30,
+        }),
+        checkBurnt,
+      ),
+      { numRuns: 500 },
+    );
   });
 
   test("running requests leak no slot when the process dies", () => {
@@ -182,7 +232,7 @@ describe("reserve ahead", () => {
     const solo = new Solo();
     const [first, second] = LIMITS.map((limit) => solo.replica.open(limit));
     solo.flush();
-    expect(solo.replica.take([second!, first!], [10, 11], 0)).toMatchObject({ reason: "never" });
+    expect(solo.replica.take([second!, first!], [4, 11], 0)).toMatchObject({ reason: "never" });
     expect(solo.replica.room(second!, 0).level).toBe(500);
   });
 });

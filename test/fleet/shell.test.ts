@@ -35,11 +35,11 @@ describe("a running replica", () => {
     const first = await start(store);
     const bucket = first.quota.open(LIMIT);
     await first.flush();
-    expect(first.quota.take([bucket], [50], 0)).toBeNull();
+    expect(first.quota.take([bucket], [5], 0)).toBeNull();
     await first.close();
     const second = await start(store);
     expect(second.replica.id).toBe(first.replica.id);
-    expect(level(second)).toBe(550);
+    expect(level(second)).toBe(595);
     await second.close();
   });
 
@@ -49,7 +49,7 @@ describe("a running replica", () => {
     const bucket = running.quota.open(LIMIT);
     await running.flush();
     store.breakWith("the disk is full");
-    expect(running.quota.take([bucket], [60], 0)).toBeNull();
+    expect(running.quota.take([bucket], [6], 0)).toBeNull();
     await expect(running.flush()).rejects.toMatchObject({ code: "storage_unavailable" });
     expect(running.quota.take([bucket], [1], 0)).toMatchObject({ reason: "durability" });
     store.breakWith(null);

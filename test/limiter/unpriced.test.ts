@@ -48,6 +48,6 @@ describe("a model without prices", () => {
   });
 
   test("passes other limits", () => {
-    expect(reserve([limitSpec("provider", "p", "tokens=100/10s")]).outcome.kind).toBe("reserved");
+    expect(reserve([limitSpec("provider", "p", "tokens=1000/10s")]).outcome.kind).toBe("reserved");
   });
 });
