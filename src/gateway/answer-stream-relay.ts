@@ -83,11 +83,18 @@ export class AnswerStreamRelay implements Relay {
     this.#isOver = true;
     if (this.#isBegun && last.length > 0) this.#writer.write(bytesOf(last));
     const failure = this.#stream.failure();
+    if (failure?.code === "provider_rate_limited") this.#tellLimits(failure);
     if (failure === null || (!this.#isBegun && failure.code === "stream_interrupted")) {
       this.#host.fail(this.#notBegun(failure));
     } else {
       this.#host.fail(failure);
     }
+  }
+
+  /** A refusal for want of room means the same wherever it stands. */
+  #tellLimits({ retryAfterMs }: GatewayError): void {
+    const { headers, limits } = this.#context;
+    limits.refused({ headers, body: null, waitMs: retryAfterMs ?? null });
   }
 
   #notBegun(cause: unknown): GatewayError {

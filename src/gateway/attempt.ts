@@ -10,7 +10,7 @@ import { Call, type Receiver } from "../upstream/call.ts";
 import type { Watch } from "../upstream/watch.ts";
 import { addLimitHeaders, addProviderHeaders, addWarnings } from "./answer-headers.ts";
 import type { AnswerContext } from "./answer-error.ts";
-import { covered } from "./covered.ts";
+import { covered, withoutSecrets } from "./covered.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
@@ -180,7 +180,7 @@ export class Attempt implements Receiver, RelayHost {
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {
-      const words = this.#relay?.lastWords?.(error) ?? "";
+      const words = withoutSecrets(this.#relay?.lastWords?.(cause) ?? "", this.#target.secrets);
       if (words !== "" && !this.response.writableEnded) this.response.end(words);
       this.#exchange.downstream.fail(error, []);
       this.#resolve({ kind: "cut", error, ...this.#produced() });

@@ -20,14 +20,15 @@ export function secretForms(secrets: Iterable<string>): readonly string[] {
 /** The error without these forms of secrets; the very same one when it holds none. */
 export function covered(error: GatewayError, forms: readonly string[]): GatewayError {
   const { message, answer } = error;
-  const shown = withoutForms(message, forms);
-  const body = answer === undefined ? undefined : withoutForms(answer.body, forms);
+  const shown = withoutSecrets(message, forms);
+  const body = answer === undefined ? undefined : withoutSecrets(answer.body, forms);
   if (shown === message && body === answer?.body) return error;
   const shownAnswer = answer === undefined || body === undefined ? {} : { answer: { ...answer, body } };
   return error.with({ message: shown, ...shownAnswer });
 }
 
-function withoutForms(text: string, forms: readonly string[]): string {
+/** The text without these forms of secrets. */
+export function withoutSecrets(text: string, forms: readonly string[]): string {
   return forms.reduce((rest, form) => withoutCut(rest.replaceAll(form, COVERED), form), text);
 }
 

@@ -15,13 +15,11 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
 const LOWER_N = 0x6e;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 const DATA = Buffer.from("data:");
-const DONE = Buffer.from("[DONE]");
 const USAGE = Buffer.from('"usage"');
 const CHOICES = Buffer.from('"choices"');
 const EMPTY_LIST = /^\s*:\s*\[\s*\]/;
@@ -90,19 +88,6 @@ export function firstData(frames: Buffer): Buffer | null {
     if (end > start) return frames.subarray(start, end);
   }
   return null;
-}
-
-/** Whether the last frame is the end mark. */
-export function endsWithDone(frames: Buffer): boolean {
-  let last = frames.length - 1;
-  while (last >= 0 && isBreak(frames[last])) last--;
-  if (frames[last] !== CLOSE_BRACKET || last < DONE.length) return false;
-  return frames.subarray(last - DONE.length + 1, last + 1).equals(DONE);
-}
-
-/** Frames that end with the end mark, without it. */
-export function withoutDone(frames: Buffer): Buffer {
-  return frames.subarray(0, frameStart(frames, frames.lastIndexOf(DONE)));
 }
 
 function skipSpaces(bytes: Buffer, at: number): number {

@@ -11,15 +11,14 @@
 import { GatewayError } from "../errors.ts";
 import type { Usage } from "../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
-import { countFrames, endsWithDone, firstData, inspectUsage, withoutDone } from "./frames.ts";
+import { countFrames, firstData, inspectUsage } from "./frames.ts";
 import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
-import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
+import { errorOf, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
-import { FrameCheck } from "./whole-frames.ts";
+import { FrameCheck, type FrameStop } from "./whole-frames.ts";
 
 const DONE = Buffer.from("[DONE]");
-const ERROR_FRAME = /(^|\n)data:\s*\{\s*"error"\s*:\s*[{"]/;
 
 /** How a language's streams say that they are whole. */
 export interface StreamEnding {
@@ -78,14 +77,13 @@ export class StreamRelay implements Relay {
       return;
     }
     if (frames === null) return;
-    const wholeBytes = this.#check.wholeUntil(frames);
-    if (wholeBytes === frames.length) {
-      if (this.#isBegun || this.#begin(frames)) this.#forward(frames);
-      return;
+    const goodBytes = this.#check.goodUntil(frames);
+    const { stop } = this.#check;
+    if (stop === null) {
+      if (this.#isBegun || this.#begin(frames)) this.#writeOn(this.#shown(frames));
+    } else {
+      this.#stop(stop, frames.subarray(0, goodBytes));
     }
-    // What is right goes out first, but not as the beginning of an answer that is known to be bad.
-    if (this.#isBegun && wholeBytes > 0) this.#forward(frames.subarray(0, wholeBytes));
-    if (!this.#isOver) this.#fail("provider_bad_response", "sent an event that is not JSON");
   }
 
   end(): void {
@@ -94,13 +92,11 @@ export class StreamRelay implements Relay {
     if (this.#isOver) return;
     if (!this.#isBegun) {
       this.#fail("provider_bad_response", "ended the stream before it had begun");
-    } else if (this.#tailMatches(ERROR_FRAME)) {
-      this.#endBroken(null);
     } else if (!this.#isFinished()) {
       this.#fail("stream_interrupted", "ended the stream before the answer was complete");
     } else {
       // Complete, but the end mark is missing: clients wait for it.
-      this.#finish(this.#tailIncludes("[DONE]") ? null : this.#options.ending.mark);
+      this.#finish(this.#options.ending.mark);
     }
   }
 
@@ -127,35 +123,43 @@ export class StreamRelay implements Relay {
       this.#fail("provider_bad_response", "ended the stream before it had begun");
       return false;
     }
-    const error = errorInAnswer(this.#options.context, data);
-    if (error !== null) {
-      this.#isOver = true;
-      this.#host.fail(error);
-      return false;
-    }
     this.#isBegun = true;
     this.#frameBytes = data.length;
     this.#host.begin(null);
     return true;
   }
 
-  #forward(frames: Buffer): void {
+  /** `good`: what comes before the failure, or with the end mark. */
+  #stop(stop: FrameStop, good: Buffer): void {
+    if (stop.kind === "done") {
+      if (this.#isBegun || this.#begin(good)) this.#finish(this.#shown(good));
+      return;
+    }
+    // What is right goes out first, but not as the beginning of an answer that is known to be bad.
+    if (this.#isBegun && good.length > 0) this.#writeOn(this.#shown(good));
+    if (stop.kind === "not_json") {
+      this.#fail("provider_bad_response", "sent an event that is not JSON");
+    } else {
+      this.#isOver = true;
+      this.#host.fail(errorOf(this.#options.context, stop.data));
+    }
+  }
+
+  /** What the client gets of whole frames: usage only if it asked for it. */
+  #shown(frames: Buffer): Buffer {
     this.#bytes += frames.length;
     this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
     const found = inspectUsage(frames, this.#options.includeUsage);
-    if (found !== null) {
-      this.#usageBytes = found.usage ?? this.#usageBytes;
-      frames = found.frames;
-      if (frames.length === 0) return;
-    }
+    if (found === null) return frames;
+    this.#usageBytes = found.usage ?? this.#usageBytes;
+    return found.frames;
+  }
+
+  #writeOn(frames: Buffer): void {
+    if (frames.length === 0) return;
     this.#before = this.#latest;
     this.#latest = frames;
-    if (endsWithDone(frames)) {
-      if (this.#tailMatches(ERROR_FRAME)) this.#endBroken(frames);
-      else this.#finish(frames);
-    } else {
-      this.#writer.write(frames);
-    }
+    this.#writer.write(frames);
   }
 
   /** A last frame without its blank line counts if it is whole by itself; half a frame is dropped. */
@@ -170,33 +174,17 @@ export class StreamRelay implements Relay {
     this.#host.done();
   }
 
-  /** The provider has told the client itself that it failed: nothing is added, and the end mark is left out. */
-  #endBroken(last: Buffer | null): void {
-    this.#writer.end(last === null ? null : withoutDone(last));
-    this.#fail("stream_interrupted", "reported an error in the middle of its answer");
-  }
-
   #fail(code: "provider_bad_response" | "stream_interrupted", what: string): void {
     this.#isOver = true;
     this.#host.fail(new GatewayError(code, `Provider \`${this.#options.context.provider}\` ${what}.`));
   }
 
   #isFinished(): boolean {
-    return (
-      this.#usageBytes !== null ||
-      this.#tailIncludes("[DONE]") ||
-      this.#tailMatches(this.#options.ending.finish)
-    );
+    const { finish } = this.#options.ending;
+    return this.#usageBytes !== null || matches(this.#latest, finish) || matches(this.#before, finish);
   }
+}
 
-  #tailIncludes(text: string): boolean {
-    return (this.#latest?.includes(text) ?? false) || (this.#before?.includes(text) ?? false);
-  }
-
-  #tailMatches(pattern: RegExp): boolean {
-    return (
-      (this.#latest !== null && pattern.test(this.#latest.toString("latin1"))) ||
-      (this.#before !== null && pattern.test(this.#before.toString("latin1")))
-    );
-  }
+function matches(frames: Buffer | null, pattern: RegExp): boolean {
+  return frames !== null && pattern.test(frames.toString("latin1"));
 }

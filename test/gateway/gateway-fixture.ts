@@ -36,6 +36,12 @@ export interface GatewayOptions {
   readonly models?: string;
 }
 
+/** The two ways in which answers of chat completions reach clients: as they are, or looked at and mended. */
+export const WAYS = [
+  { way: "as they are", quirks: "{ canonical: true }" },
+  { way: "mended", quirks: "{}" },
+] as const;
+
 const LIMITS = "[ { requests: 1000/min }, { tokens: 1_000_000/min }, { concurrent: 8 } ]";
 
 export interface Balance {

@@ -2,10 +2,8 @@
 // whole, and what was produced is settled.
 import { describe, expect, test } from "vitest";
 import { jsonRequest } from "../http/raw-client.ts";
-import { startGateway } from "./gateway-fixture.ts";
+import { startGateway, WAYS } from "./gateway-fixture.ts";
 import { contentFrame, DONE_FRAME, good, scriptedUpstream, type Script } from "./scripted-upstream.ts";
-
-const ERROR = '{"error":{"message":"broken","type":"server_error","code":null}}';
 
 /** Faults behind the first event: the client keeps what it got, and is told. */
 const LATE: readonly {
@@ -69,21 +67,20 @@ const LATE: readonly {
   },
 ];
 
-describe("behind the first event", () => {
+describe.each(WAYS)("behind the first event, answers passed on $way:", ({ quirks }) => {
   test.each(LATE)("$name: an error event and no end mark", async ({ script, advanceMs, code }) => {
     const upstream = await scriptedUpstream(script);
     const second = await scriptedUpstream(good);
-    const gateway = await startGateway({ providers: { a: upstream, b: second } });
+    const gateway = await startGateway({ providers: { a: upstream, b: second }, quirks });
     const client = gateway.client().send(jsonRequest({ model: "any", messages: [], stream: true }));
     await client.until("Hel");
     if (advanceMs !== undefined) gateway.advance(advanceMs);
     const answer = await client.answer();
     expect(answer.status).toBe(200);
-    expect(answer.body.startsWith(contentFrame("Hel"))).toBe(true);
-    expect(answer.body).not.toContain("[DONE]");
-    const events = answer.body.split("\n\n").filter((event) => event !== "");
-    expect(events).toHaveLength(2);
-    expect(JSON.parse(events[1]?.slice("data: ".length) ?? "")).toMatchObject({ error: { code } });
+    expect(eventsIn(answer.body)).toMatchObject([
+      { choices: [{ delta: { content: "Hel" }, finish_reason: null }] },
+      { error: { code } },
+    ]);
     expect(second.requests).toEqual([]);
     const { requests, tokens } = await gateway.settled();
     expect(requests).toBe(1);
@@ -91,23 +88,41 @@ describe("behind the first event", () => {
     expect(gateway.records).toMatchObject([{ errorCode: code, status: 200, isUsageEstimated: true }]);
   });
 
-  test("a provider's own error event is passed on and nothing follows it", async () => {
+  test("a provider's own error event is told in the envelope, and nothing follows it", async () => {
+    const said = '{"error":{"message":"no key sk-vendor here","type":"server_error","code":null}}';
     const upstream = await scriptedUpstream((r) =>
       r
         .streamHead()
         .chunk(contentFrame("Hel", null))
-        .chunk(`data: ${ERROR}\n\n`)
+        .chunk(`data: ${said}\n\n`)
         .chunk(DONE_FRAME)
         .endChunks(),
     );
-    const gateway = await startGateway({ providers: { a: upstream } });
+    const gateway = await startGateway({ providers: { vendor: upstream }, quirks });
     const answer = await gateway.ask({ model: "any", stream: true });
-    expect(answer.body).toContain("broken");
-    expect(answer.body).not.toContain("[DONE]");
+    expect(eventsIn(answer.body)).toMatchObject([
+      { choices: [{ delta: { content: "Hel" } }] },
+      {
+        error: {
+          message: "Provider `vendor` says: no key [secret] here",
+          type: "server_error",
+          param: null,
+          code: "provider_error",
+        },
+      },
+    ]);
     await gateway.settled();
-    expect(gateway.records).toMatchObject([{ outcome: "interrupted" }]);
+    expect(gateway.records).toMatchObject([{ outcome: "provider_error", errorCode: "provider_error" }]);
   });
 });
+
+/** What a client reads of a stream: every event is JSON, and none is the end mark. */
+function eventsIn(body: string): unknown[] {
+  return body
+    .split("\n\n")
+    .filter((event) => event !== "")
+    .map((event) => JSON.parse(event.slice("data: ".length)));
+}
 
 describe("a client that leaves", () => {
   test.each([
@@ -162,6 +177,31 @@ describe("a client that leaves", () => {
     expect(gateway.records.map(({ outcome }) => outcome)).toEqual(["client_gone", "client_gone"]);
   });
 });
+
+test.each(WAYS)(
+  "a refusal inside a stream holds its provider back, answers passed on $way",
+  async ({ quirks }) => {
+    const refusal = { message: "Rate limit reached. Please try again in 7s.", code: "rate_limit_exceeded" };
+    const upstream = await scriptedUpstream(
+      (r) =>
+        r
+          .streamHead()
+          .chunk(contentFrame("Hel", null))
+          .chunk(`data: ${JSON.stringify({ error: refusal })}\n\n`),
+      good,
+    );
+    const config = "queue: { max_wait: 0s }";
+    const gateway = await startGateway({ providers: { a: upstream }, quirks, config });
+    await gateway.ask({ model: "any", stream: true });
+    expect(await gateway.ask({ model: "any" })).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "7" },
+    });
+    gateway.advance(7001);
+    expect(await gateway.ask({ model: "any" })).toMatchObject({ status: 200 });
+    await gateway.settled();
+  },
+);
 
 describe("the end of the gateway", () => {
   test("reaches what runs: a stream gets an error event, a waiting request an error", async () => {

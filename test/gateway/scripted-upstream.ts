@@ -160,7 +160,13 @@ export async function closedPort(): Promise<number> {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-export const USAGE = { prompt_tokens: 12, completion_tokens: 5, total_tokens: 17 };
+export const USAGE = {
+  prompt_tokens: 12,
+  completion_tokens: 5,
+  total_tokens: 17,
+  prompt_tokens_details: { cached_tokens: 0 },
+  completion_tokens_details: { reasoning_tokens: 0 },
+};
 
 /** A chat answer as a whole. */
 export function answerBody(content = "Hello", extra: object = {}): string {

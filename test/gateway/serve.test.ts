@@ -2,7 +2,7 @@
 // what the client gets, and what was settled. `settled` fails when a slot is held or an invariant broke.
 import { describe, expect, test } from "vitest";
 import type { RawAnswer } from "../http/raw-client.ts";
-import { startGateway, type GatewayFixture } from "./gateway-fixture.ts";
+import { startGateway, WAYS, type GatewayFixture } from "./gateway-fixture.ts";
 import {
   answerBody,
   closedPort,
@@ -308,10 +308,14 @@ function seen({ status, body }: RawAnswer): string {
   return body.endsWith(DONE_FRAME) ? "a whole stream" : body === answerBody() ? "a whole answer" : body;
 }
 
-describe("before an answer has begun", () => {
+describe.each(WAYS)("before an answer has begun, answers passed on $way:", ({ quirks }) => {
   test.each(CASES)("$title: the client gets the error", async (fault) => {
     const upstream = await scriptedUpstream(fault.script);
-    const gateway = await startGateway({ providers: { a: upstream }, config: "retry: { attempts: 1 }" });
+    const gateway = await startGateway({
+      providers: { a: upstream },
+      quirks,
+      config: "retry: { attempts: 1 }",
+    });
     const answer = await play(gateway, upstream, fault);
     expect(answer).toMatchObject({
       status: fault.status,
@@ -329,7 +333,7 @@ describe("before an answer has begun", () => {
   test.each(CASES)("$title: another provider answers instead", async (fault) => {
     const upstream = await scriptedUpstream(fault.script);
     const second = await scriptedUpstream(good);
-    const gateway = await startGateway({ providers: { a: upstream, b: second } });
+    const gateway = await startGateway({ providers: { a: upstream, b: second }, quirks });
     const answer = await play(gateway, upstream, fault);
     if (fault.isFinal === true) {
       expect(answer.status).toBe(fault.status);
@@ -355,7 +359,7 @@ describe("before an answer has begun", () => {
 
   test("the same provider is tried again when there is no other", async () => {
     const upstream = await scriptedUpstream((r) => r.answer(500, ERROR), whole);
-    const gateway = await startGateway({ providers: { a: upstream } });
+    const gateway = await startGateway({ providers: { a: upstream }, quirks });
     const answer = await gateway.ask({ model: "any" });
     expect(seen(answer)).toBe("a whole answer");
     expect(answer.headers["x-sluice-attempts"]).toBe("2");
@@ -364,7 +368,7 @@ describe("before an answer has begun", () => {
 
   test("a client is told not to repeat what was repeated already", async () => {
     const upstream = await scriptedUpstream((r) => r.answer(500, ERROR));
-    const gateway = await startGateway({ providers: { a: upstream } });
+    const gateway = await startGateway({ providers: { a: upstream }, quirks });
     const answer = await gateway.ask({ model: "any" });
     expect(answer).toMatchObject({
       status: 502,

@@ -178,9 +178,10 @@ describe("how streams end", () => {
   });
 
   test("what follows the end mark is not sent", () => {
-    expect(play([contentFrame("a"), DONE_FRAME, contentFrame("b")]).text).toBe(
-      contentFrame("a") + DONE_FRAME,
-    );
+    const sent = contentFrame("a") + DONE_FRAME;
+    expect(play([contentFrame("a"), DONE_FRAME, contentFrame("b")]).text).toBe(sent);
+    expect(play([sent + contentFrame("b")])).toMatchObject({ text: sent, isDone: true });
+    expect(play([`${sent}data: not JSON\n\n`])).toMatchObject({ text: sent, isDone: true });
   });
 
   test.each([
@@ -198,7 +199,12 @@ describe("how streams end", () => {
     [
       "an error in the middle",
       [contentFrame("a"), 'data: {"error":{"message":"m"}}\n\n', DONE_FRAME],
-      "stream_interrupted",
+      "provider_error",
+    ],
+    [
+      "an error in the middle without another word",
+      [contentFrame("a") + FINISH_FRAME, 'data: {"error":{"message":"m","type":"overloaded_error"}}\n\n'],
+      "provider_overloaded",
     ],
   ])("%s is a failure", (_, pieces, code) => {
     const played = play(pieces);

@@ -7,9 +7,9 @@ const DONE = "data: [DONE]";
 /** What is let through of some frames when others like `CHUNK` came before. */
 function wholePart(text: string, before = `${CHUNK}\n\n`): string {
   const check = new FrameCheck();
-  check.wholeUntil(Buffer.from(before));
+  check.goodUntil(Buffer.from(before));
   const frames = Buffer.from(text);
-  return frames.toString("utf8", 0, check.wholeUntil(frames));
+  return frames.toString("utf8", 0, check.goodUntil(frames));
 }
 
 const BREAKS: readonly (readonly [string, string])[] = [
@@ -75,4 +75,36 @@ test("of a frame that holds a whole image only both ends are looked at", () => {
   const image = (end: string): string => `data: {"b64":"${"A".repeat(300_000)}${end}\n\n`;
   expect(wholePart(image('"}'))).toBe(image('"}'));
   expect(wholePart(image(""))).toBe("");
+});
+
+describe("a stream goes no further than", () => {
+  const ERROR = 'data: {"error":{"message":"é"}}';
+
+  test.each([
+    ["its end mark, which belongs to it", DONE, `${CHUNK}\n\n${DONE}\n\n`, { kind: "done" }],
+    ["an error", ERROR, `${CHUNK}\n\n`, { kind: "error", data: { error: { message: "é" } } }],
+    ["an error in a word", 'data: {"error":"é"}', `${CHUNK}\n\n`, { kind: "error", data: { error: "é" } }],
+    [
+      "an error beside a choice",
+      'data: {"choices":[],"error":{}}',
+      `${CHUNK}\n\n`,
+      { kind: "error", data: { choices: [], error: {} } },
+    ],
+    [
+      "an event of that name",
+      'event: error\ndata: {"a":1}',
+      `${CHUNK}\n\n`,
+      { kind: "error", data: { a: 1 } },
+    ],
+    ["what is not JSON", "data: {", `${CHUNK}\n\n`, { kind: "not_json" }],
+  ])("%s", (_, frame, good, stop) => {
+    const check = new FrameCheck();
+    const frames = Buffer.from(`${CHUNK}\n\n${frame}\n\n${CHUNK}\n\n`);
+    expect(frames.toString("utf8", 0, check.goodUntil(frames))).toBe(good);
+    expect(check.stop).toEqual(stop);
+  });
+
+  test.each(['data: {"error":null}\n\n', "event: errors\ndata: {}\n\n"])("but %j is no error", (frame) => {
+    expect(wholePart(frame)).toBe(frame);
+  });
 });
