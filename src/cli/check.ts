@@ -1,6 +1,7 @@
 // `sluice check`: reads the configuration as a start would, and says either what it amounts to or all that is wrong with it.
 // `program.ts` runs it with `runCheck({ file: parsed.option("config") }, shell)`, whose result is the exit code.
 import type { Config, LimitSpec, Provider } from "../config/config.ts";
+import { accountsOf } from "./accounts.ts";
 import { describeLimit } from "../config/limits.ts";
 import { type LoadOptions, loadConfig } from "../config/load.ts";
 import { ConfigError, describeProblems } from "../config/problems.ts";
@@ -60,14 +61,16 @@ function section(title: string, lines: readonly string[]): string[] {
 }
 
 function describeProvider(provider: Provider): string {
-  const { name, type, baseUrl, isSimulator, models } = provider;
+  const { name, type, baseUrl, isSimulator, models, pool } = provider;
   const kind = type === name ? "" : ` (${type})`;
   const known = models.size === 0 ? "" : `, ${models.size} models known`;
-  return `${name}${kind}: ${isSimulator ? "built in" : baseUrl}${known}`;
+  const keys = pool.size === 0 ? "" : `, API keys ${[...pool.keys()].join(", ")}`;
+  return `${name}${kind}: ${isSimulator ? "built in" : baseUrl}${known}${keys}`;
 }
 
 function* limitLines(config: Config): Generator<string> {
-  for (const { name, limits, learnsLimits, models } of config.providers.values()) {
+  const accounts = Array.from(config.providers.values(), accountsOf).flat();
+  for (const { account: name, limits, learnsLimits, models } of accounts) {
     if (limits.length > 0) yield `${name}: ${describeLimits(limits)}`;
     if (learnsLimits) yield `${name}: learned from its answers`;
     for (const model of models.values()) {

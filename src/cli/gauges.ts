@@ -10,11 +10,11 @@ export interface GaugeSource {
   readonly circuits: Iterable<CircuitReport>;
   /** Whether the configuration has this model: others are named by clients, who could name thousands, or secrets. */
   readonly isConfigured: (provider: string, model: string) => boolean;
-  /** Milliseconds for which a provider is held back because it asked for that; 0 or less: it is not. */
+  /** Milliseconds for which a provider is held back, with all its keys, because it asked for that; 0 or less: it is not. */
   readonly pausedMs: (provider: string) => number;
 }
 
-const CIRCUIT_VALUES = { closed: 0, half_open: 1, open: 2 } as const satisfies Record<
+const CIRCUIT_VALUES = { closed: 0, half_open: 1, suspect: 1, open: 2 } as const satisfies Record<
   CircuitReport["state"],
   number
 >;
@@ -45,12 +45,12 @@ export function* gaugeSamples({
       paused / 1000,
     );
   }
-  for (const { scope, provider, name, state } of reports) {
+  for (const { scope, provider, name, key, state } of reports) {
     if (scope === "model" && !isConfigured(provider, name)) continue;
     yield gauge(
       "sluice_circuit_state",
-      "Circuit breakers of providers, models and API keys: 0 closed, 1 half-open, 2 open.",
-      { scope, provider, name },
+      "Circuit breakers of providers, models and API keys: 0 closed, 1 half-open or in doubt since a sibling's is open, 2 open.",
+      key === "" ? { scope, provider, name } : { scope, provider, name, key },
       CIRCUIT_VALUES[state],
     );
   }

@@ -1,7 +1,7 @@
 // Limits set at run time: for every replica of the fleet, until they are unset, whatever the configuration says and
 // however often it is loaded anew. They change how much, never what is counted or over which period.
 import { z } from "zod";
-import type { Config, LimitSpec } from "../config/config.ts";
+import type { Config, LimitSpec, Provider } from "../config/config.ts";
 import { limitKey, type LimitOwner } from "../config/limits.ts";
 import { limitFault } from "../config/resolve-limits.ts";
 import type { Clock } from "../clock.ts";
@@ -106,21 +106,31 @@ export class LimitOverrides {
 type Change = (owner: LimitOwner, limits: readonly LimitSpec[]) => readonly LimitSpec[];
 
 function mapLimits(config: Config, change: Change): Config {
-  const providers = [...config.providers].map(([name, provider]) => {
-    const models = [...provider.models].map(
-      ([model, entry]) =>
-        [
-          model,
-          { ...entry, limits: change({ kind: "model", provider: name, model }, entry.limits) },
-        ] as const,
-    );
-    const limits = change({ kind: "provider", provider: name }, provider.limits);
-    return [name, { ...provider, limits, models: new Map(models) }] as const;
-  });
+  const providers = [...config.providers].map(
+    ([name, provider]) => [name, mapProvider(provider, change)] as const,
+  );
   const keys = [...config.keys].map(
     ([name, key]) => [name, { ...key, limits: change({ kind: "key", name: key.name }, key.limits) }] as const,
   );
   return { ...config, providers: new Map(providers), keys: new Map(keys) };
+}
+
+/** With several API keys, each has the limits for itself, and the provider as such has none. */
+function mapProvider(provider: Provider, change: Change): Provider {
+  const { account, pool } = provider;
+  if (pool.size > 0) {
+    const keys = [...pool].map(([key, pooled]) => [key, mapProvider(pooled, change)] as const);
+    return { ...provider, pool: new Map(keys) };
+  }
+  const models = [...provider.models].map(
+    ([model, entry]) =>
+      [
+        model,
+        { ...entry, limits: change({ kind: "model", provider: account, model }, entry.limits) },
+      ] as const,
+  );
+  const limits = change({ kind: "provider", provider: account }, provider.limits);
+  return { ...provider, limits, models: new Map(models) };
 }
 
 /** Every limit of the configuration by its name in the fleet. */

@@ -100,28 +100,35 @@ function compileTargets(config: Config, plant: Plant): RouteTable<UpstreamTarget
   const compiled = compileRoutes<UpstreamTarget>({
     providers: [...config.providers.values()].map((provider) => ({
       name: provider.name,
+      keys: provider.pool.size === 0 ? [""] : [...provider.pool.keys()],
       models: [...provider.models.values()].map(({ name, contextTokens }) => ({ name, contextTokens })),
       endpoints: endpointsOf(provider),
     })),
     aliases: [...config.models.values()],
     health: plant.health,
-    attach: (provider, model) => attach(config, plant, provider, model),
+    attach: (provider, model, key) => attach(providerOf(config, provider, key), plant, model),
   });
   if (compiled.kind === "ok") return compiled.table;
   throw new GatewayError("invalid_config", compiled.faults.join("\n"));
 }
 
-function attach(config: Config, plant: Plant, providerName: string, modelName: string): UpstreamTarget {
-  const provider = config.providers.get(providerName);
-  if (provider === undefined) {
-    throw new GatewayError("invalid_config", `There is no provider ${providerName}.`);
-  }
+/** The provider as it is with one of its API keys; an empty name: with the only one. */
+function providerOf(config: Config, name: string, key: string): Provider {
+  const provider = config.providers.get(name);
+  const found = key === "" ? provider : provider?.pool.get(key);
+  if (found === undefined) throw new GatewayError("invalid_config", `There is no provider ${name}.`);
+  return found;
+}
+
+function attach(provider: Provider, plant: Plant, modelName: string): UpstreamTarget {
+  const { name, account } = provider;
   const model = provider.models.get(modelName);
   const url = new URL(baseUrl(provider, plant));
   return {
-    provider: providerName,
+    provider: name,
+    account,
     model: modelName,
-    origin: plant.origins.of(providerName, url.origin),
+    origin: plant.origins.of(name, url.origin),
     paths: pathsOf(provider, modelName, url),
     language: languageOf(provider, modelName, url),
     sign: signerOf(provider, url),
@@ -133,9 +140,9 @@ function attach(config: Config, plant: Plant, providerName: string, modelName: s
     passedHeaderPrefix: provider.isSimulator ? "x-simulator-" : "",
     limits: targetLimits(provider, modelName, plant),
     errorHints: provider.errorHints,
-    estimate: plant.estimates.of(providerName, modelName, model?.maxOutputTokens ?? null),
+    estimate: plant.estimates.of(name, modelName, model?.maxOutputTokens ?? null),
     secrets: secretForms(providerSecrets(provider)),
-    answerHeaders: ["x-sluice-provider", headerSafe(providerName), "x-sluice-model", headerSafe(modelName)],
+    answerHeaders: ["x-sluice-provider", headerSafe(name), "x-sluice-model", headerSafe(modelName)],
   };
 }
 

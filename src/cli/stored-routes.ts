@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { Config, Provider } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
-import { markedId, providerOf, withOtherId } from "../gateway/affinity.ts";
+import { keeperOf, markedId, withOtherId } from "../gateway/affinity.ts";
 import type { PlainAnswer, PlainRequest, PlainRoute } from "../http/plain-route.ts";
 import { collect } from "../upstream/collect.ts";
 import type { Watch } from "../upstream/watch.ts";
@@ -40,8 +40,8 @@ async function ask(
 ): Promise<PlainAnswer> {
   const { config, origins, watch, clock } = parts;
   const marked = request.params["id"] ?? "";
-  const found = providerOf(marked);
-  const provider = found === null ? undefined : config().providers.get(found.provider);
+  const found = keeperOf(marked);
+  const provider = found === null ? undefined : accountOf(config(), found.account);
   if (found === null || provider === undefined || provider.isSimulator) throw unknownId(marked);
   const base = new URL(provider.baseUrl);
   const query = request.query.size === 0 ? "" : `?${request.query.toString()}`;
@@ -53,7 +53,7 @@ async function ask(
     timeouts: config().timeouts,
     startedMs: clock.elapsedMs(),
   });
-  const answer = withOtherId(body, found.id, markedId(found.id, provider.name));
+  const answer = withOtherId(body, found.id, markedId(found.id, provider.account));
   return {
     status,
     headers: {
@@ -62,6 +62,13 @@ async function ask(
     },
     body: answer.toString("utf8"),
   };
+}
+
+/** The provider with the API key that the answer was asked for with: another account knows nothing of it. */
+function accountOf({ providers }: Config, account: string): Provider | undefined {
+  const [name = "", key] = account.split("~");
+  const provider = providers.get(name);
+  return key === undefined ? provider : provider?.pool.get(key);
 }
 
 function pathOf(provider: Provider, base: URL, rest: string): string {

@@ -23,16 +23,17 @@ const WINDOW_MS: Readonly<Record<LimitPeriod, number>> = {
 /** The limits of one model at one provider. */
 export function targetLimits(provider: Provider, modelName: string, plant: Plant): TargetLimits {
   const model = provider.models.get(modelName);
-  const owner: LimitOwner = { kind: "model", provider: provider.name, model: modelName };
-  const providerLimits = configuredLimits({ kind: "provider", provider: provider.name }, provider.limits);
+  const { account } = provider;
+  const owner: LimitOwner = { kind: "model", provider: account, model: modelName };
+  const providerLimits = configuredLimits({ kind: "provider", provider: account }, provider.limits);
   const configured = [...providerLimits, ...configuredLimits(owner, model?.limits ?? [])];
   const compile = (learned: Iterable<LearnedLimit>): KeptLimits => {
     const limits = joined(
       configured,
-      [...learned].map((limit) => learnedLimit(provider.name, modelName, limit)),
+      [...learned].map((limit) => learnedLimit(account, modelName, limit)),
     );
     const meters = plant.limiter.target({
-      provider: provider.name,
+      provider: account,
       model: modelName,
       specs: limits.map(({ spec }) => spec),
       counting: provider.counting,
@@ -48,7 +49,7 @@ export function targetLimits(provider: Provider, modelName: string, plant: Plant
       configured,
       isLearning: provider.learnsLimits,
     }),
-    learned: provider.learnsLimits ? learnedBefore(`${provider.name}/${modelName}`, plant) : new Map(),
+    learned: provider.learnsLimits ? learnedBefore(`${account}/${modelName}`, plant) : new Map(),
     compile,
   });
 }

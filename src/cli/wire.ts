@@ -6,6 +6,8 @@ import type { Config } from "../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../clock.ts";
 import { openReplica, type RunningReplica } from "../fleet/shell.ts";
 import { fleetSamples, fleetStateOf } from "../fleet/view.ts";
+import { accountsOf } from "./accounts.ts";
+import { shareCircuits } from "./fleet-circuits.ts";
 import { sharePauses } from "./fleet-pauses.ts";
 import { fleetRoutes } from "./fleet-routes.ts";
 import { fleetParts } from "./fleet-wiring.ts";
@@ -25,6 +27,7 @@ import { gaugeSamples } from "./gauges.ts";
 import { LimitOverrides } from "./limit-overrides.ts";
 import { limitRoutes } from "./limit-routes.ts";
 import { Origins } from "./origins.ts";
+import { providerRoute } from "./provider-routes.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import { storedRoutes } from "./stored-routes.ts";
 import { Simulators } from "./simulators.ts";
@@ -166,7 +169,11 @@ class GatewayProcess implements Running {
       observer,
       clock: systemClock,
       openRoutes: this.#openRoutes(),
-      operatorRoutes: [...operatorRoutes, ...limitRoutes(this.#overrides, () => this.#config)],
+      operatorRoutes: [
+        ...operatorRoutes,
+        ...limitRoutes(this.#overrides, () => this.#config),
+        providerRoute({ ...plant, config: () => this.#config }),
+      ],
       clientRoutes: storedRoutes({
         config: () => this.#config,
         origins: plant.origins,
@@ -174,6 +181,13 @@ class GatewayProcess implements Running {
         clock: systemClock,
       }),
       adminKeySha256: () => this.#config.admin.keySha256,
+    });
+    shareCircuits({
+      board: replica.board,
+      health: plant.health,
+      clock: systemClock,
+      replica: replica.replica.id,
+      isConfigured: this.#isConfigured,
     });
     this.#overrides.onChange(() => this.#limitsChanged());
   }
@@ -253,16 +267,26 @@ class GatewayProcess implements Running {
   }
 
   #gauges(): Iterable<Sample> {
-    const { health, limiter } = this.#parts.plant;
+    const { health } = this.#parts.plant;
     const now = systemClock.elapsedMs();
     return gaugeSamples({
       running: this.#gateway.runningCount,
       providers: this.#config.providers.keys(),
       circuits: health.circuits(now),
-      isConfigured: (provider, model) => this.#config.providers.get(provider)?.models.has(model) === true,
-      pausedMs: (provider) => limiter.pausedUntilMs(provider) - now,
+      isConfigured: this.#isConfigured,
+      pausedMs: (name) => this.#pausedUntilMs(name) - now,
     });
   }
+
+  /** Until when the provider is paused with each of its API keys. */
+  #pausedUntilMs(name: string): number {
+    const provider = this.#config.providers.get(name);
+    const accounts = provider === undefined ? [] : accountsOf(provider);
+    return Math.min(...accounts.map(({ account }) => this.#parts.plant.limiter.pausedUntilMs(account)));
+  }
+
+  readonly #isConfigured = (provider: string, model: string): boolean =>
+    this.#config.providers.get(provider)?.models.has(model) === true;
 
   #fleetState(): string | null {
     const state = fleetStateOf(this.#parts.replica.replica);

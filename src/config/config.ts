@@ -46,6 +46,10 @@ export interface LogConfig {
 /** One endpoint that requests can be sent to. */
 export interface Provider {
   readonly name: string;
+  /** Whose limits are meant, in the names of buckets: the provider's name, or `main~second` for one API key of several. */
+  readonly account: string;
+  /** With several API keys, the provider as it is with each of them, by the key's name; empty: there is one at most. */
+  readonly pool: ReadonlyMap<string, Provider>;
   /** The catalog file's id, or `custom` for one that is defined in the configuration alone. */
   readonly type: string;
   /** Whether this is the built-in simulator, whose base URL is known only once it listens. */
@@ -53,7 +57,7 @@ export interface Provider {
   readonly dialect: DialectName;
   /** Without a trailing slash; empty for the simulator. */
   readonly baseUrl: string;
-  /** null: the provider asks for none. A secret. */
+  /** null: the provider asks for none, or has a pool of them. A secret. */
   readonly apiKey: string | null;
   readonly auth: ProviderAuth;
   /** Sent with every request, names in lower case. Values may be secrets. */

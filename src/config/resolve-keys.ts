@@ -149,6 +149,10 @@ export function checkProviderBudgets(offer: Offer): void {
     const path: Path = ["providers", provider.name];
     const own = asked.filter((target) => target.provider === provider.name);
     eachBudget(provider.limits, (index) => checkPrices(own, [...path, "limits", index], offer));
+    for (const [at, { limits }] of [...provider.pool.values()].entries()) {
+      if (limits === provider.limits) continue;
+      eachBudget(limits, (index) => checkPrices(own, [...path, "api_keys", at, "limits", index], offer));
+    }
     for (const model of provider.models.values()) {
       const target = { provider: provider.name, model: model.name };
       eachBudget(model.limits, (index) =>

@@ -8,6 +8,7 @@ import type { Path } from "./problems.ts";
 import type { Report } from "./report.ts";
 import { type DayDefaults, resolveLimits } from "./resolve-limits.ts";
 import { resolveModels } from "./resolve-models.ts";
+import { checkCarried, resolvePool } from "./resolve-pool.ts";
 import type { CatalogEntry, RawProvider } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
 import { toCounting, toErrorHints, toLimitHeaders, toQuirks } from "./traits.ts";
@@ -50,14 +51,16 @@ export function resolveProvider(
   const options = resolveOptions(entry, raw, context, path);
   const fill = (text: string, at: string): string => fillIn(text, options, [...path, at], report);
   const auth = resolveAuth(merged, entry, context.env);
-  const apiKey = resolveApiKey(name, raw, entry, { auth, context });
+  const apiKey = raw.api_keys === undefined ? resolveApiKey(name, raw, entry, { auth, context }) : null;
   const days: DayDefaults = {
     refill: merged.day_refill ?? "calendar",
     timezone: merged.day_timezone ?? "UTC",
   };
   const limits = raw.limits ?? entry?.limits ?? [];
-  return {
+  const provider: Provider = {
     name,
+    account: name,
+    pool: NO_POOL,
     type: entry === undefined ? "custom" : (raw.type ?? name),
     isSimulator: entry?.builtin ?? false,
     dialect: basis.dialect,
@@ -83,7 +86,10 @@ export function resolveProvider(
       report,
     }),
   };
+  return { ...provider, pool: resolvePool(raw, provider, days, report) };
 }
+
+const NO_POOL: Provider["pool"] = new Map();
 
 /** The catalog's entry; undefined for a provider that is defined in the configuration alone; null when there should be one. */
 function entryOf(
@@ -215,9 +221,7 @@ function resolveApiKey(
   const variables = entry?.auth.env ?? [];
   const key = raw.api_key ?? firstSet(variables, env);
   if (key !== undefined) {
-    if (!/^[\x21-\x7e]+$/.test(key)) {
-      report.error(path, "the key holds a blank, a line break or another character that no header can carry");
-    }
+    checkCarried(key, path, report);
     return key;
   }
   const isSigned = auth.kind === "sigv4" && (auth.credentials !== null || raw.credentials !== undefined);

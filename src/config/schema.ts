@@ -39,6 +39,29 @@ const provider = strict({
   api_key: secret()
     .optional()
     .describe("The API key; by default the environment variable that the catalog names."),
+  api_keys: list(
+    z.union(
+      [
+        secret(),
+        strict({
+          name: text()
+            .optional()
+            .describe("The key's name in limits, metrics and messages; its place in the list by default."),
+          key: secret().describe("The API key."),
+          limits: limits
+            .optional()
+            .describe("What may be sent with this key; the provider's `limits` by default."),
+        }),
+      ],
+      { error: "expected an API key, or { name: second, key: … }" },
+    ),
+    "a list of API keys",
+  )
+    .min(1, { error: "expected at least one API key" })
+    .optional()
+    .describe(
+      "Several API keys instead of one; each has the limits for itself, and the one with most room is taken.",
+    ),
   credentials: credentials.optional().describe("AWS credentials, for providers whose requests are signed."),
   options: named(text())
     .optional()

@@ -29,6 +29,7 @@ const DAY_MS = 86_400_000;
 /** How long entries stay after their last write; those of other keys stay until they are deleted. */
 const RETENTION: readonly (readonly [prefix: string, ageMs: number])[] = [
   ["paused/", 3_600_000],
+  ["circuit/", 3_600_000],
   [TOTALS_PREFIX, 100 * DAY_MS],
 ];
 /** A sibling that was away for longer than this could bring back what was deleted meanwhile. */

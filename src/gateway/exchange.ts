@@ -5,7 +5,7 @@ import { isObject, type Json } from "../../providers/dialects/json.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
-import { providerOf } from "./affinity.ts";
+import { keeperOf } from "./affinity.ts";
 import type { Downstream, HeaderList } from "./downstream.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
@@ -70,11 +70,11 @@ export class Exchange implements Seated {
     return this.#chatRequest;
   }
 
-  /** The earlier answer at a provider that this request builds on; null: there is none, or not one of ours. */
-  get previous(): { readonly marked: string; readonly id: string; readonly provider: string } | null {
+  /** The earlier answer at an account that this request builds on; null: there is none, or not one of ours. */
+  get previous(): { readonly marked: string; readonly id: string; readonly account: string } | null {
     if (this.request.route.kind !== "responses") return null;
     const marked = this.parsedBody()["previous_response_id"];
-    const found = typeof marked === "string" ? providerOf(marked) : null;
+    const found = typeof marked === "string" ? keeperOf(marked) : null;
     return found === null || typeof marked !== "string" ? null : { marked, ...found };
   }
 

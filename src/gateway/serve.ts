@@ -75,7 +75,7 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
 function reachable(attempts: readonly RouteAttempt[], { previous }: Exchange): readonly RouteAttempt[] {
   return previous === null
     ? attempts
-    : attempts.filter(({ target }) => target.provider === previous.provider);
+    : attempts.filter(({ target }) => target.upstream.account === previous.account);
 }
 
 function unreachable(): GatewayError {

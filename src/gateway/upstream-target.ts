@@ -10,6 +10,8 @@ import type { TargetLimits } from "./target-limits.ts";
 export interface UpstreamTarget {
   /** The provider's name in the configuration. */
   readonly provider: string;
+  /** The provider's name, with the API key's where it has several: whose limits these are, and who keeps stored answers. */
+  readonly account: string;
   /** The provider's name for the model. */
   readonly model: string;
   readonly origin: Origin;

@@ -20,7 +20,7 @@ export class VerbatimSending implements Sending {
   readonly warnings: readonly string[] = [];
   readonly keepsErrors = true;
   readonly #passage: Verbatim;
-  readonly #provider: string;
+  readonly #account: string;
   readonly #isStream: boolean;
   readonly #to: DialectTarget;
 
@@ -28,7 +28,7 @@ export class VerbatimSending implements Sending {
     const { request } = exchange;
     const { isStream } = request.members;
     this.#passage = passage;
-    this.#provider = target.provider;
+    this.#account = target.account;
     this.#isStream = isStream;
     this.#to = { ...target.language.about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
     this.request = {
@@ -51,7 +51,7 @@ export class VerbatimSending implements Sending {
   }
 
   #marker(): IdMarker | null {
-    return this.#passage.marksIds ? new IdMarker(this.#provider) : null;
+    return this.#passage.marksIds ? new IdMarker(this.#account) : null;
   }
 
   #watch(body: Buffer): ConvertedAnswer {

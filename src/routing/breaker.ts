@@ -4,6 +4,9 @@
 //                                                          ▲                  │
 //                                                          └──(a probe fails, wait doubled)
 //
+// What a sibling's circuit tells is a doubt: this one stays closed, but the first failure opens it, the first success
+// ends the doubt, and `isTried` tells whether somebody is finding out already, so that others may go elsewhere meanwhile.
+//
 // Time is an argument and nothing is scheduled: an open circuit becomes half-open by being looked at late enough.
 // Every start hands out the number of the circuit's current period, and a result counts only in the period it
 // was started in; so the slow failures of an outage that is over can't open the circuit again.
@@ -35,7 +38,8 @@ export const CIRCUIT_POLICY: CircuitPolicy = {
   probeTimeoutMs: 60_000,
 };
 
-export type CircuitState = "closed" | "open" | "half_open";
+/** `suspect`: closed, though a sibling's is open. */
+export type CircuitState = "closed" | "suspect" | "open" | "half_open";
 
 /** A start that was refused; every other ticket is the number of a period. */
 export const REFUSED = -1;
@@ -43,6 +47,7 @@ export const REFUSED = -1;
 /** Invariant: `openUntilMs` is 0 exactly while the circuit is closed; probes run and succeed only once it has passed. */
 export class Circuit {
   #policy: CircuitPolicy;
+  readonly #onOpen: (openMs: number) => void;
   #period = 0;
   #openUntilMs = 0;
   #openMs = 0;
@@ -56,9 +61,13 @@ export class Circuit {
   #probesRunning = 0;
   #probesSucceeded = 0;
   #lastProbeMs = 0;
+  /** In doubt until then, while it is closed; 0: it is not. */
+  #suspectUntilMs = 0;
 
-  constructor(policy: CircuitPolicy) {
+  /** `onOpen` hears of each opening, and for how long. */
+  constructor(policy: CircuitPolicy, onOpen: (openMs: number) => void = () => {}) {
     this.#policy = policy;
+    this.#onOpen = onOpen;
   }
 
   /** Other thresholds hold from now on; an open circuit stays open for as long as it was. */
@@ -67,7 +76,7 @@ export class Circuit {
   }
 
   state(now: number): CircuitState {
-    if (this.#openUntilMs === 0) return "closed";
+    if (this.#openUntilMs === 0) return this.#isSuspect(now) ? "suspect" : "closed";
     return now < this.#openUntilMs ? "open" : "half_open";
   }
 
@@ -82,12 +91,19 @@ export class Circuit {
 
   /** Starts a request: a ticket to report its result with, or `REFUSED`. */
   start(now: number): number {
-    if (this.#openUntilMs === 0) return this.#period;
+    if (this.#openUntilMs === 0) {
+      if (this.#suspectUntilMs !== 0 && this.#isSuspect(now)) this.#countProbe(now);
+      return this.#period;
+    }
     if (this.blockedMs(now) > 0) return REFUSED;
+    this.#countProbe(now);
+    return this.#period;
+  }
+
+  #countProbe(now: number): void {
     // A probe that timed out makes room for this one; should it still report, its success is welcome.
     if (this.#probesRunning < this.#policy.probes) this.#probesRunning += 1;
     this.#lastProbeMs = now;
-    return this.#period;
   }
 
   /** What was started went well. */
@@ -99,6 +115,7 @@ export class Circuit {
       if (this.#probesSucceeded >= this.#policy.probes) this.#close(now);
       return;
     }
+    if (this.#suspectUntilMs !== 0) this.#trust();
     this.#failuresInRow = 0;
     this.#rollWindow(now);
     this.#results += 1;
@@ -112,16 +129,14 @@ export class Circuit {
     this.#rollWindow(now);
     this.#results += 1;
     this.#failures += 1;
-    if (this.#failuresInRow >= this.#policy.failuresInRow || this.#isRateExceeded(now)) {
-      this.#open(now, this.#policy.openMs);
-    }
+    const isEnough = this.#failuresInRow >= this.#policy.failuresInRow || this.#isSuspect(now);
+    if (isEnough || this.#isRateExceeded(now)) this.#open(now, this.#policy.openMs);
   }
 
   /** One failure told for how long there will be others: open for `openMs`, and no shorter than it is open now. */
   trip(now: number, openMs: number): void {
     const untilMs = Math.max(this.#openUntilMs, now + openMs);
-    this.#open(now, this.#policy.openMs);
-    this.#openUntilMs = untilMs;
+    this.#open(now, this.#policy.openMs, untilMs);
   }
 
   /** What was started ended without telling anything, because the client left or the request was at fault. */
@@ -129,9 +144,33 @@ export class Circuit {
     if (ticket === this.#period) this.#probeEnded();
   }
 
-  /** Somebody else saw it fail: while it is closed, the next failure opens it. */
-  suspect(): void {
-    this.#failuresInRow = Math.max(this.#failuresInRow, this.#policy.failuresInRow - 1);
+  /** Somebody else saw it fail: for so long, while it is closed, the next failure opens it. What runs already tells nothing of that. */
+  suspect(now: number, forMs: number): void {
+    if (this.#openUntilMs !== 0 || !(forMs > 0)) return;
+    if (!this.#isSuspect(now)) {
+      this.#trust();
+      this.#period += 1;
+    }
+    this.#suspectUntilMs = Math.max(this.#suspectUntilMs, now + Math.min(forMs, this.#policy.openMsMax));
+  }
+
+  /** Whether it is in doubt and a request is finding out already. */
+  isTried(now: number): boolean {
+    return (
+      this.#suspectUntilMs !== 0 &&
+      this.#probesRunning >= this.#policy.probes &&
+      this.#isSuspect(now) &&
+      now - this.#lastProbeMs < this.#policy.probeTimeoutMs
+    );
+  }
+
+  #isSuspect(now: number): boolean {
+    return now < this.#suspectUntilMs;
+  }
+
+  #trust(): void {
+    this.#suspectUntilMs = 0;
+    this.#probesRunning = 0;
   }
 
   /** Closes the circuit by hand. */
@@ -147,12 +186,14 @@ export class Circuit {
     this.#windowStartMs = now;
     this.#results = this.#failures = this.#resultsBefore = this.#failuresBefore = 0;
     this.#probesRunning = this.#probesSucceeded = 0;
+    this.#suspectUntilMs = 0;
   }
 
-  #open(now: number, openMs: number): void {
+  #open(now: number, openMs: number, untilMs?: number): void {
     this.#close(now);
     this.#openMs = Math.min(Math.max(openMs, 1), this.#policy.openMsMax);
-    this.#openUntilMs = now + this.#openMs;
+    this.#openUntilMs = untilMs ?? now + this.#openMs;
+    this.#onOpen(this.#openUntilMs - now);
   }
 
   #probeEnded(): void {

@@ -19,12 +19,17 @@ export const HEALTH_POLICY: HealthPolicy = { circuit: CIRCUIT_POLICY, retryBudge
 export interface CircuitReport {
   readonly scope: Scope;
   readonly provider: string;
-  /** The API key's name, or the model's with the key's if it has one (`model#key`); empty for the provider itself and its only key. */
+  /** The model's name, or the API key's; empty for the provider itself and its only key. */
   readonly name: string;
+  /** Of a model: the API key that it is seen with, where the provider has several; else empty. */
+  readonly key: string;
   readonly state: CircuitState;
   /** Milliseconds until it may be tried; 0 now. */
   readonly blockedMs: number;
 }
+
+/** Which circuit is meant. */
+export type CircuitName = Pick<CircuitReport, "scope" | "provider" | "name" | "key">;
 
 interface ProviderHealth {
   readonly circuit: Circuit;
@@ -37,6 +42,8 @@ interface ProviderHealth {
 export class HealthBook {
   #policy: HealthPolicy;
   readonly #providers = new Map<string, ProviderHealth>();
+  /** Told of each circuit that opens here, and for how long. */
+  onOpen: (circuit: CircuitName, openMs: number) => void = () => {};
   /** What has been asked for since `forgetUnused`. */
   #used = new WeakSet<Health>();
 
@@ -63,8 +70,8 @@ export class HealthBook {
     const byKey = entry(known.targets, model, () => new Map<string, Health>());
     const health = entry(byKey, key, () => ({
       provider: known.circuit,
-      model: new Circuit(this.#policy.circuit),
-      key: entry(known.keys, key, () => new Circuit(this.#policy.circuit)),
+      model: this.#circuit({ scope: "model", provider, name: model, key }),
+      key: entry(known.keys, key, () => this.#circuit({ scope: "key", provider, name: key, key: "" })),
       latency: new PeakLatency(),
       retryBudget: known.retryBudget,
       inFlight: 0,
@@ -93,37 +100,38 @@ export class HealthBook {
   /** All circuits, for people and metrics. */
   *circuits(now: number): Iterable<CircuitReport> {
     for (const [provider, known] of this.#providers) {
-      yield reportOf(known.circuit, { scope: "provider", provider, name: "" }, now);
+      yield reportOf(known.circuit, { scope: "provider", provider, name: "", key: "" }, now);
       for (const [model, byKey] of known.targets) {
         for (const [key, health] of byKey) {
-          yield reportOf(health.model, { scope: "model", provider, name: nameOf(model, key) }, now);
+          yield reportOf(health.model, { scope: "model", provider, name: model, key }, now);
         }
       }
       for (const [name, circuit] of known.keys) {
-        yield reportOf(circuit, { scope: "key", provider, name }, now);
+        yield reportOf(circuit, { scope: "key", provider, name, key: "" }, now);
       }
     }
   }
 
-  /** A sibling's circuit opened. Ours trusts its own eyes, but the next failure opens it at once. */
-  suspect(scope: Scope, provider: string, name: string): void {
+  /** A sibling's circuit is open for so long. Ours trusts its own eyes: it is tried, by one request at a time where there are others to go to. */
+  suspect({ scope, provider, name, key }: CircuitName, now: number, forMs: number): void {
     const known = this.#providers.get(provider);
     switch (scope) {
       case "provider":
-        return known?.circuit.suspect();
+        return known?.circuit.suspect(now, forMs);
       case "model":
-        for (const [model, byKey] of known?.targets ?? []) {
-          for (const [key, health] of byKey) if (nameOf(model, key) === name) health.model.suspect();
-        }
-        return;
+        return known?.targets.get(name)?.get(key)?.model.suspect(now, forMs);
       case "key":
-        return known?.keys.get(name)?.suspect();
+        return known?.keys.get(name)?.suspect(now, forMs);
     }
+  }
+
+  #circuit(name: CircuitName): Circuit {
+    return new Circuit(this.#policy.circuit, (openMs) => this.onOpen(name, openMs));
   }
 
   #provider(name: string): ProviderHealth {
     return entry(this.#providers, name, () => ({
-      circuit: new Circuit(this.#policy.circuit),
+      circuit: this.#circuit({ scope: "provider", provider: name, name: "", key: "" }),
       retryBudget: new RetryBudget(this.#policy.retryBudget),
       keys: new Map(),
       targets: new Map(),
@@ -139,14 +147,6 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-function nameOf(model: string, key: string): string {
-  return key === "" ? model : `${model}#${key}`;
-}
-
-function reportOf(
-  circuit: Circuit,
-  whose: Pick<CircuitReport, "scope" | "provider" | "name">,
-  now: number,
-): CircuitReport {
+function reportOf(circuit: Circuit, whose: CircuitName, now: number): CircuitReport {
   return { ...whose, state: circuit.state(now), blockedMs: circuit.blockedMs(now) };
 }

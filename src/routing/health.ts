@@ -93,6 +93,11 @@ export function blockedMs(health: Health, now: number): number {
   return Math.max(health.provider.blockedMs(now), health.model.blockedMs(now), health.key.blockedMs(now));
 }
 
+/** Whether a sibling's word casts doubt on it and a request is finding out already: others had better go elsewhere meanwhile. */
+export function isTried({ provider, model, key }: Health, now: number): boolean {
+  return provider.isTried(now) || model.isTried(now) || key.isTried(now);
+}
+
 /** Starts an attempt, or says that a circuit is in its way (another request may just have taken the place of the probe). */
 export function admit(health: Health, now: number): Pass | null {
   // All three are asked before any is started, so that none holds a probe's place for an attempt that never is.

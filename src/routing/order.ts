@@ -1,10 +1,10 @@
 // Puts a group's targets in order. First come those that have room, by the group's strategy; then those that have none,
-// by how soon they have some; then those whose context is too small for the prompt, as far as one can estimate. What
+// by how soon they have some, led by those that a sibling warns of and somebody tries already; then those whose context is too small for the prompt, as far as one can estimate. What
 // a circuit or a condition excludes is not there at all. A branch that is itself a group is judged by its best target.
 import { holds } from "./condition.ts";
 import type { RouteRequest } from "./condition.ts";
 import { hashOf, uniformOf } from "./hash.ts";
-import { blockedMs } from "./health.ts";
+import { blockedMs, isTried } from "./health.ts";
 import type { Attempt, Branch, GroupNode, RouteNode, Side, Target } from "./target.ts";
 
 /** How the world looks to one plan. The gateway keeps one object and sets `now` before each use. */
@@ -24,7 +24,7 @@ export function order<U>(node: RouteNode<U>, request: RouteRequest, view: View<U
   const attempts = gather(node, request, view);
   if (node.kind === "target" || attempts.length < 2) return attempts;
   return node.branches.some((branch) => branch.node.kind === "group") || node.canary !== null
-    ? flatten(attempts, node.patienceMs, request)
+    ? flatten(attempts, node.patienceMs, { request, view })
     : attempts;
 }
 
@@ -64,7 +64,7 @@ function gatherGroup<U>(group: GroupNode<U>, request: RouteRequest, view: View<U
     const attempts = gatherBranch(branch, request, view);
     const first = attempts[0];
     if (first === undefined) continue;
-    const tier = tierOf(first, group.patienceMs, request);
+    const tier = tierOf(first, group.patienceMs, looks);
     candidates.push({
       attempts,
       tier,
@@ -88,16 +88,20 @@ function gatherBranch<U>(branch: Branch<U>, request: RouteRequest, view: View<U>
   return branch.when === null || holds(branch.when, request) ? gather(branch.node, request, view) : [];
 }
 
-function tierOf(attempt: Attempt, patienceMs: number, request: RouteRequest): Tier {
-  const { contextTokens } = attempt.target;
+function tierOf<U>(attempt: Attempt<U>, patienceMs: number, { request, view }: Scene<U>): Tier {
+  const { contextTokens, health } = attempt.target;
   if (contextTokens !== null && request.promptTokens > CONTEXT_MARGIN * contextTokens) return TOO_SMALL;
-  return attempt.waitMs <= patienceMs ? HAS_ROOM : WAITS;
+  return attempt.waitMs <= patienceMs && !isTried(health, view.now) ? HAS_ROOM : WAITS;
 }
 
-/** What one plan looks at. `session`: the hash of the request's session. */
-interface Looks<U> {
+/** What one plan looks at. */
+interface Scene<U> {
   readonly request: RouteRequest;
   readonly view: View<U>;
+}
+
+/** `session`: the hash of the request's session. */
+interface Looks<U> extends Scene<U> {
   readonly session: number | null;
 }
 
@@ -167,14 +171,14 @@ function canaryOf<U>(
 function flatten<U>(
   attempts: readonly Attempt<U>[],
   patienceMs: number,
-  request: RouteRequest,
+  scene: Scene<U>,
 ): readonly Attempt<U>[] {
   const seen = new Set<Target<U>>();
   const tiers: [Attempt<U>[], Attempt<U>[], Attempt<U>[]] = [[], [], []];
   for (const attempt of attempts) {
     if (seen.has(attempt.target)) continue;
     seen.add(attempt.target);
-    tiers[tierOf(attempt, patienceMs, request)].push(attempt);
+    tiers[tierOf(attempt, patienceMs, scene)].push(attempt);
   }
   // Infinite waits are equal: their difference would not be a number.
   tiers[WAITS].sort((left, right) => (left.waitMs === right.waitMs ? 0 : left.waitMs - right.waitMs));

@@ -6,6 +6,7 @@ const report = (state: CircuitReport["state"], changes: Partial<CircuitReport> =
   scope: "provider",
   provider: "main",
   name: "",
+  key: "",
   state,
   blockedMs: 0,
   ...changes,

@@ -91,6 +91,31 @@ describe("a problem", () => {
     ["queue: { max_wait: 90d }", "1:20: queue.max_wait: a duration can be at most 24d"],
     ["queue: 5", "1:8: queue: expected keys and values"],
     ["retry: { attempts: 0 }", "1:20: retry.attempts: expected a whole number from 1 to 20"],
+    [
+      "providers: { openai: { api_key: k, api_keys: [ a ] } }",
+      "1:46: providers.openai.api_keys: set either `api_key` or `api_keys`",
+    ],
+    [
+      "providers: { openai: { api_keys: [ a, { name: b, key: a } ] } }",
+      "providers.openai.api_keys[1]: the key called 1 is the same",
+    ],
+    [
+      "providers: { openai: { api_keys: [ a, { name: '1', key: b } ] } }",
+      "providers.openai.api_keys[1]: there already is a key called 1",
+    ],
+    ["providers: { openai: { api_keys: [] } }", "providers.openai.api_keys: expected at least one API key"],
+    [
+      "providers: { openai: { api_keys: [ 'a b' ] } }",
+      "providers.openai.api_keys[0]: the key holds a blank, a line break",
+    ],
+    [
+      "providers: { openai: { api_keys: [ { name: 'a~b', key: k } ] } }",
+      "providers.openai.api_keys[0].name: a name is made of at most 32 letters",
+    ],
+    [
+      "providers: { openai: { api_keys: [ { key: k, limits: [ { usd: 1/day } ] } ], models: { odd: {} } } }\nmodels: { a: [ openai/odd ] }",
+      "providers.openai.api_keys[0].limits[0]: no price is known of openai/odd",
+    ],
     ["timeouts: { total: 0 }", "1:20: timeouts.total: this duration must be above zero"],
     ["timeouts: { attempt: -5s }", "1:22: timeouts.attempt: a duration can't be negative"],
     ["timeouts: { attempt: 0s }", "1:22: timeouts.attempt: this duration must be above zero"],

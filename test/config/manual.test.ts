@@ -85,6 +85,7 @@ describe("the manual", () => {
     expect([...config.providers.keys()]).toEqual([
       "openai",
       "openai-eu",
+      "openai-pool",
       "claude",
       "azure",
       "bedrock",

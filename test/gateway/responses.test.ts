@@ -37,6 +37,31 @@ async function native(...scripts: readonly Script[]) {
   return { upstream, gateway, ask };
 }
 
+describe("at a provider with several API keys", () => {
+  test("a conversation goes on with the key that its beginning was kept with", async () => {
+    const upstream = await scriptedUpstream((request) => request.answer(200, JSON.stringify(RESPONSE)));
+    const gateway = await startGateway({
+      providers: { one: upstream },
+      provider: "endpoints: [chat, responses]",
+      keys: "[ key-one, { name: two, key: key-two } ]",
+    });
+    const ask = (body: object) =>
+      gateway
+        .client()
+        .send(jsonRequest(body, {}, PATH))
+        .answer();
+    const { id } = JSON.parse((await ask(ASK)).body);
+    const first = (await upstream.request(0)).header("authorization");
+    expect(id).toBe(`resp_1__at__one~${first === "Bearer key-one" ? "1" : "two"}`);
+    for (let turn = 1; turn < 6; turn++) {
+      await ask({ ...ASK, previous_response_id: id });
+      expect((await upstream.request(turn)).header("authorization")).toBe(first);
+      expect((await upstream.request(turn)).json()["previous_response_id"]).toBe("resp_1");
+    }
+    await gateway.settled();
+  });
+});
+
 describe("at a provider that has the API itself", () => {
   test("a response passes as it is, but for its id, which names the provider", async () => {
     const { upstream, gateway, ask } = await native((request) =>

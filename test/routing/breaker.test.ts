@@ -68,7 +68,7 @@ describe("a circuit", () => {
     }),
     fc.record({ kind: fc.constant("trip" as const), forMs: fc.nat(100_000) }),
     fc.record({ kind: fc.constant("wait" as const), ms: fc.nat(30_000) }),
-    fc.record({ kind: fc.constant("suspect" as const) }),
+    fc.record({ kind: fc.constant("suspect" as const), forMs: fc.nat(100_000) }),
   );
 
   test("never lets a request pass while it is open, nor more than its probes while it is half-open", () => {
@@ -103,7 +103,7 @@ describe("a circuit", () => {
               circuit.trip(now, action.forMs);
               break;
             case "suspect":
-              circuit.suspect();
+              circuit.suspect(now, action.forMs);
               break;
             case "succeeded":
             case "failed":

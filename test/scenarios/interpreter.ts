@@ -239,9 +239,10 @@ export class Interpreter {
   }
 
   #suspect({ plain }: Words): string {
-    const [scope, provider = "", name = ""] = plain;
+    const [scope, provider = "", path = ""] = plain;
+    const [name = "", key = ""] = path.split("#");
     if (scope !== "provider" && scope !== "model" && scope !== "key") throw new Error(`no scope: ${scope}`);
-    this.#health.suspect(scope, provider, name);
+    this.#health.suspect({ scope, provider, name, key }, this.#now, 60_000);
     return "";
   }
 
@@ -256,10 +257,12 @@ export class Interpreter {
   /** Circuits that are not closed, and what else is worth knowing. */
   #showHealth(): string {
     const lines = [...this.#health.circuits(this.#now)].flatMap(
-      ({ scope, provider, name, state, blockedMs }) => {
+      ({ scope, provider, name, key, state, blockedMs }) => {
         if (state === "closed") return [];
         const when = blockedMs > 0 ? ` for ${showMs(blockedMs)}` : "";
-        return [`${scope} ${provider}${name === "" ? "" : ` ${name}`}: ${state}${when}`];
+        return [
+          `${scope} ${provider}${name === "" ? "" : ` ${name}`}${key === "" ? "" : `#${key}`}: ${state}${when}`,
+        ];
       },
     );
     return lines.length === 0 ? "all closed" : lines.join("\n");
