@@ -41,6 +41,7 @@ export const ERRORS = {
     clientCode: "rate_limit_exceeded",
   },
   queue_full: { status: 429, type: "rate_limit_error", retry: "later", clientCode: "rate_limit_exceeded" },
+  not_cached: { status: 504, type: "invalid_request_error", retry: "no" },
   // The provider's answer.
   provider_rate_limited: {
     status: 429,

@@ -1,6 +1,6 @@
 // The response cache: complete answers by the question they answered, in memory and, if there is room for that, on disk.
 // It knows nothing of HTTP or of routes. It lives as long as the process; its settings may change at any time.
-import type { Sample, Log } from "../observe/events.ts";
+import type { CacheUse, Log, Sample } from "../observe/events.ts";
 import type { Store } from "../store/store.ts";
 import type { CachedAnswer } from "./answer.ts";
 import { DiskTier } from "./disk-tier.ts";
@@ -16,9 +16,6 @@ export interface CacheSettings {
   /** Larger answers are not kept. */
   readonly answerBytesMax: number;
 }
-
-/** What a request got out of the cache. `wait`: the answer to an identical request that was under way. */
-export type CacheUse = "hit" | "miss" | "wait" | "bypass";
 
 export interface FoundAnswer {
   readonly answer: CachedAnswer;

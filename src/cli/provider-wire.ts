@@ -59,6 +59,17 @@ function beside(path: string, ownPath: string): string {
   return `${path.slice(0, path.lastIndexOf("/"))}${ownPath.slice(ownPath.lastIndexOf("/"))}`;
 }
 
+/** Client headers that begin like this reach the provider in some of its languages. */
+export function passedHeaderPrefixes(provider: Provider): readonly string[] {
+  const prefixes = [dialectOf(provider).passed?.headerPrefix ?? "", ownHeaderPrefix(provider)];
+  return prefixes.filter((prefix) => prefix !== "");
+}
+
+/** The simulator is told by headers how to misbehave. */
+export function ownHeaderPrefix({ isSimulator }: Provider): string {
+  return isSimulator ? "x-simulator-" : "";
+}
+
 function about(provider: Provider, model: string): TargetLanguage["about"] {
   const maxOutputTokens = provider.models.get(model)?.maxOutputTokens ?? null;
   return {

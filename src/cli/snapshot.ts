@@ -1,5 +1,6 @@
 // From a configuration to the snapshot that requests follow. What outlives a reload (connections, health, estimates,
 // buckets) lives in the `Plant` and is found again by name; everything else is made anew.
+import type { ResponseCache } from "../cache/response-cache.ts";
 import type { Clock } from "../clock.ts";
 import type { ClientKey as KeyConfig, Config, Priority, Provider } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
@@ -14,9 +15,17 @@ import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
 import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
+import { cachePolicy } from "./cache-policy.ts";
 import type { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
-import { endpointsOf, languageOf, pathsOf, requestHeaders, signerOf } from "./provider-wire.ts";
+import {
+  endpointsOf,
+  languageOf,
+  ownHeaderPrefix,
+  pathsOf,
+  requestHeaders,
+  signerOf,
+} from "./provider-wire.ts";
 import { meterSpecs, targetLimits } from "./target-limits.ts";
 
 /** What outlives a reload. */
@@ -29,6 +38,7 @@ export interface Plant {
   /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
   readonly learned: Map<string, Map<string, LearnedLimit>>;
   readonly metersOf: WeakMap<ClientKey, Meters>;
+  readonly cache: ResponseCache;
   /** `http://127.0.0.1:PORT` of the simulator that was started for this provider. */
   readonly simulatorUrl: (provider: string) => string | undefined;
 }
@@ -47,6 +57,7 @@ export function compileSnapshot(config: Config, plant: Plant): Snapshot {
     wholeTimeouts: wholeTimeouts(config.timeouts),
     queueWaitMs: config.queue.maxWaitMs,
     retry: config.retry,
+    cache: cachePolicy(config, plant.cache),
   };
 }
 
@@ -137,7 +148,7 @@ function attach(provider: Provider, plant: Plant, modelName: string): UpstreamTa
     openHeaders: requestHeaders(provider, "*/*"),
     modelJson: Buffer.from(JSON.stringify(modelName)),
     takesStreamOptions: provider.quirks.streamOptions !== false,
-    passedHeaderPrefix: provider.isSimulator ? "x-simulator-" : "",
+    passedHeaderPrefix: ownHeaderPrefix(provider),
     limits: targetLimits(provider, modelName, plant),
     errorHints: provider.errorHints,
     estimate: plant.estimates.of(name, modelName, model?.maxOutputTokens ?? null),

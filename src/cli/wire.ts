@@ -2,6 +2,8 @@
 //
 //   config ─▶ snapshot ─▶ gateway ─▶ http          a reload makes a new snapshot and swaps it in
 //   store ─▶ replica ─▶ limiter ──┘                these, connections and health outlive it
+import { join } from "node:path";
+import { ResponseCache } from "../cache/response-cache.ts";
 import type { Config } from "../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../clock.ts";
 import { openReplica, type RunningReplica } from "../fleet/shell.ts";
@@ -17,9 +19,10 @@ import type { PlainRoute } from "../http/plain-route.ts";
 import { Estimates } from "../limiter/estimate.ts";
 import { Limiter } from "../limiter/limiter.ts";
 import { healthz, metricsAnswer, readyz } from "../observe/health.ts";
-import type { Sample } from "../observe/events.ts";
+import type { Log, Sample } from "../observe/events.ts";
 import type { GatewayObserver } from "../observe/observer.ts";
 import { HealthBook } from "../routing/health-book.ts";
+import { openDisposableStore, removeDisposableStore } from "../store/disposable.ts";
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
@@ -101,6 +104,8 @@ async function open(
   sharePauses({ board: replica.board, limiter, clock: systemClock, replica: replica.replica.id });
   observer.addSource(() => replica.board.samples());
   observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
+  const cache = openCache(config, observer.log);
+  opened.push(() => cache.close());
   const plant: Plant = {
     clock: systemClock,
     limiter,
@@ -109,6 +114,7 @@ async function open(
     origins: new Origins(),
     learned: new Map(),
     metersOf: new WeakMap(),
+    cache,
     simulatorUrl: (provider) => simulators.url(provider),
   };
   const process = new GatewayProcess({
@@ -164,6 +170,7 @@ class GatewayProcess implements Running {
       observer,
     });
     observer.addSource(() => this.#gauges());
+    observer.addSource(() => plant.cache.samples());
     this.#http = createHttpServer({
       gateway: this.#gateway,
       observer,
@@ -222,6 +229,7 @@ class GatewayProcess implements Running {
     plant.origins.closeUnused();
     plant.health.forgetUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;
+    plant.cache.configure(config.cache);
     this.#observe(config);
     this.#config = config;
     this.#gateway.swap(snapshot);
@@ -253,6 +261,7 @@ class GatewayProcess implements Running {
     this.#isStoreOpen = false;
     this.#http.close();
     plant.origins.closeAll();
+    await plant.cache.close();
     await simulators.close();
     await store.close();
     observer.log.info("closed");
@@ -311,6 +320,20 @@ class GatewayProcess implements Running {
       { method: "GET", path: "/metrics", handle: () => metricsAnswer(observer.metrics()) },
     ];
   }
+}
+
+/** The response cache; what an earlier start has kept is removed where nothing is to be kept on disk. */
+function openCache(config: Config, log: Log): ResponseCache {
+  const directory = join(config.dataDir, "cache");
+  const { ttlMs, diskBytesMax } = config.cache;
+  if (ttlMs === 0 || diskBytesMax === 0) removeDisposableStore(directory);
+  const cache = new ResponseCache({
+    wallMs: () => systemClock.wallMs(),
+    log,
+    openDisk: () => openDisposableStore(directory, log),
+  });
+  cache.configure(config.cache);
+  return cache;
 }
 
 /** Every value that must never show in a log line. */

@@ -21,6 +21,7 @@ export interface Config {
   readonly retry: RetryConfig;
   readonly circuit: CircuitConfig;
   readonly timeouts: Timeouts;
+  readonly cache: CacheConfig;
   /** By name. Empty: only loopback clients, and no key is asked. */
   readonly keys: ReadonlyMap<string, ClientKey>;
   readonly admin: AdminConfig;
@@ -281,6 +282,21 @@ export interface Timeouts {
   readonly totalMs: number;
   /** How long running requests may go on after SIGTERM. */
   readonly drainMs: number;
+}
+
+/** The response cache. */
+export interface CacheConfig {
+  /** How long an answer may be given again; 0: none is kept. */
+  readonly ttlMs: number;
+  /** Names as clients ask for them; null: all. */
+  readonly models: ReadonlySet<string> | null;
+  readonly except: ReadonlySet<string>;
+  /** Whether client keys get each other's answers. */
+  readonly isShared: boolean;
+  readonly memoryBytesMax: number;
+  /** 0: memory only. */
+  readonly diskBytesMax: number;
+  readonly answerBytesMax: number;
 }
 
 export const PRIORITIES = ["low", "normal", "high"] as const;

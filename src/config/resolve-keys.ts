@@ -97,7 +97,8 @@ function hasPrice({ provider, model }: ModelTarget, { providers }: Offer): boole
   return (providers.get(provider)?.models.get(model)?.prices ?? null) !== null;
 }
 
-function checkModel(name: string, path: Path, { providers, aliases, report }: Offer): void {
+/** Reports a name that nobody could ask for. */
+export function checkModel(name: string, path: Path, { providers, aliases, report }: Offer): void {
   if (aliases.has(name) || report.isLeft(["models", name])) return;
   const provider = name.slice(0, Math.max(0, name.indexOf("/")));
   if (providers.has(provider) || report.isLeft(["providers", provider])) return;

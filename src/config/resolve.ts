@@ -4,6 +4,7 @@ import type { Catalog } from "./catalog.ts";
 import type { Config, Provider } from "./config.ts";
 import type { Env } from "./interpolate.ts";
 import type { Report } from "./report.ts";
+import { resolveCache } from "./resolve-cache.ts";
 import { resolveFleet } from "./resolve-fleet.ts";
 import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
 import { resolveAliases } from "./resolve-aliases.ts";
@@ -44,6 +45,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     retry: toRetry(raw.retry),
     circuit: toCircuit(raw.circuit, report),
     timeouts: toTimeouts(raw.timeouts),
+    cache: resolveCache(raw.cache, offer),
     keys,
     admin: {
       keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key),

@@ -8,6 +8,10 @@ const DURATION_MAX_MS = 24 * 86_400_000;
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 };
+const BYTES_MAX = 1024 ** 4;
+const BYTE_SIZE = /^(\d+(?:\.\d+)?) ?([kmg]b)$/i;
+
 const DURATION = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 const NUMBER = /^-?\d[\d_]*(?:\.\d+)?$/;
 const RATE = /^([^/\s]+)\s*\/\s*(\S+)$/;
@@ -121,6 +125,14 @@ export function positiveDuration() {
   }).meta({ type: "string", pattern: "^[0-9.]+(ms|s|m|h|d)$|\\$\\{" });
 }
 
+/** An amount of memory or disk in bytes: `512kb 64mb 1gb`, in powers of 1024. */
+export function byteSize() {
+  return scalar("a size such as 512kb, 64mb or 1gb", parseByteSize).meta({
+    type: ["string", "integer"],
+    pattern: "^[0-9.]+ ?(kb|mb|gb|KB|MB|GB)$|^0$|\\$\\{",
+  });
+}
+
 /** Either a duration or one of a few words. */
 export function durationOr<const Word extends string>(word: Word) {
   return scalar(`a duration such as 5s, or ${word}`, (text): Parsed<number | Word> =>
@@ -197,6 +209,14 @@ function parseDuration(text: string): Parsed<number> {
   if (ms < 0) return { fault: "a duration can't be negative" };
   if (ms > DURATION_MAX_MS) return { fault: "a duration can be at most 24d" };
   return { value: ms };
+}
+
+function parseByteSize(text: string): Parsed<number> {
+  if (text === "0") return { value: 0 };
+  const match = BYTE_SIZE.exec(text);
+  if (match === null) return { fault: "expected a size such as 512kb, 64mb or 1gb" };
+  const bytes = Number(match[1]) * (UNIT_BYTES[(match[2] ?? "").toLowerCase()] ?? Number.NaN);
+  return bytes <= BYTES_MAX ? { value: Math.floor(bytes) } : { fault: "a size can be at most 1024gb" };
 }
 
 function parseRate(text: string): Parsed<Rate> {

@@ -2,6 +2,7 @@
 // at one value at a time; what takes two to be wrong (a limit without prices, an alias that loops) is found in `resolve*.ts`.
 import { z } from "zod";
 import { PRIORITIES, STRATEGIES } from "./config.ts";
+import { cache } from "./gateway-schema.ts";
 import { authShape, limits, limitsOrAuto, list, named, providerShape, strict } from "./provider-schema.ts";
 import {
   duration,
@@ -328,6 +329,7 @@ export const schema = strict({
     .prefault({})
     .describe("When a provider, a model or an API key that keeps failing is left alone."),
   timeouts: timeouts.prefault({}).describe("How long things may take."),
+  cache: cache.prefault({}).describe("Answers that are given again; none by default."),
   keys: list(clientKey, "a list of keys such as [ { name: team-a, key: … } ]")
     .prefault([])
     .describe(

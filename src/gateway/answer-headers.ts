@@ -4,6 +4,15 @@ import type { IncomingHttpHeaders } from "node:http";
 import { headerSafe } from "./upstream-target.ts";
 import type { LimitFacts, RateLimitFacts } from "../limiter/reservation.ts";
 
+/** Content types of the two ways in which most answers come. */
+export const JSON_TYPE = "application/json";
+export const STREAM_TYPE = "text/event-stream";
+
+/** The headers that say what kind of answer follows. */
+export function answerType(type: string): string[] {
+  return type === STREAM_TYPE ? ["content-type", type, "cache-control", "no-cache"] : ["content-type", type];
+}
+
 /** The provider's headers that never reach the client: its connection's, its limits, and what we say ourselves. */
 const DROPPED =
   /^(?:connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|content-(?:length|encoding|type)|date|server|via|set-cookie.*|alt-svc|strict-transport-security|access-control-.*|cache-control|retry-after.*|x-should-retry|(?:.*-)?rate-?limit.*|x-sluice-.*|(?:x-)?request-id)$/;

@@ -8,14 +8,21 @@ import type { RateLimitFacts } from "../limiter/reservation.ts";
 import type { Usage } from "../observe/events.ts";
 import { Call, type Receiver } from "../upstream/call.ts";
 import type { Watch } from "../upstream/watch.ts";
-import { addLimitHeaders, addProviderHeaders, addWarnings } from "./answer-headers.ts";
+import {
+  addLimitHeaders,
+  addProviderHeaders,
+  addWarnings,
+  answerType,
+  JSON_TYPE,
+  STREAM_TYPE,
+} from "./answer-headers.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import { covered, withoutSecrets } from "./covered.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
 import { ErrorRelay, PARTIAL } from "./error-relay.ts";
-import type { Relay, RelayHost } from "./relay.ts";
+import type { AnswerSink, Relay, RelayHost } from "./relay.ts";
 import { sendingOf, signed, type Sending } from "./sending.ts";
 import { RawRelay } from "./raw-relay.ts";
 import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./stream-relay.ts";
@@ -59,8 +66,6 @@ export interface AttemptParts {
   readonly watch: Watch;
 }
 
-const JSON_TYPE = "application/json";
-const STREAM_TYPE = "text/event-stream";
 const UNKNOWN_TYPE = "application/octet-stream";
 const JSON_LIKE = /^application\/(?:[\w.-]+\+)?json\b/i;
 
@@ -68,7 +73,9 @@ const NO_HEADERS: IncomingHttpHeaders = {};
 const NO_FACTS: RateLimitFacts = { requests: null, tokens: null };
 
 export class Attempt implements Receiver, RelayHost {
-  readonly response: ServerResponse;
+  /** What relays write to: the client, or the recording on the way there. */
+  readonly response: AnswerSink;
+  readonly #client: ServerResponse;
   readonly #exchange: Exchange;
   readonly #target: UpstreamTarget;
   readonly #parts: AttemptParts;
@@ -92,7 +99,8 @@ export class Attempt implements Receiver, RelayHost {
     this.#target = target;
     this.#parts = parts;
     this.#facts = facts;
-    this.response = exchange.downstream.response;
+    this.#client = exchange.downstream.response;
+    this.response = exchange.recording ?? this.#client;
     this.#sending = sendingOf(exchange, target, parts.clock);
     const request = this.#sending?.request ?? upstreamRequest(target, exchange);
     this.#call = new Call(target.origin, parts.watch, signed(request, target, parts.clock), this);
@@ -142,7 +150,9 @@ export class Attempt implements Receiver, RelayHost {
     record.status = this.#status;
     record.isStream = this.#type === STREAM_TYPE;
     this.#exchange.downstream.isStream = record.isStream;
-    this.response.writeHead(this.#status, this.#answerHeaders(bytes));
+    const { recording } = this.#exchange;
+    if (recording !== null) recording.warnings = this.#sending?.warnings ?? [];
+    this.#client.writeHead(this.#status, this.#answerHeaders(bytes));
     // A stream may stay open for long, and this is of no more use.
     this.#headers = NO_HEADERS;
     this.#facts = NO_FACTS;
@@ -165,7 +175,7 @@ export class Attempt implements Receiver, RelayHost {
     if (this.#isPaused) return;
     this.#isPaused = true;
     this.#call.pause();
-    this.response.once("drain", () => {
+    this.#client.once("drain", () => {
       this.#isPaused = false;
       this.#call.resume();
       onResume?.();
@@ -181,7 +191,7 @@ export class Attempt implements Receiver, RelayHost {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {
       const words = withoutSecrets(this.#relay?.lastWords?.(cause) ?? "", this.#target.secrets);
-      if (words !== "" && !this.response.writableEnded) this.response.end(words);
+      if (words !== "" && !this.#client.writableEnded) this.#client.end(words);
       this.#exchange.downstream.fail(error, []);
       this.#resolve({ kind: "cut", error, ...this.#produced() });
     } else {
@@ -256,12 +266,12 @@ export class Attempt implements Receiver, RelayHost {
 
   #answerHeaders(bytes: number | null): string[] {
     const { request, record } = this.#exchange;
-    const headers = ["content-type", this.#type];
-    if (this.#type === STREAM_TYPE) headers.push("cache-control", "no-cache");
+    const headers = answerType(this.#type);
     if (bytes !== null) headers.push("content-length", String(bytes));
     headers.push("x-request-id", request.id, ...this.#target.answerHeaders);
     if (request.route.kind === "messages") headers.push("request-id", request.id);
     headers.push("x-sluice-attempts", String(record.attempts));
+    if (record.cache !== "") headers.push("x-sluice-cache", record.cache);
     if (this.#sending !== null) addWarnings(headers, this.#sending.warnings);
     addLimitHeaders(headers, this.#facts);
     addProviderHeaders(headers, this.#headers);

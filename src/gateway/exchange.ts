@@ -7,6 +7,7 @@ import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
 import { keeperOf } from "./affinity.ts";
 import type { Downstream, HeaderList } from "./downstream.ts";
+import type { Recording } from "./recording.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
 import type { Timeouts } from "../upstream/call.ts";
@@ -27,6 +28,8 @@ export class Exchange implements Seated {
   limitHeaders: HeaderList = NO_HEADERS;
   /** Ends what is under way now: an attempt, a place in line, a pause between attempts. */
   onStop: ((error: GatewayError) => void) | null = null;
+  /** Listens to the answer, where it is to be kept. */
+  recording: Recording | null = null;
   #parsed: Json | null = null;
   #chatRequest: ClientRequest | null = null;
 
@@ -121,5 +124,6 @@ function newRecord({ id, route, key, members, receivedMs }: RequestFacts): Reque
     endedMs: 0,
     usage: null,
     isUsageEstimated: false,
+    cache: "",
   };
 }

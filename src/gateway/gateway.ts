@@ -2,6 +2,7 @@
 // can be ended.
 import { GatewayError } from "../errors.ts";
 import { Roster } from "../roster.ts";
+import { serveCached } from "./cached.ts";
 import type { Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
 import type { RequestFacts } from "./request.ts";
@@ -44,7 +45,9 @@ export class LiveGateway implements Gateway {
     const exchange = new Exchange(request, downstream, this.#runtime);
     this.#running.add(exchange);
     // Both handlers end the request for good; what they throw would be a fault of the process, not of the request.
-    void serve(exchange, this.#parts).then(
+    const { cache } = exchange.runtime;
+    const life = cache === null ? serve(exchange, this.#parts) : serveCached(exchange, this.#parts, cache);
+    void life.then(
       (error) => this.#ended(exchange, error),
       (cause: unknown) => this.#ended(exchange, unexpected(cause, request.id, this.#parts)),
     );

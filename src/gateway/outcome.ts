@@ -10,6 +10,7 @@ const REFUSED = new Set<ErrorCode>([
   "request_exceeds_limit",
   "queue_full",
   "shutting_down",
+  "not_cached",
 ]);
 
 /** The metrics' `outcome` of a request that failed with this error. */

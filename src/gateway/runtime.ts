@@ -4,6 +4,7 @@ import type { Meters } from "../limiter/meters.ts";
 import type { RetryPolicy } from "../routing/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
+import type { CachePolicy } from "./cache-policy.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 /** Who is asking: one entry of `keys`, or the anonymous caller of a gateway that has none. */
@@ -47,4 +48,6 @@ export interface Snapshot extends Runtime {
   /** How long a request may wait for room, in milliseconds. */
   readonly queueWaitMs: number;
   readonly retry: RetryPolicy;
+  /** Null: no answers are kept. */
+  readonly cache: CachePolicy | null;
 }

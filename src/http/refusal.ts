@@ -33,6 +33,7 @@ export function recordRefusal(observer: Observer, refused: Refused, error: Gatew
     firstByteMs: 0,
     usage: null,
     isUsageEstimated: false,
+    cache: "",
   });
 }
 

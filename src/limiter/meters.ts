@@ -39,6 +39,7 @@ export class Meters {
   readonly unpriced: Meter | null;
   /** Of the model; null: not known. */
   readonly #prices: Prices | null;
+  #ofRequests: Meters | null = null;
   readonly #joined = new WeakMap<Meters, Meters>();
 
   constructor(
@@ -68,6 +69,15 @@ export class Meters {
     );
     this.#joined.set(key, joined);
     return joined;
+  }
+
+  /** Those of these limits that count requests; remembered. */
+  get ofRequests(): Meters {
+    if (this.#ofRequests !== null) return this.#ofRequests;
+    const isCounted = this.meters.map(({ limit }) => limit.dimension === "requests");
+    const pick = <T>(all: readonly T[]): T[] => all.filter((_, index) => isCounted[index]);
+    this.#ofRequests = new Meters(this.pauses, pick(this.meters), pick(this.lines), this.#prices);
+    return this.#ofRequests;
   }
 
   /**

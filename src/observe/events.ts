@@ -33,6 +33,9 @@ export type Outcome =
   | "interrupted"
   | "internal_error";
 
+/** What a request got out of the response cache. `wait`: the answer to an identical request that was under way. */
+export type CacheUse = "hit" | "miss" | "wait" | "bypass";
+
 /** One request from first byte to settlement. The gateway fills it in as it goes and hands it over exactly once. */
 export interface RequestRecord {
   readonly id: string;
@@ -61,6 +64,8 @@ export interface RequestRecord {
   usage: Usage | null;
   /** Whether `usage` was estimated because the provider reported none. */
   isUsageEstimated: boolean;
+  /** Empty where no answers are kept. */
+  cache: CacheUse | "";
 }
 
 /** One reading of a gauge or counter, made when somebody scrapes. */

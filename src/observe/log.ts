@@ -105,6 +105,7 @@ function requestMembers(record: RequestRecord, model: string, asked: string): st
   if (asked !== "") members += `,"model_asked":${quoted(asked)}`;
   if (record.keyName !== "") members += `,"key_name":${quoted(record.keyName)}`;
   if (record.isStream) members += ',"stream":true';
+  if (record.cache !== "") members += `,"cache":"${record.cache}"`;
   if (record.attempts !== 1) members += `,"attempts":${record.attempts}`;
   if (record.errorCode !== "") members += `,"error":"${record.errorCode}"`;
   if (record.waitedMs > 0) members += `,"waited_ms":${rounded(record.waitedMs)}`;
@@ -141,6 +142,7 @@ function prettyRequest(record: RequestRecord, model: string, asked: string): str
     `${Math.round(record.endedMs - record.startedMs)} ms`,
   ];
   if (record.waitedMs >= 1) parts.push(`waited ${Math.round(record.waitedMs)} ms`);
+  if (record.cache !== "") parts.push(`cache ${record.cache}`);
   if (record.attempts > 1) parts.push(`${record.attempts} attempts`);
   const { usage } = record;
   if (usage !== null) parts.push(`${usage.inputTokens}+${usage.outputTokens} tokens`);

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { ResponseCache } from "../../src/cache/response-cache.ts";
 import { Origins } from "../../src/cli/origins.ts";
 import { compileSnapshot, type Plant } from "../../src/cli/snapshot.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -12,6 +13,7 @@ import { createHttpServer } from "../../src/http/server.ts";
 import { Estimates } from "../../src/limiter/estimate.ts";
 import { silentLog, type LogFields, type RequestRecord } from "../../src/observe/events.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import { Watch } from "../../src/upstream/watch.ts";
 import { RawClient, type RawAnswer, jsonRequest } from "../http/raw-client.ts";
 import { SoloLimiter } from "../limiter/solo-limiter.ts";
@@ -95,7 +97,9 @@ export class GatewayFixture {
 
   /** Puts another configuration in force, as a changed file does. */
   async reload(options: GatewayOptions): Promise<void> {
-    const snapshot = compileSnapshot(await configOf(options), this.plant);
+    const config = await configOf(options);
+    const snapshot = compileSnapshot(config, this.plant);
+    this.plant.cache.configure(config.cache);
     this.plant.origins.closeUnused();
     this.solo.flush();
     this.gateway.swap(snapshot);
@@ -133,6 +137,12 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   const config = await configOf(options);
   const solo = options.solo ?? new SoloLimiter();
   solo.replica.onWake(() => setImmediate(() => solo.flush()));
+  const cache = new ResponseCache({
+    wallMs: () => solo.clock.wallMs(),
+    log: silentLog,
+    openDisk: () => new MemoryStore(),
+  });
+  cache.configure(config.cache);
   const plant: Plant = {
     clock: solo.clock,
     limiter: solo.limiter,
@@ -141,6 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     origins: new Origins(),
     learned: new Map(),
     metersOf: new WeakMap(),
+    cache,
     simulatorUrl: () => undefined,
   };
   const records: RequestRecord[] = [];

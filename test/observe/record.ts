@@ -27,6 +27,7 @@ export function requestRecord(changes: Partial<RequestRecord> = {}): RequestReco
       reasoningTokens: 0,
     },
     isUsageEstimated: false,
+    cache: "",
     ...changes,
   };
 }
