@@ -17,6 +17,7 @@ import { BodyReader, type BodyLimits } from "./body.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { answerClientError, pendingAnswer, rawAnswer } from "./client-error.ts";
 import { hiddenError } from "./error-answer.ts";
+import { askWhetherGone } from "./half-closed.ts";
 import { JsonRoutes } from "./json-routes.ts";
 import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
 import type { PlainRoute } from "./plain-route.ts";
@@ -191,6 +192,8 @@ class NodeHttpServer implements HttpServer {
       requireHostHeader: false,
     });
     server.maxConnections = limits.connectionsMax;
+    // A client may close its sending side behind its request. Node has this switch without listing it.
+    Reflect.set(server, "httpAllowHalfOpen", true);
     server.on("request", (request, response) => this.#onRequest(request, response));
     // "100 Continue" is sent once the head has been found good, not before.
     server.on("checkContinue", (request, response) => this.#onRequest(request, response));
@@ -210,6 +213,7 @@ class NodeHttpServer implements HttpServer {
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
+      socket.once("end", () => askWhetherGone(socket, (answer) => this.#jsonRoutes.has(pathOf(answer.req))));
     });
     server.on("drop", () => this.#droppedCount++);
     return server;

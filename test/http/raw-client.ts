@@ -114,7 +114,7 @@ function parseAnswer(bytes: Buffer, isClosed: boolean): { answer: RawAnswer; len
     ]),
   );
   const start = headEnd + 4;
-  if (status === 100) return { answer: { status, headers, body: "" }, length: start };
+  if (status < 200) return { answer: { status, headers, body: "" }, length: start };
   const contentLength = headers["content-length"];
   if (contentLength !== undefined) {
     const end = start + Number(contentLength);
