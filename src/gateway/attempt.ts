@@ -203,12 +203,17 @@ export class Attempt implements Receiver, RelayHost {
     const relay = this.#relay;
     return {
       isSent: this.#call.isSent,
-      isRefused: this.#status >= 300,
+      isRefused: this.#status >= 300 || this.#isUploading,
       usage: relay?.usage() ?? null,
       outputTokens: this.#outputTokens(),
       sentMs: this.#sentMs,
       firstByteMs: this.#firstByteMs,
     };
+  }
+
+  /** Whether the provider has not got the whole request, and so can't have produced anything for it. */
+  get #isUploading(): boolean {
+    return this.#exchange.request.upload?.isEnded === false;
   }
 
   #isStreamDue(): boolean {

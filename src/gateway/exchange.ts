@@ -38,6 +38,7 @@ export class Exchange implements Seated {
     this.downstream = downstream;
     this.runtime = runtime;
     this.record = newRecord(request);
+    if (request.upload !== null) request.upload.onFailure = (error) => this.stop(error);
     const { response } = downstream;
     // `close` follows a finished answer too; then nothing is left to stop.
     response.once("close", () => {
@@ -88,6 +89,11 @@ export class Exchange implements Seated {
 
   get isGone(): boolean {
     return this.stopped?.code === "client_gone";
+  }
+
+  /** Whether the request can be sent from its beginning once more. */
+  get isRepeatable(): boolean {
+    return this.request.upload?.isWhole ?? true;
   }
 
   /** Ends the request; only the first reason counts. */

@@ -73,6 +73,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   }
 
   metadata(name: string): string | undefined {
+    if (this.#exchange.request.upload !== null) return undefined;
     const body: unknown = JSON.parse(this.#exchange.request.body.toString("utf8"));
     if (typeof body !== "object" || body === null || !("metadata" in body)) return undefined;
     const { metadata } = body;

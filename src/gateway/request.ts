@@ -4,11 +4,17 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Route } from "./routes.ts";
 import type { ClientKey } from "./runtime.ts";
+import type { Upload } from "./upload.ts";
 
 /** A value's place in the body: its first byte and the byte after its last. */
 export interface Span {
   readonly start: number;
   readonly end: number;
+}
+
+/** The members of a request whose body is no JSON. */
+export function membersOf(model: string): BodyMembers {
+  return { ...NO_MEMBERS, model };
 }
 
 /** The top-level members of the body that the gateway reads. `null`: absent (a JSON `null` counts as absent). */
@@ -48,9 +54,27 @@ export interface RequestFacts {
   readonly headers: IncomingHttpHeaders;
   /** The body as the client sent it, decoded if it came compressed: valid JSON, an object. */
   readonly body: Buffer;
+  /** The form that takes the place of the body, which is empty then; null: there is none. */
+  readonly upload: Upload | null;
   readonly members: BodyMembers;
   /** `Clock.elapsedMs()` at the arrival of the request's head. */
   readonly receivedMs: number;
   /** How long the client is ready to wait for all of it; null: it did not say. */
   readonly timeoutMs: number | null;
 }
+
+const NO_MEMBERS: BodyMembers = {
+  model: "",
+  modelSpan: { start: 0, end: 0 },
+  isStream: false,
+  streamOptionsSpan: null,
+  includeUsage: false,
+  maxTokens: null,
+  choices: 1,
+  encodingFormat: null,
+  imageCount: 0,
+  mediaBytes: 0,
+  hasTools: false,
+  session: null,
+  insertAt: 0,
+};

@@ -56,7 +56,7 @@ function passageFor({ request }: Exchange, { language }: UpstreamTarget): Passag
 
 /** The request with its signature, where the target wants one. */
 export function signed(request: CallRequest, target: UpstreamTarget, clock: Clock): CallRequest {
-  if (target.sign === null) return request;
+  if (target.sign === null || !(request.body instanceof Buffer)) return request;
   const signature = target.sign(request.path, request.body, clock.wallMs());
   return { ...request, headers: [...request.headers, ...signature] };
 }

@@ -61,6 +61,7 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     if (end.kind !== "failed") return end.error;
     failure = end.error;
     if (exchange.stopped !== null) return exchange.stopped;
+    if (!exchange.isRepeatable) return finalError(failure, exchange.record.attempts);
     progress ??= progressFrom(attempts, granted.target, exchange);
     const step = progress.next(granted.target, setbackOf(end), parts.clock.elapsedMs(), parts.random);
     if (step.kind === "stop") return finalError(failure, exchange.record.attempts);
@@ -99,6 +100,7 @@ export function conclude(exchange: Exchange, error: GatewayError | null, parts: 
       downstream.fail(error, failureHeaders(exchange));
     }
   }
+  exchange.request.upload?.close();
   record.endedMs = parts.clock.elapsedMs();
   parts.observer.requestEnded(record);
 }

@@ -3,6 +3,7 @@
 import type { CallRequest } from "../upstream/call.ts";
 import type { Exchange } from "./exchange.ts";
 import { rewriteRequest } from "./request-rewrite.ts";
+import type { Upload } from "./upload.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 /** The client's headers that mean the same to any provider: tracing, and its own word on repetition. */
@@ -10,7 +11,8 @@ const PASSED = ["traceparent", "tracestate", "idempotency-key"];
 
 export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): CallRequest {
   const { request } = exchange;
-  const { members, route, body, receivedMs } = request;
+  const { members, route, body, upload, receivedMs } = request;
+  if (upload !== null) return formRequest(target, exchange, upload);
   const addUsage = members.isStream && route.answers === "asked" && target.takesStreamOptions;
   return {
     path: target.paths[route.kind] ?? route.upstreamPath,
@@ -19,6 +21,24 @@ export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): Cal
     timeouts: exchange.timeouts,
     startedMs: receivedMs,
   };
+}
+
+/** The client's form with the provider's name for the model. */
+function formRequest(target: UpstreamTarget, exchange: Exchange, upload: Upload): CallRequest {
+  const { route, headers, receivedMs } = exchange.request;
+  const { body, bytes } = upload.open(target.model, exchange.runtime.timeouts.idleMs);
+  const own = withHeader(target.openHeaders, "content-type", upload.contentType);
+  return {
+    path: target.paths[route.kind] ?? route.upstreamPath,
+    headers: withPassed(bytes === null ? own : [...own, "content-length", String(bytes)], target, headers),
+    body,
+    timeouts: exchange.timeouts,
+    startedMs: receivedMs,
+  };
+}
+
+function withHeader(headers: readonly string[], name: string, value: string): string[] {
+  return headers.map((each, at) => (at % 2 === 1 && headers[at - 1] === name ? value : each));
 }
 
 function headersFor({ request }: Exchange, target: UpstreamTarget): string[] {

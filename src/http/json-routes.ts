@@ -1,26 +1,21 @@
 // The routes that carry the traffic. They go from Node's request to the gateway without a framework in between, which
 // would cost a fifth of the whole relay: authenticate, read the bounded body, scan it, hand over.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Clock } from "../clock.ts";
 import { randomRequestId } from "../clock.ts";
-import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { RequiredMember } from "../gateway/request-members.ts";
 import { scanRequest } from "../gateway/request-scan.ts";
 import type { RequestFacts } from "../gateway/request.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey, Runtime } from "../gateway/runtime.ts";
-import type { Observer } from "../observe/events.ts";
+import { isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
 import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
 import { clientTimeoutMs } from "./client-timeout.ts";
 import { ClientDownstream } from "./downstream.ts";
-import { hiddenError, type ErrorShape } from "./error-answer.ts";
-import { methodNotAllowed } from "./paths.ts";
-import { recordRefusal } from "./refusal.ts";
-import { sendError } from "./respond.ts";
+import type { ErrorShape } from "./error-answer.ts";
 
 /** A route of the gateway with what the HTTP border must know of it. */
 interface JsonRoute {
@@ -44,14 +39,12 @@ const JSON_ROUTES: readonly JsonRoute[] = [
 ];
 
 /** The alias of requests that name no model, if the route has one and the configuration too. */
-function unnamedModel({ unnamedModel: alias }: Route, { models }: Runtime): string | null {
+export function unnamedModel({ unnamedModel: alias }: Route, { models }: Runtime): string | null {
   return alias !== null && models.some(({ id }) => id === alias) ? alias : null;
 }
 
-export interface JsonRoutesOptions {
+export interface JsonRoutesOptions extends Door {
   readonly gateway: Gateway;
-  readonly clock: Clock;
-  readonly observer: Observer;
   readonly authenticator: Authenticator;
   readonly bodyReader: BodyReader;
   readonly bodyBudget: BodyBudget;
@@ -59,12 +52,8 @@ export interface JsonRoutesOptions {
 }
 
 /** One request on its way to the gateway. */
-interface Arrival {
-  readonly id: string;
-  readonly receivedMs: number;
+interface JsonArrival extends Arrival {
   readonly to: JsonRoute;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
 }
 
 export class JsonRoutes {
@@ -84,37 +73,42 @@ export class JsonRoutes {
     const to = this.#routes.get(path);
     if (to === undefined) return false;
     const receivedMs = this.#options.clock.elapsedMs();
-    const arrival = { id: randomRequestId(), receivedMs, to, request, response };
+    const { pattern } = to.route;
+    const { shape } = to;
+    const arrival = {
+      id: randomRequestId(),
+      receivedMs,
+      pattern,
+      shape,
+      allow: "POST",
+      request,
+      response,
+      to,
+    };
     try {
       this.#admit(arrival);
     } catch (error) {
-      this.#refuse(arrival, error);
+      turnAway(this.#options, arrival, error);
     }
     return true;
   }
 
   /** Everything that can be said by the head alone; then the body is read. */
-  #admit(arrival: Arrival): void {
+  #admit(arrival: JsonArrival): void {
     const { gateway, authenticator, bodyReader, bodyBytesMax } = this.#options;
-    const { request, response, to, receivedMs } = arrival;
-    if (request.method !== "POST") {
-      if (request.method === "OPTIONS") {
-        response.writeHead(204, ["allow", "POST, OPTIONS", "x-request-id", arrival.id]).end();
-        return;
-      }
-      throw methodNotAllowed(request.method ?? "", to.route.pattern, "POST");
-    }
+    const { request, response, receivedMs } = arrival;
+    if (!isMethodServed(arrival)) return;
     const key = authenticator.authenticate(request, gateway.runtime);
     checkIsJson(request.headers["content-type"]);
     announcedLength(request.headers, bodyBytesMax);
     if (request.headers.expect !== undefined) response.writeContinue();
     bodyReader.read(request, receivedMs, (error, body) => {
       if (error === null) this.#decode(arrival, key, body);
-      else this.#refuse(arrival, error);
+      else turnAway(this.#options, arrival, error);
     });
   }
 
-  #decode(arrival: Arrival, key: ClientKey, body: Buffer): void {
+  #decode(arrival: JsonArrival, key: ClientKey, body: Buffer): void {
     const encoding = arrival.request.headers["content-encoding"];
     if (encoding === undefined || encoding === "" || encoding === "identity") {
       this.#handOver(arrival, key, body);
@@ -122,11 +116,11 @@ export class JsonRoutes {
     }
     decodeBody(body, encoding, this.#options.bodyBytesMax, (error, plain) => {
       if (error === null) this.#handOver(arrival, key, plain);
-      else this.#refuse(arrival, error);
+      else turnAway(this.#options, arrival, error);
     });
   }
 
-  #handOver(arrival: Arrival, key: ClientKey, body: Buffer): void {
+  #handOver(arrival: JsonArrival, key: ClientKey, body: Buffer): void {
     const { id, request, response, receivedMs, to } = arrival;
     if (response.destroyed) return;
     try {
@@ -134,24 +128,21 @@ export class JsonRoutes {
       const members = scanRequest(body, to.required, unnamedModel(to.route, this.#options.gateway.runtime));
       const { headers } = request;
       const timeoutMs = clientTimeoutMs(headers);
-      const facts: RequestFacts = { id, route: to.route, key, headers, body, members, receivedMs, timeoutMs };
+      const facts: RequestFacts = {
+        id,
+        route: to.route,
+        key,
+        headers,
+        body,
+        upload: null,
+        members,
+        receivedMs,
+        timeoutMs,
+      };
       const about = { requestId: id, shape: to.shape, isStream: members.isStream };
       this.#options.gateway.serve(facts, new ClientDownstream(response, about));
     } catch (error) {
-      this.#refuse(arrival, error);
+      turnAway(this.#options, arrival, error);
     }
-  }
-
-  #refuse(arrival: Arrival, error: unknown): void {
-    const { id, to, response, receivedMs } = arrival;
-    const { observer, clock } = this.#options;
-    const known = error instanceof GatewayError ? error : hiddenError(error);
-    const extra = known.code === "method_not_allowed" ? ["allow", "POST, OPTIONS"] : [];
-    sendError(response, known, { requestId: id, shape: to.shape, extra });
-    recordRefusal(
-      observer,
-      { id, route: to.route.pattern, startedMs: receivedMs, endedMs: clock.elapsedMs() },
-      known,
-    );
   }
 }

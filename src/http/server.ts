@@ -18,13 +18,15 @@ import { BodyBudget } from "./body-budget.ts";
 import { answerClientError, pendingAnswer, rawAnswer } from "./client-error.ts";
 import { hiddenError } from "./error-answer.ts";
 import { askWhetherGone } from "./half-closed.ts";
+import { FormRoutes } from "./form-routes.ts";
 import { JsonRoutes } from "./json-routes.ts";
 import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
 import type { PlainRoute } from "./plain-route.ts";
 import { recordRefusal } from "./refusal.ts";
 import { sendError } from "./respond.ts";
+import { UploadReader, type UploadLimits } from "./upload.ts";
 
-export interface HttpLimits extends BodyLimits {
+export interface HttpLimits extends BodyLimits, UploadLimits {
   /** All large bodies together, from their first bytes until their answers are over. */
   readonly bodyBytesTotalMax: number;
   /** Connections beyond this many are closed at once. */
@@ -43,6 +45,7 @@ export interface HttpLimits extends BodyLimits {
 export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   bodyBytesMax: 64 * 1024 * 1024,
   bodyBytesTotalMax: 1024 * 1024 * 1024,
+  uploadBytesMax: 512 * 1024 * 1024,
   bodyStallMs: 30_000,
   connectionsMax: 20_000,
   headBytesMax: 32 * 1024,
@@ -89,6 +92,8 @@ class NodeHttpServer implements HttpServer {
   readonly #bodyBudget: BodyBudget;
   readonly #bodyReader: BodyReader;
   readonly #jsonRoutes: JsonRoutes;
+  readonly #uploadReader: UploadReader;
+  readonly #formRoutes: FormRoutes;
   readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly #sweep: NodeJS.Timeout;
   readonly #sockets = new Set<Socket>();
@@ -113,8 +118,17 @@ class NodeHttpServer implements HttpServer {
       bodyBudget: this.#bodyBudget,
       bodyBytesMax,
     });
+    this.#uploadReader = new UploadReader(limits, this.#bodyBudget);
+    const uploadReader = this.#uploadReader;
+    this.#formRoutes = new FormRoutes({
+      gateway,
+      clock,
+      observer,
+      authenticator,
+      uploadReader,
+      uploadBytesMax: limits.uploadBytesMax,
+    });
     const commandReader = new BodyReader({ ...limits, bodyBytesMax: COMMAND_BYTES_MAX }, this.#bodyBudget);
-    const isBusyPath = (path: string): boolean => this.#jsonRoutes.has(path);
     const { log } = observer;
     this.#app = createApp({
       gateway,
@@ -126,11 +140,12 @@ class NodeHttpServer implements HttpServer {
       operatorRoutes,
       clientRoutes: this.#options.clientRoutes ?? [],
       adminKeySha256,
-      isBusyPath,
+      isBusyPath: (path) => this.#isBusyPath(path),
     });
     this.#server = this.#createServer(limits);
     this.#sweep = setInterval(() => {
       bodyReader.sweep(clock.elapsedMs());
+      uploadReader.sweep(clock.elapsedMs());
       commandReader.sweep(clock.elapsedMs());
     }, limits.sweepMs).unref();
     observer.addSource(() => this.#samples());
@@ -226,6 +241,7 @@ class NodeHttpServer implements HttpServer {
       if (request.headers.host === undefined && request.httpVersionMinor > 0) refuseHostless();
       checkTransferCoding(request.headers["transfer-encoding"]);
       if (this.#jsonRoutes.serve(path, request, response)) return;
+      if (this.#formRoutes.serve(path, request, response)) return;
       checkPath(path);
     } catch (error) {
       this.#fail(response, error);
@@ -242,9 +258,13 @@ class NodeHttpServer implements HttpServer {
     const known = error instanceof GatewayError ? error : hiddenError(error);
     sendError(response, known, { requestId: id, shape: "chat" });
     const path = pathOf(response.req);
-    const route = this.#jsonRoutes.has(path) ? path : "other";
+    const route = this.#isBusyPath(path) ? path : "other";
     const nowMs = clock.elapsedMs();
     recordRefusal(observer, { id, route, startedMs: nowMs, endedMs: nowMs }, known);
+  }
+
+  #isBusyPath(path: string): boolean {
+    return this.#jsonRoutes.has(path) || this.#formRoutes.has(path);
   }
 
   *#samples(): Iterable<Sample> {
@@ -260,6 +280,12 @@ class NodeHttpServer implements HttpServer {
       name: "sluice_http_bodies_waiting",
       help: "Requests whose body has not arrived whole.",
       value: this.#bodyReader.waitingCount,
+    };
+    yield {
+      ...gauge,
+      name: "sluice_http_uploads",
+      help: "Forms with files that are on their way.",
+      value: this.#uploadReader.runningCount,
     };
     yield {
       ...gauge,

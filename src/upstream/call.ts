@@ -2,10 +2,11 @@
 // no promise, nothing allocated per chunk. It watches the deadlines, knows whether the provider can have seen the
 // request, and ends exactly once, with `onEnd` or `onFailure`.
 //
-//   connect ──▶ first_token ──▶ idle ──▶ over
-//   (waiting for a connection) (sent)  (answer begun: `markFirst`)
+//   connect ──▶ [sending] ──▶ first_token ──▶ idle ──▶ over
+//   (waiting for a connection)   (sent)     (answer begun: `markFirst`)
 import type { Client, Dispatcher } from "undici";
 import type { IncomingHttpHeaders } from "node:http";
+import type { Readable } from "node:stream";
 import type { GatewayError } from "../errors.ts";
 import { timedOut, toGatewayError, type Phase } from "./failure.ts";
 import type { Origin } from "./origin.ts";
@@ -31,6 +32,16 @@ export interface Timeouts {
   readonly totalMs: number;
 }
 
+/** A body that is sent as it comes. */
+export interface OutgoingBody extends Readable {
+  /** The provider has room for more, and there is nothing to give: it is not to blame for the silence. */
+  readonly isWanting: boolean;
+  /** How much of it the provider has taken. */
+  readonly at: number;
+  /** How long the provider may take none of it, in milliseconds. */
+  readonly stallMs: number;
+}
+
 export interface CallRequest {
   /** POST when absent. */
   readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -38,10 +49,15 @@ export interface CallRequest {
   readonly path: string;
   /** Names and values in turn, without `host`, `connection` and `content-length`. Read only, though undici's types want it writable. */
   readonly headers: string[];
-  readonly body: Buffer;
+  /** All of it, or a stream that is read as fast as the provider takes it. */
+  readonly body: Buffer | OutgoingBody;
   readonly timeouts: Timeouts;
   /** `elapsedMs` from which the total deadline counts: the request's arrival, over all of its attempts. */
   readonly startedMs: number;
+}
+
+function isNothing(body: CallRequest["body"]): boolean {
+  return body instanceof Uint8Array && body.length === 0;
 }
 
 /** Gets what arrives after the receiver has let go of a call. */
@@ -64,6 +80,8 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   #phaseMs: number;
   /** Coarse time of the latest progress. */
   #progressMs: number;
+  /** How much of a streamed body had been taken at the latest check. */
+  #takenBytes = 0;
   #isOver = false;
   #isPaused = false;
 
@@ -84,7 +102,7 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
     this.#client = client;
     const { path, method = "POST", headers, body } = this.#request;
     client.dispatch(
-      { path, method, headers, body: body.length === 0 && method !== "POST" ? null : body },
+      { path, method, headers, body: isNothing(body) && method !== "POST" ? null : body },
       this,
     );
   }
@@ -126,6 +144,7 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
 
   check(nowMs: number): void {
     const { startedMs, timeouts } = this.#request;
+    if (this.#phase === "sending") this.#lookAtBody();
     if (nowMs - startedMs > timeouts.totalMs) {
       this.abort(timedOut("total", timeouts.totalMs, this.#origin.provider));
     } else if (nowMs - this.#progressMs > this.#phaseMs && !this.#isPaused) {
@@ -136,7 +155,9 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.isSent = true;
-    this.#enter("first_token", this.#request.timeouts.firstTokenMs);
+    const { body, timeouts } = this.#request;
+    if (body instanceof Uint8Array) this.#enter("first_token", timeouts.firstTokenMs);
+    else this.#enter("sending", body.stallMs);
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders) {
@@ -158,6 +179,15 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.abort(toGatewayError(error, this.#origin.provider));
+  }
+
+  /** Whether the provider goes on taking the body, or has it all. */
+  #lookAtBody(): void {
+    const { body, timeouts } = this.#request;
+    if (body instanceof Uint8Array) return;
+    if (body.readableEnded) this.#enter("first_token", timeouts.firstTokenMs);
+    else if (body.isWanting || body.at !== this.#takenBytes) this.#progressMs = this.#watch.nowMs;
+    this.#takenBytes = body.at;
   }
 
   #enter(phase: Phase, limitMs: number): void {

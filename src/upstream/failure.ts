@@ -47,7 +47,7 @@ function seconds(ms: number): string {
 }
 
 /** The phases of a call, each with its own deadline. */
-export type Phase = "connect" | "first_token" | "idle" | "total";
+export type Phase = "connect" | "sending" | "first_token" | "idle" | "total";
 
 /** A deadline of the given phase has passed. */
 export function timedOut(phase: Phase, limitMs: number, provider: string): GatewayError {
@@ -56,6 +56,11 @@ export function timedOut(phase: Phase, limitMs: number, provider: string): Gatew
       return new GatewayError(
         "provider_unreachable",
         `Provider \`${provider}\` could not be reached within ${seconds(limitMs)}.`,
+      );
+    case "sending":
+      return new GatewayError(
+        "provider_timeout",
+        `Provider \`${provider}\` took nothing of the request for ${seconds(limitMs)}.`,
       );
     case "first_token":
       return new GatewayError(
