@@ -63,10 +63,13 @@ export interface Posted {
 type Listener = (key: string, value: Uint8Array | null, ageMs: number) => void;
 
 export class Board {
+  /** Called before what was counted becomes news, about every second and at the end. */
+  onCount: () => void = () => {};
   /** Called when siblings should hear of something soon. */
   onNews: () => void = () => {};
   readonly #options: BoardOptions;
-  readonly #map = new LwwMap(isExpired);
+  readonly #map = new LwwMap((entry, nowMs) => this.#isExpired(entry, nowMs));
+  readonly #retention = new Map(RETENTION);
   readonly #listeners: Listener[] = [];
   readonly #dirty = new Set<string>();
   /** What was counted and not yet added to the totals. */
@@ -107,7 +110,7 @@ export class Board {
       }
     }
     for (const entry of entries.sort((left, right) => left.time - right.time)) {
-      if (isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
+      if (this.#isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
       else this.#map.place(isDamaged ? { ...entry, author } : entry);
     }
   }
@@ -145,6 +148,18 @@ export class Board {
   /** Does nothing when there is nothing under the key. */
   delete(key: string): void {
     if (this.get(key) !== undefined) this.#write(key, null);
+  }
+
+  /** Entries whose keys begin with this stay for so long after their last write. */
+  retain(prefix: string, ageMs: number): void {
+    this.#retention.set(prefix, ageMs);
+  }
+
+  #isExpired({ key, value, bornMs }: Entry, nowMs: number): boolean {
+    const ageMs = nowMs - bornMs;
+    if (value === null && ageMs > DELETED_MS) return true;
+    for (const [prefix, ageMaxMs] of this.#retention) if (key.startsWith(prefix)) return ageMs > ageMaxMs;
+    return false;
   }
 
   /** Tells of every change, one's own included. */
@@ -207,6 +222,7 @@ export class Board {
   /** Puts what was counted into this replica's totals, where siblings see it. */
   count(): void {
     this.#countedMs = this.#options.clock.elapsedMs();
+    this.onCount();
     const counted = this.#counted;
     if (counted.size === 0) return;
     this.#counted = new Map();
@@ -329,13 +345,6 @@ export class Board {
   check(): boolean {
     return this.#map.check();
   }
-}
-
-function isExpired({ key, value, bornMs }: Entry, nowMs: number): boolean {
-  const ageMs = nowMs - bornMs;
-  if (value === null && ageMs > DELETED_MS) return true;
-  for (const [prefix, ageMaxMs] of RETENTION) if (key.startsWith(prefix)) return ageMs > ageMaxMs;
-  return false;
 }
 
 function posted({ key, value, bornMs }: Entry, nowMs: number): Posted | undefined {

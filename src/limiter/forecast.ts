@@ -3,7 +3,7 @@
 // siblings send units to whoever waits; so it errs on the side of letting a request wait.
 import type { Bucket, Quota, Room } from "../fleet/quota.ts";
 import type { Line } from "./line.ts";
-import type { Meters } from "./meters.ts";
+import type { Meter, Meters } from "./meters.ts";
 import type { LimitFacts, Place, RateLimitFacts } from "./reservation.ts";
 
 export interface Forecast {
@@ -92,6 +92,17 @@ export function rateLimitFacts(quota: Quota, meters: Meters, now: number): RateL
     }
   }
   return { requests, tokens };
+}
+
+/** A limit, and what the fleet has left of it. */
+export interface LimitLevel {
+  readonly meter: Meter;
+  readonly facts: LimitFacts;
+}
+
+/** The state of each limit, in their order. */
+export function limitLevels(quota: Quota, meters: Meters, now: number): readonly LimitLevel[] {
+  return meters.meters.map((meter) => ({ meter, facts: factsOf(quota, meter.bucket, now) }));
 }
 
 function tighter(known: LimitFacts | null, other: LimitFacts): LimitFacts {

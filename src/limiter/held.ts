@@ -6,14 +6,16 @@ import type { Reservation } from "./reservation.ts";
 export class Held implements Reservation {
   readonly kind = "reserved";
   readonly meters: Meters;
+  readonly clientKey: string;
   readonly costs: readonly number[];
   readonly takenMs: number;
   readonly waitedMs: number;
   isOpen = true;
 
-  constructor(meters: Meters, costs: readonly number[], takenMs: number, waitedMs: number) {
-    this.meters = meters;
-    this.costs = costs;
+  constructor(taken: Pick<Reservation, "meters" | "clientKey" | "costs">, takenMs: number, waitedMs: number) {
+    this.meters = taken.meters;
+    this.clientKey = taken.clientKey;
+    this.costs = taken.costs;
     this.takenMs = takenMs;
     this.waitedMs = waitedMs;
   }

@@ -11,7 +11,7 @@ import type { Bucket, Quota } from "../fleet/quota.ts";
 import type { Sample, Usage } from "../observe/events.ts";
 import { type Counting, PLAIN_COUNTING, type Prices } from "./cost.ts";
 import { assert } from "../errors.ts";
-import { forecast, rateLimitFacts } from "./forecast.ts";
+import { forecast, type LimitLevel, limitLevels, rateLimitFacts } from "./forecast.ts";
 import { Held } from "./held.ts";
 import { Pause, Line } from "./line.ts";
 import { type Meter, Meters, type MeterSpec } from "./meters.ts";
@@ -57,6 +57,8 @@ export class Limiter {
   lineLengthMax: number;
   /** Told of each pause that was raised here; `owner` is a provider, or `provider/model`. */
   onPause: (owner: string, untilMs: number) => void = () => {};
+  /** Told of each settlement, for totals of use. */
+  onSettled: (reservation: Reservation, usage: Usage) => void = () => {};
   readonly #quota: Quota;
   readonly #clock: Clock;
   readonly #room: WaitingRoom;
@@ -106,12 +108,13 @@ export class Limiter {
       return refusal("exceeds_limit", line, Infinity);
     }
     meters.countTaken(costs);
-    return new Held(meters, costs, now, 0);
+    return new Held({ meters, clientKey: ask.clientKey, costs }, now, 0);
   }
 
   /** Books what the request used, reported or estimated, and frees its place. A second end of a reservation is a broken invariant. */
   settle(reservation: Reservation, usage: Usage, now: number): void {
     this.#end(reservation, usage, now);
+    this.onSettled(reservation, usage);
   }
 
   /** Gives everything back: the attempt never reached the provider. */
@@ -128,6 +131,11 @@ export class Limiter {
   /** For `x-ratelimit-*`: the tightest limits of requests and of tokens, as the fleet sees them. */
   facts(meters: Meters, now: number): RateLimitFacts {
     return rateLimitFacts(this.#quota, meters, now);
+  }
+
+  /** What the fleet has left of each of these limits, in their order. */
+  levels(meters: Meters, now: number): readonly LimitLevel[] {
+    return limitLevels(this.#quota, meters, now);
   }
 
   /** This provider, or one model of it, asked to hold back until this `elapsedMs`: its requests wait. A pause is never shortened. */

@@ -3,7 +3,15 @@
 import { assert } from "../errors.ts";
 import type { Limit } from "../bucket/limit.ts";
 import type { Bucket } from "../fleet/quota.ts";
-import { actualCost, type Counting, type Estimate, expectedCost, FREE, type Prices } from "./cost.ts";
+import {
+  actualCost,
+  type Counting,
+  type Estimate,
+  expectedCost,
+  FREE,
+  type Prices,
+  usdCost,
+} from "./cost.ts";
 import type { Pause, Line } from "./line.ts";
 import type { Priority } from "./reservation.ts";
 import type { Usage } from "../observe/events.ts";
@@ -35,6 +43,9 @@ export class Meters {
   readonly lines: readonly Line[];
   /** The provider's pause and the model's, either of which holds these requests back; none for a client key. */
   readonly pauses: readonly Pause[];
+  /** Where these requests go; empty for a client key alone. */
+  readonly provider: string;
+  readonly model: string;
   /** A limit in dollars on a way that has no prices: it can't be kept, so nothing may pass. Null: there is none. */
   readonly unpriced: Meter | null;
   /** Of the model; null: not known. */
@@ -48,6 +59,11 @@ export class Meters {
     lines: readonly Line[],
     prices: Prices | null,
   ) {
+    const [provider, model] = pauses;
+    const owner = provider?.owner ?? "";
+    // A provider with several API keys is one provider: `main#second`.
+    this.provider = owner.split("#", 1)[0] ?? owner;
+    this.model = model?.owner.slice(owner.length + 1) ?? "";
     this.pauses = pauses;
     this.meters = meters;
     this.buckets = meters.map(({ bucket }) => bucket);
@@ -127,6 +143,11 @@ export class Meters {
       const line = this.lines[index];
       if (line !== undefined) line.taken += costs[index] ?? 0;
     }
+  }
+
+  /** What the use of a finished request costs, in micro-dollars; 0 where prices are not known. */
+  microUsd(usage: Usage): number {
+    return usdCost(usage, this.#prices ?? FREE);
   }
 
   /** Units that a finished request has used at one meter. */

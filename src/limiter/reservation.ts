@@ -28,6 +28,8 @@ export type Place = Pick<Ask, "priority" | "clientKey" | "weight">;
 export interface Reservation {
   readonly kind: "reserved";
   readonly meters: Meters;
+  /** Whose it is: the client key's name. */
+  readonly clientKey: string;
   /** Units taken per meter, in the order of `meters`. */
   readonly costs: readonly number[];
   /** `elapsedMs` when the units were taken. */

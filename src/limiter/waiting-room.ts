@@ -156,7 +156,7 @@ export class WaitingRoom {
     line.serve(waiter, now);
     this.#deadlines.remove(waiter);
     waiter.meters.countTaken(waiter.costs);
-    waiter.decide(new Held(waiter.meters, waiter.costs, now, now - waiter.sinceMs));
+    waiter.decide(new Held(waiter, now, now - waiter.sinceMs));
   }
 
   #takeOut(waiter: Waiter, line: Line): void {

@@ -1,0 +1,171 @@
+// Totals of use by client key, provider, model and day. Requests only add to a map in memory; about every second that is
+// added to this replica's pages in the fleet's replicated map, where it is durable and siblings see it. So a process that
+// is killed takes with it what it counted in its last second.
+//
+//     settled, ended ──▶ pending ──(a second)──▶ this replica's pages of the day ──▶ store, siblings
+import type { Clock } from "../clock.ts";
+import type { Board, Posted } from "../fleet/board.ts";
+import type { RequestRecord, Usage } from "../observe/events.ts";
+import {
+  type Counts,
+  decodePage,
+  Draft,
+  encodePage,
+  NO_COUNTS,
+  OTHER,
+  type Page,
+  type Row,
+  rowId,
+  type Subject,
+} from "./counts.ts";
+import { dayIn, dayOf, pageKey, USAGE_PREFIX } from "./days.ts";
+
+/** A replica's pages of one day; about 1,200 rows of ordinary length. */
+const PAGES = 64;
+/** A row whose page is full looks for a place in so many others. */
+const PROBES = 8;
+/** Rows of one second; more come only from a client that invents names. */
+const PENDING_MAX = 5000;
+
+const DAY_MS = 86_400_000;
+
+interface UsageOptions {
+  readonly board: Board;
+  readonly clock: Clock;
+  /** The replica's id: names its pages. */
+  readonly replica: string;
+  /** Whether the configuration has this model. Others get a row of their own only once they have been used. */
+  readonly isListed: (provider: string, model: string) => boolean;
+}
+
+/** The use of one row's subject on one day. */
+export interface DayRow extends Row {
+  readonly day: string;
+}
+
+interface Tally {
+  readonly subject: Subject;
+  requests: number;
+  errors: number;
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens: number;
+  cacheWriteTokens: number;
+  microUsd: number;
+}
+
+export class UsageBook {
+  readonly #options: UsageOptions;
+  #pending = new Map<string, Tally>();
+
+  constructor(options: UsageOptions) {
+    this.#options = options;
+  }
+
+  /** Keeps days for so long. */
+  keepDays(days: number): void {
+    this.#options.board.retain(USAGE_PREFIX, days * DAY_MS);
+  }
+
+  /** An attempt was settled with this. */
+  settled(subject: Subject, usage: Usage, microUsd: number): void {
+    if (usage.inputTokens === 0 && usage.outputTokens === 0) return;
+    const tally = this.#tally(subject);
+    tally.inputTokens += usage.inputTokens;
+    tally.outputTokens += usage.outputTokens;
+    tally.cachedInputTokens += usage.cachedInputTokens;
+    tally.cacheWriteTokens += usage.cacheWriteTokens;
+    tally.microUsd += microUsd;
+  }
+
+  /** A request is over. One that nobody is known to have sent is not counted: strangers could fill the rows. */
+  ended({ keyName, provider, model, outcome }: RequestRecord): void {
+    if (keyName === "" && provider === "") return;
+    const tally = this.#tally({ key: keyName, provider, model });
+    tally.requests += 1;
+    if (outcome !== "ok" && outcome !== "client_gone") tally.errors += 1;
+  }
+
+  #tally(subject: Subject): Tally {
+    const id = rowId(subject);
+    const known = this.#pending.get(id);
+    if (known !== undefined) return known;
+    if (this.#pending.size >= PENDING_MAX && subject !== OTHER) return this.#tally(OTHER);
+    const tally = { subject, ...NO_COUNTS };
+    this.#pending.set(id, tally);
+    return tally;
+  }
+
+  /** Adds what was counted to this replica's pages. */
+  flush(): void {
+    if (this.#pending.size === 0) return;
+    const pending = this.#pending;
+    this.#pending = new Map();
+    const day = dayOf(this.#options.clock.wallMs());
+    const drafts = new Map<number, Draft>();
+    const draftOf = (index: number): Draft => {
+      const known = drafts.get(index);
+      if (known !== undefined) return known;
+      const draft = new Draft(this.#page(day, index));
+      drafts.set(index, draft);
+      return draft;
+    };
+    for (const { subject, ...counts } of pending.values()) {
+      addTo(draftOf, this.#named(subject, counts), counts);
+    }
+    const { board, replica } = this.#options;
+    for (const [index, { page }] of drafts) {
+      if (page.size > 0) board.offer(pageKey(day, replica, index), encodePage(page));
+    }
+  }
+
+  /** Clients can name any model; one that no provider has answered for shares a row with others. */
+  #named(subject: Subject, { inputTokens, outputTokens }: Counts): Subject {
+    const { provider, model } = subject;
+    const isKnown =
+      provider === "" || inputTokens + outputTokens > 0 || this.#options.isListed(provider, model);
+    return isKnown ? subject : { ...subject, model: OTHER.model };
+  }
+
+  #page(day: string, index: number): Page {
+    const { board, replica } = this.#options;
+    const posted = board.get(pageKey(day, replica, index));
+    return posted === undefined ? new Map() : decodePage(posted.value);
+  }
+
+  /** The fleet's use on these days, both included, by all that is told apart; rows of different replicas are not added up. */
+  async *rows(from: string, to: string): AsyncIterable<DayRow> {
+    this.flush();
+    // What is replaced meanwhile would be met twice.
+    const pages = [...this.#options.board.entries(USAGE_PREFIX)];
+    for (const [index, { key, value }] of pages.entries()) {
+      if (index % PAGES_AT_ONCE === PAGES_AT_ONCE - 1) await new Promise(setImmediate);
+      yield* rowsOf({ key, value }, from, to);
+    }
+  }
+}
+
+/** Adds to the subject's row in the first page that has one or has room for it. */
+function addTo(draftOf: (index: number) => Draft, subject: Subject, counts: Counts): void {
+  const first = hashOf(rowId(subject)) % PAGES;
+  for (let probe = 0; probe < PROBES; probe++) {
+    if (draftOf((first + probe) % PAGES).add(subject, counts)) return;
+  }
+  draftOf(first).addOther(counts);
+}
+
+/** Reading a page takes some 20 µs; requests must not wait for thousands of them. */
+const PAGES_AT_ONCE = 100;
+
+function* rowsOf({ key, value }: Pick<Posted, "key" | "value">, from: string, to: string): Iterable<DayRow> {
+  const day = dayIn(key);
+  if (day === null || day < from || day > to) return;
+  for (const row of decodePage(value).values()) yield { day, ...row };
+}
+
+/** FNV-1a. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return hash;
+}
