@@ -87,6 +87,11 @@ export function randomId(): string {
   return randomBytes(16).toString("hex");
 }
 
+/** 256 random bits as 43 characters of base64url: what nobody can guess. */
+export function randomSecret(): string {
+  return randomBytes(32).toString("base64url");
+}
+
 /** A random UUID; cheaper than `randomId` because Node draws them in batches. */
 export function randomRequestId(): string {
   return randomUUID();

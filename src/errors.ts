@@ -26,6 +26,7 @@ export const ERRORS = {
   model_not_found: { status: 404, type: "invalid_request_error", retry: "no" },
   not_found: { status: 404, type: "invalid_request_error", retry: "no" },
   method_not_allowed: { status: 405, type: "invalid_request_error", retry: "no" },
+  already_exists: { status: 409, type: "invalid_request_error", retry: "no" },
   request_timeout: { status: 408, type: "invalid_request_error", retry: "no" },
   request_too_large: { status: 413, type: "invalid_request_error", retry: "no" },
   unsupported_media_type: { status: 415, type: "invalid_request_error", retry: "no" },

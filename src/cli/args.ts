@@ -70,6 +70,27 @@ const COMMANDS = {
       burst: { value: "N", summary: "with set: what can be used at once; the amount by default" },
     },
   },
+  keys: {
+    summary:
+      "list the clients' keys, or make, rotate or revoke one for the whole fleet; usage shows what they used",
+    words: ["[list|create|rotate|revoke|usage]", "[NAME]"],
+    options: {
+      ...REMOTE,
+      models: { value: "A,B", summary: "with create: what it may ask for; everything by default" },
+      limits: { value: "L,L", summary: "with create: such as usd=200/month,requests=60/min" },
+      priority: { value: "P", summary: "with create: low, normal or high" },
+      weight: { value: "N", summary: "with create: its part while others wait too; 1 by default" },
+      expires: { value: "WHEN", summary: "with create: a day, an instant, or from now: 90d, 12h" },
+      tags: { value: "A,B", summary: "with create: words to find it by" },
+      overlap: {
+        value: "TIME",
+        summary: "with rotate: how long the former secret stays good; 24h by default",
+      },
+      from: { value: "DAY", summary: "with usage: the first day; the month's first by default" },
+      to: { value: "DAY", summary: "with usage: the last day; today by default" },
+      by: { value: "A,B", summary: "with usage: of key, provider, model, day; key by default" },
+    },
+  },
   drain: { summary: "let an instance finish what runs, and stop", words: [], options: REMOTE },
   evict: { summary: "take over the share of an instance that is gone", words: ["NAME"], options: REMOTE },
   backup: { summary: "copy the store to a file", words: ["FILE"], options: CONFIG },

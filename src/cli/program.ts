@@ -4,6 +4,7 @@ import { runBackup, runRestore } from "./backup.ts";
 import { runCheck, type Output } from "./check.ts";
 import { runEvict } from "./evict.ts";
 import { runDrain } from "./drain-command.ts";
+import { runKeys } from "./key-commands.ts";
 import { probeModels } from "./probe.ts";
 import { runSim } from "./sim.ts";
 import { runStart } from "./start.ts";
@@ -42,6 +43,8 @@ function run(invocation: Invocation): Promise<number> {
       return runStatus(invocation, { ...output, cwd, env, hostName: hostname() });
     case "limits":
       return runLimits(invocation, { ...output, cwd, env, hostName: hostname() });
+    case "keys":
+      return runKeys(invocation, { ...output, cwd, env, hostName: hostname() });
     case "drain":
       return runDrain(invocation, { ...output, cwd, env, hostName: hostname() });
     case "top":

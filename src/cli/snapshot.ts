@@ -2,20 +2,20 @@
 // buckets) lives in the `Plant` and is found again by name; everything else is made anew.
 import type { ResponseCache } from "../cache/response-cache.ts";
 import type { Clock } from "../clock.ts";
-import type { ClientKey as KeyConfig, Config, Priority, Provider } from "../config/config.ts";
+import type { Config, Provider } from "../config/config.ts";
 import { GatewayError } from "../errors.ts";
-import type { ClientKey, ListedModel, Snapshot } from "../gateway/runtime.ts";
+import type { ListedModel, Snapshot } from "../gateway/runtime.ts";
 import { secretForms } from "../gateway/covered.ts";
 import { headerSafe, type UpstreamTarget } from "../gateway/upstream-target.ts";
 import type { Estimates } from "../limiter/estimate.ts";
 import type { Limiter } from "../limiter/limiter.ts";
-import type { Meters } from "../limiter/meters.ts";
 import { compileRoutes } from "../routing/compile.ts";
 import type { HealthBook } from "../routing/health-book.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
 import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
 import { cachePolicy } from "./cache-policy.ts";
+import type { ClientKeys } from "./client-keys.ts";
 import type { Origins } from "./origins.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import {
@@ -26,7 +26,7 @@ import {
   requestHeaders,
   signerOf,
 } from "./provider-wire.ts";
-import { meterSpecs, targetLimits } from "./target-limits.ts";
+import { targetLimits } from "./target-limits.ts";
 
 /** What outlives a reload. */
 export interface Plant {
@@ -37,21 +37,19 @@ export interface Plant {
   readonly origins: Origins;
   /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
   readonly learned: Map<string, Map<string, LearnedLimit>>;
-  readonly metersOf: WeakMap<ClientKey, Meters>;
+  readonly clientKeys: ClientKeys;
   readonly cache: ResponseCache;
   /** `http://127.0.0.1:PORT` of the simulator that was started for this provider. */
   readonly simulatorUrl: (provider: string) => string | undefined;
 }
 
-const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0, normal: 1, low: 2 };
-
 /** Compiles a configuration, whose word on health holds at once. Throws `invalid_config` for routes that contradict each other. */
 export function compileSnapshot(config: Config, plant: Plant): Snapshot {
   plant.health.adopt({ circuit: config.circuit, retryBudget: config.retry.budget });
   return {
-    ...compileKeys(config, plant),
+    ...plant.clientKeys.compile(config),
     models: listModels(config),
-    metersOf: plant.metersOf,
+    metersOf: plant.clientKeys.metersOf,
     routes: compileTargets(config, plant),
     timeouts: streamTimeouts(config.timeouts),
     wholeTimeouts: wholeTimeouts(config.timeouts),
@@ -68,34 +66,6 @@ function streamTimeouts({ attemptMs, ...timeouts }: Config["timeouts"]): Timeout
 /** The whole answer is the first byte, so only connecting, the attempt and the total can be told from being slow. */
 function wholeTimeouts({ connectMs, totalMs, attemptMs }: Config["timeouts"]): Timeouts {
   return { connectMs, totalMs, idleMs: totalMs, firstTokenMs: attemptMs ?? totalMs };
-}
-
-/** Whoever may ask; callers of this machine alone when nobody has a key and nobody else can connect. */
-function compileKeys(config: Config, plant: Plant): Pick<Snapshot, "keys" | "anonymous"> {
-  const keys = new Map<string, ClientKey>();
-  for (const key of config.keys.values()) {
-    for (const [sha256, client] of compileKey(key, plant)) keys.set(sha256, client);
-  }
-  const isOpen = config.keys.size === 0 && config.listen.isLoopback;
-  return { keys, anonymous: isOpen ? anonymousKey(plant) : null };
-}
-
-/** One caller for each secret of a key; they share the key's limits. */
-function compileKey(key: KeyConfig, plant: Plant): (readonly [sha256: string, client: ClientKey])[] {
-  const { name, models, weight } = key;
-  const meters = plant.limiter.key(meterSpecs({ kind: "key", name }, key.limits));
-  return key.secrets.map((secret) => {
-    const expiresMs = Math.min(key.expiresMs ?? Infinity, secret.expiresMs ?? Infinity);
-    const client: ClientKey = { name, models, priority: PRIORITIES[key.priority], weight, expiresMs };
-    plant.metersOf.set(client, meters);
-    return [secret.sha256, client] as const;
-  });
-}
-
-function anonymousKey(plant: Plant): ClientKey {
-  const key: ClientKey = { name: "", models: null, priority: 1, weight: 1, expiresMs: Infinity };
-  plant.metersOf.set(key, plant.limiter.key([]));
-  return key;
 }
 
 /** Aliases first: they are what most clients should ask for. */

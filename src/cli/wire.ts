@@ -26,12 +26,12 @@ import { openDisposableStore, removeDisposableStore } from "../store/disposable.
 import { openStore } from "../store/open.ts";
 import type { Store } from "../store/store.ts";
 import { Watch } from "../upstream/watch.ts";
+import { ClientKeys } from "./client-keys.ts";
 import { gaugeSamples } from "./gauges.ts";
-import { LimitOverrides } from "./limit-overrides.ts";
-import { limitRoutes } from "./limit-routes.ts";
 import { Origins } from "./origins.ts";
 import { providerRoute } from "./provider-routes.ts";
 import { providerSecrets } from "./provider-secrets.ts";
+import { RunTime } from "./run-time.ts";
 import { storedRoutes } from "./stored-routes.ts";
 import { Simulators } from "./simulators.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
@@ -113,7 +113,7 @@ async function open(
     estimates: new Estimates(),
     origins: new Origins(),
     learned: new Map(),
-    metersOf: new WeakMap(),
+    clientKeys: new ClientKeys(limiter),
     cache,
     simulatorUrl: (provider) => simulators.url(provider),
   };
@@ -148,45 +148,52 @@ class GatewayProcess implements Running {
   #config: Config;
   #isDraining = false;
   #isStoreOpen = true;
-  readonly #overrides: LimitOverrides;
-  #isRecompiling = false;
+  readonly #runTime: RunTime;
 
   constructor(parts: GatewayParts) {
     const { config, observer, operatorRoutes, plant, replica } = parts;
     this.#parts = parts;
     this.#config = config;
-    this.#overrides = new LimitOverrides(replica.board, systemClock);
-    const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
+    this.#runTime = new RunTime({
+      replica,
+      limiter: plant.limiter,
+      clientKeys: plant.clientKeys,
+      clock: systemClock,
+      log: observer.log,
+      config: () => this.#config,
+    });
+    this.#runTime.check(config, null);
+    this.#runTime.configure(config);
+    const snapshot = compileSnapshot(this.#runTime.inForce(config), plant);
     plant.origins.closeUnused();
     plant.health.forgetUnused();
     this.#observe(config);
     const watch = new Watch(systemClock);
+    const counting = this.#runTime.counting(observer);
     this.#gateway = new LiveGateway(snapshot, {
       clock: systemClock,
       random: systemRandom,
       timers: systemTimers,
       watch,
       limiter: plant.limiter,
-      observer,
+      observer: counting,
     });
     observer.addSource(() => this.#gauges());
     observer.addSource(() => plant.cache.samples());
     this.#http = createHttpServer({
       gateway: this.#gateway,
-      observer,
+      observer: counting,
       clock: systemClock,
       openRoutes: this.#openRoutes(),
       operatorRoutes: [
         ...operatorRoutes,
-        ...limitRoutes(this.#overrides, () => this.#config),
+        ...this.#runTime.operatorRoutes(),
         providerRoute({ ...plant, config: () => this.#config }),
       ],
-      clientRoutes: storedRoutes({
-        config: () => this.#config,
-        origins: plant.origins,
-        watch,
-        clock: systemClock,
-      }),
+      clientRoutes: [
+        ...storedRoutes({ config: () => this.#config, origins: plant.origins, watch, clock: systemClock }),
+        ...this.#runTime.clientRoutes(),
+      ],
       adminKeySha256: () => this.#config.admin.keySha256,
     });
     shareCircuits({
@@ -196,18 +203,16 @@ class GatewayProcess implements Running {
       replica: replica.replica.id,
       isConfigured: this.#isConfigured,
     });
-    this.#overrides.onChange(() => this.#limitsChanged());
+    this.#runTime.onChange((what) => this.#recompile(what));
   }
 
-  /** What came together is put in force together. */
-  #limitsChanged(): void {
-    if (this.#isRecompiling) return;
-    this.#isRecompiling = true;
-    queueMicrotask(() => {
-      this.#isRecompiling = false;
-      this.apply(this.#config);
-      this.#parts.observer.log.info("limits that were set at run time are in force");
-    });
+  #recompile(what: "limits" | "keys"): void {
+    if (what === "limits") this.apply(this.#config);
+    else {
+      const inForce = this.#runTime.inForce(this.#config);
+      this.#gateway.swap({ ...this.#gateway.runtime, ...this.#parts.plant.clientKeys.compile(inForce) });
+    }
+    this.#parts.observer.log.info(`${what} that were set at run time are in force`);
   }
 
   get runningCount(): number {
@@ -225,7 +230,9 @@ class GatewayProcess implements Running {
 
   apply(config: Config): void {
     const { plant } = this.#parts;
-    const snapshot = compileSnapshot(this.#overrides.applyTo(config), plant);
+    this.#runTime.check(config, this.#config);
+    const snapshot = compileSnapshot(this.#runTime.inForce(config), plant);
+    this.#runTime.configure(config);
     plant.origins.closeUnused();
     plant.health.forgetUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;

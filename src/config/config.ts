@@ -25,6 +25,7 @@ export interface Config {
   /** By name. Empty: only loopback clients, and no key is asked. */
   readonly keys: ReadonlyMap<string, ClientKey>;
   readonly admin: AdminConfig;
+  readonly usage: UsageConfig;
   readonly fleet: FleetConfig;
 }
 
@@ -334,6 +335,11 @@ export interface ClientKey extends KeyDefinition {
 export interface AdminConfig {
   /** SHA-256 of the admin key in hexadecimal; null: none is set, so only loopback clients may use the admin routes. */
   readonly keySha256: string | null;
+}
+
+export interface UsageConfig {
+  /** For how many days totals of use are kept. */
+  readonly days: number;
 }
 
 export interface FleetConfig {

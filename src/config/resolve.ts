@@ -50,6 +50,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     admin: {
       keySha256: raw.admin.key === undefined ? null : sha256(raw.admin.key),
     },
+    usage: raw.usage,
     fleet: resolveFleet(raw.fleet, context.hostName, report),
   };
 }

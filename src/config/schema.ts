@@ -273,6 +273,10 @@ const admin = strict({
   key: secret().optional().describe("The secret for /admin, /fleet and /dashboard; none: loopback only."),
 });
 
+const usage = strict({
+  days: integer({ min: 1, max: 100 }).prefault("35").describe("For how many days totals of use are kept."),
+});
+
 const reclaim = z.union(
   [
     word(["never", "operator"]),
@@ -336,6 +340,7 @@ export const schema = strict({
       "The clients' keys; without any, only clients on this machine are served, and no key is asked.",
     ),
   admin: admin.prefault({}).describe("The operators' routes."),
+  usage: usage.prefault({}).describe("Totals of use by key, provider, model and day."),
   fleet: fleet.prefault({}).describe("The other instances that share these limits."),
 });
 

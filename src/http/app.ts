@@ -14,7 +14,7 @@ import { errorBody, errorHeaders, hiddenError } from "./error-answer.ts";
 import { HOME_PAGE } from "./home-page.ts";
 import { modelById, modelList } from "./models.ts";
 import { methodNotAllowed, notFound, pathOf } from "./paths.ts";
-import { jsonAnswer, type PlainAnswer, type PlainRoute } from "./plain-route.ts";
+import { jsonAnswer, type PlainAnswer, type PlainRequest, type PlainRoute } from "./plain-route.ts";
 
 export interface AppOptions {
   readonly gateway: Gateway;
@@ -129,18 +129,19 @@ function addModels(routes: RouteTable, options: AppOptions): void {
 }
 
 function plainHandler(route: PlainRoute, options: AppOptions): Handler {
-  return async (context) => {
-    // Hono's own reading of bodies has no bounds.
-    const body = await readText(context.env.incoming, options);
-    return route.handle({ params: context.req.param(), query: new URL(context.req.url).searchParams, body });
-  };
+  return async (context) => route.handle(await plainRequest(context, options));
+}
+
+async function plainRequest(context: Context<Env>, options: AppOptions): Promise<PlainRequest> {
+  // Hono's own reading of bodies has no bounds.
+  const body = await readText(context.env.incoming, options);
+  return { params: context.req.param(), query: new URL(context.req.url).searchParams, body };
 }
 
 function clientHandler(route: PlainRoute, options: AppOptions): Handler {
-  const handler = plainHandler(route, options);
-  return (context) => {
-    options.authenticator.authenticate(context.env.incoming, options.gateway.runtime);
-    return handler(context);
+  return async (context) => {
+    const caller = options.authenticator.authenticate(context.env.incoming, options.gateway.runtime);
+    return route.handle({ ...(await plainRequest(context, options)), caller });
   };
 }
 

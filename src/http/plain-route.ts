@@ -1,10 +1,13 @@
 // Routes that others bring along (health, metrics, operators' commands) as plain functions, so that they depend on no
 // HTTP framework and can be tested by calling them.
+import type { ClientKey } from "../gateway/runtime.ts";
 
 export interface PlainRequest {
   /** The parts of the path that the pattern names, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
+  /** Whose key the request carries; on routes that need a client key. */
+  readonly caller?: ClientKey;
   /** The body as text; empty when there is none. At most 1 MiB. */
   readonly body: string;
 }

@@ -61,8 +61,8 @@ export class Meters {
   ) {
     const [provider, model] = pauses;
     const owner = provider?.owner ?? "";
-    // A provider with several API keys is one provider: `main#second`.
-    this.provider = owner.split("#", 1)[0] ?? owner;
+    // A provider with several API keys is one provider: `main~second`.
+    this.provider = owner.split("~", 1)[0] ?? owner;
     this.model = model?.owner.slice(owner.length + 1) ?? "";
     this.pauses = pauses;
     this.meters = meters;

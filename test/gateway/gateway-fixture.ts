@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { ResponseCache } from "../../src/cache/response-cache.ts";
 import { Origins } from "../../src/cli/origins.ts";
+import { ClientKeys } from "../../src/cli/client-keys.ts";
 import { compileSnapshot, type Plant } from "../../src/cli/snapshot.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { LiveGateway } from "../../src/gateway/gateway.ts";
@@ -150,7 +151,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     estimates: new Estimates(),
     origins: new Origins(),
     learned: new Map(),
-    metersOf: new WeakMap(),
+    clientKeys: new ClientKeys(solo.limiter),
     cache,
     simulatorUrl: () => undefined,
   };

@@ -18,6 +18,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/store": ["src/errors.ts", "src/observe"],
   "src/cache": ["src/store", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/fleet": ["src/bucket", "src/store", "src/errors.ts", "src/clock.ts", "src/observe"],
+  "src/keys": ["src/config", "src/fleet", "src/errors.ts", "src/clock.ts", "src/observe"],
+  "src/usage": ["src/fleet", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/limiter": ["src/fleet", "src/bucket", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/upstream": ["src/errors.ts", "src/clock.ts", "src/roster.ts", "src/observe"],
   "src/config": ["src/errors.ts", "src/clock.ts", "src/bucket", "providers/dialects"],
@@ -44,7 +46,7 @@ const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
   "@hono/node-server": ["src/http"],
   undici: ["src/upstream", "src/fleet"],
   lmdb: ["src/store"],
-  zod: ["src/config", "src/http", "src/cli"],
+  zod: ["src/config", "src/http", "src/cli", "src/keys"],
   yaml: ["src/config"],
   "@nats-io/transport-node": ["src/fleet"],
 };
