@@ -4,6 +4,8 @@ import type { Report } from "./report.ts";
 import type { RawFleet } from "./schema.ts";
 
 const FLEET_PORT = 8788;
+/** Sixteen random bytes can't be guessed, not even by somebody who has recorded messages to try guesses on. */
+const SECRET_BYTES_MIN = 16;
 
 /** Resolves `fleet`; `hostName` is this machine's. */
 export function resolveFleet(raw: RawFleet, hostName: string, report: Report): FleetConfig {
@@ -26,6 +28,12 @@ export function resolveFleet(raw: RawFleet, hostName: string, report: Report): F
   }
   if ((peers.length > 0 || listen !== null) && raw.secret === undefined) {
     report.error(["fleet"], "`secret` is missing: siblings share one, and whoever knows it can move units");
+  }
+  if (raw.secret !== undefined && Buffer.byteLength(raw.secret) < SECRET_BYTES_MIN) {
+    report.error(
+      ["fleet", "secret"],
+      `a secret has at least ${SECRET_BYTES_MIN} bytes, because whoever guesses it can move units; \`openssl rand -hex 32\` makes one`,
+    );
   }
   if (raw.name !== undefined && !/^[\x21-\x7e]{1,64}$/.test(raw.name)) {
     report.error(["fleet", "name"], "a name is at most 64 visible ASCII characters");

@@ -297,7 +297,7 @@ const fleet = strict({
     .describe(
       "The siblings: http://HOST:PORT each, dns://NAME:PORT for all addresses of a name, or nats://HOST:PORT.",
     ),
-  secret: secret().optional().describe("The secret that all siblings share."),
+  secret: secret().optional().describe("The secret that all siblings share; at least 16 bytes."),
   reclaim: reclaim
     .prefault({ after: "60s" })
     .describe("What becomes of the share of an instance that is silent."),

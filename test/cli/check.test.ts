@@ -35,7 +35,7 @@ models:
 keys:
   - { name: team-a, key: hidden-client-key, models: [ smart ], priority: high, limits: [ { usd: 200/month } ] }
   - { name: team-b, key: hidden-client-key-b }
-fleet: { listen: 127.0.0.1:8788, peers: [ http://gw-1:8788 ], secret: hidden-secret, name: gw-0 }
+fleet: { listen: 127.0.0.1:8788, peers: [ http://gw-1:8788 ], secret: hidden-secret-of-all, name: gw-0 }
 `.replace("models: [ smart ]", "models: [ main/gpt-5 ]"),
     );
     expect({ code, err }).toEqual({ code: 0, err: "" });

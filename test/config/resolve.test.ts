@@ -329,15 +329,22 @@ describe("what strangers can reach", () => {
     ["listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]", "needs an admin key"],
     ["fleet: { peers: [ http://b:1 ] }", "fleet: `secret` is missing"],
     ["fleet: { listen: 127.0.0.1:1 }", "fleet: `secret` is missing"],
-    ["fleet: { peers: [ http://b:1 ], secret: s }", "fleet: `listen` is missing"],
-    ["fleet: { peers: [ gw-1:8788 ], secret: s }", "fleet.peers[0]: expected http://HOST:PORT"],
+    ["fleet: { secret: fifteen-letters }", "fleet.secret: a secret has at least 16 bytes"],
+    ["fleet: { peers: [ http://b:1 ], secret: sixteen-letters- }", "fleet: `listen` is missing"],
     [
-      "fleet: { peers: [ http://b:1/x ], secret: s, listen: 127.0.0.1:1 }",
+      "fleet: { peers: [ gw-1:8788 ], secret: sixteen-letters- }",
+      "fleet.peers[0]: expected http://HOST:PORT",
+    ],
+    [
+      "fleet: { peers: [ http://b:1/x ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
       "a peer is an address without a path",
     ],
-    ["fleet: { peers: [ http://u:p@b:1 ], secret: s, listen: 127.0.0.1:1 }", "siblings share `secret`"],
     [
-      "fleet: { peers: [ http://b:1, nats://n:1 ], secret: s, listen: 127.0.0.1:1 }",
+      "fleet: { peers: [ http://u:p@b:1 ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
+      "siblings share `secret`",
+    ],
+    [
+      "fleet: { peers: [ http://b:1, nats://n:1 ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
       "not both: keep one kind",
     ],
     ["fleet: { reclaim: sometimes }", "expected never, operator, or { after: 60s }"],
@@ -353,8 +360,8 @@ describe("what strangers can reach", () => {
     "listen: '[::1]:80'",
     "listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]\nadmin: { key: c }",
     "listen: 0.0.0.0:80\nadmin: { key: c }",
-    "fleet: { peers: [ nats://n:4222, tls://n:4222 ], secret: s }",
-    "fleet: { peers: [ dns://siblings ], secret: s, listen: 127.0.0.1:1 }",
+    "fleet: { peers: [ nats://n:4222, tls://n:4222 ], secret: sixteen-letters- }",
+    "fleet: { peers: [ dns://siblings ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
     "fleet: { reclaim: never, found_after: never }",
   ])("%j is sound", async (yaml) => {
     expect(await problemsOf(`${PROVIDERS}${yaml}`)).toBe("");
