@@ -7,6 +7,7 @@
 //   switch (parsed.command) { case "check": process.exitCode = await runCheck(parsed, shell); … }
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { didYouMean } from "../config/suggest.ts";
+import { valueFault } from "./option-values.ts";
 
 interface OptionEntry {
   /** What the value is called in the usage text; absent: the option takes none. */
@@ -143,13 +144,14 @@ export function parseCommandLine(args: readonly string[], version = ""): Command
   if (first === "--version" || first === "-V") return { kind: "text", text: `sluice ${version}\n` };
   if (first === "--help" || first === "-h" || first === "help")
     return help(first === "help" ? rest[0] : undefined);
-  if (!isCommand(first)) {
-    const problem = first.startsWith("-")
-      ? `A command comes first, before ${first}.`
-      : `There is no command "${first}"${didYouMean(first, Object.keys(COMMANDS))}.`;
-    return { kind: "fault", text: `${withoutDoubleStop(problem)}\n\n${usage()}` };
-  }
-  return parseCommand(first, rest);
+  if (first.startsWith("-"))
+    return { kind: "fault", text: `A command comes first, before ${first}.\n\n${usage()}` };
+  return isCommand(first) ? parseCommand(first, rest) : unknownCommand(first);
+}
+
+function unknownCommand(name: string): CommandLine {
+  const problem = `There is no command "${name}"${didYouMean(name, Object.keys(COMMANDS))}.`;
+  return { kind: "fault", text: `${withoutDoubleStop(problem)}\n\n${usage()}` };
 }
 
 function parseCommand(command: CommandName, args: readonly string[]): CommandLine {
@@ -166,7 +168,7 @@ function parseCommand(command: CommandName, args: readonly string[]): CommandLin
     const fault = token.kind === "option" ? optionFault(entry, token) : undefined;
     if (fault !== undefined) return { kind: "fault", text: `${fault}\n\n${commandUsage(command)}` };
   }
-  const fault = wordsFault(entry, positionals);
+  const fault = repeatedFault(tokens) ?? wordsFault(entry, positionals);
   if (fault !== undefined) return { kind: "fault", text: `${fault}\n\n${commandUsage(command)}` };
   return {
     kind: "run",
@@ -195,9 +197,14 @@ interface OptionToken {
   readonly name: string;
   readonly rawName: string;
   readonly value: string | undefined;
+  /** Whether the value came behind a `=`. */
+  readonly inlineValue: boolean | undefined;
 }
 
-function optionFault(entry: CommandEntry, { name, rawName, value }: OptionToken): string | undefined {
+function optionFault(
+  entry: CommandEntry,
+  { name, rawName, value, inlineValue }: OptionToken,
+): string | undefined {
   if (name === "help") return undefined;
   const option = Object.hasOwn(entry.options, name) ? entry.options[name] : undefined;
   if (option === undefined) {
@@ -206,32 +213,43 @@ function optionFault(entry: CommandEntry, { name, rawName, value }: OptionToken)
   }
   if (option.value === undefined) return value === undefined ? undefined : `${rawName} takes no value.`;
   // `--config --listen` is a value forgotten rather than a file called `--listen`.
-  return value === undefined || value === "" || value.startsWith("-")
-    ? `${rawName} needs a value: ${option.value}.`
-    : undefined;
+  if (value === undefined || value === "" || (value.startsWith("-") && inlineValue !== true))
+    return `${rawName} needs a value: ${option.value}.`;
+  return valueFault(rawName, option.value, value);
+}
+
+function repeatedFault(
+  tokens: readonly { readonly kind: string; readonly name?: string }[],
+): string | undefined {
+  const names = tokens.flatMap(({ kind, name }) => (kind === "option" && name !== undefined ? [name] : []));
+  const repeated = names.find((name, at) => names.indexOf(name) < at);
+  return repeated === undefined ? undefined : `--${repeated} is given twice.`;
 }
 
 function wordsFault(entry: CommandEntry, words: readonly string[]): string | undefined {
   const needed = entry.words.filter((word) => !word.startsWith("["));
   const missing = needed[words.length];
   if (missing !== undefined) return `${missing} is missing.`;
-  return words.length > entry.words.length
-    ? `"${words[entry.words.length]}" is one word too many.`
-    : undefined;
+  const extra = words[entry.words.length];
+  if (extra === undefined) return undefined;
+  const isFile = Object.hasOwn(entry.options, "config") && /\.ya?ml$/.test(extra);
+  return `"${extra}" is one word too many.${isFile ? ` Did you mean --config ${extra}?` : ""}`;
 }
 
 function help(topic: string | undefined): CommandLine {
-  if (topic !== undefined && isCommand(topic)) return { kind: "text", text: commandUsage(topic) };
-  return { kind: "text", text: usage() };
+  if (topic === undefined || topic.startsWith("-")) return { kind: "text", text: usage() };
+  return isCommand(topic) ? { kind: "text", text: commandUsage(topic) } : unknownCommand(topic);
 }
 
 function isCommand(word: string): word is CommandName {
   return Object.hasOwn(COMMANDS, word);
 }
 
+const EXITS = "Exit codes: 0 it is done, 1 it failed, 2 the command line is wrong.\n";
+
 function usage(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`);
-  return `Usage: sluice COMMAND [OPTIONS]\n\n${rows.join("\n")}\n\nsluice COMMAND --help tells more of one.\n`;
+  return `Usage: sluice COMMAND [OPTIONS]\n\n${rows.join("\n")}\n\nsluice COMMAND --help tells more of one.\n\n${EXITS}`;
 }
 
 function commandUsage(command: CommandName): string {

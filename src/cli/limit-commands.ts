@@ -19,16 +19,21 @@ const answer = z.object({
 
 export type SetLimit = z.infer<typeof answer>["limits"][number];
 
+/** The exit code for a command line that is wrong. */
+const MISUSED = 2;
+
 const USAGE =
   "Write `sluice limits set LIMIT AMOUNT` or `sluice limits unset LIMIT`; `sluice limits` lists them.";
 
-/** Resolves with the exit code: 0 when it is done. */
+/** Resolves with the exit code: 0 when it is done, 2 when the command line is wrong. */
 export function runLimitChange(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
     const [verb = "", limit, amountText] = invocation.words;
     const isSetting = verb === "set";
     const isComplete = limit !== undefined && (amountText !== undefined) === isSetting;
-    if (!isComplete || (!isSetting && verb !== "unset")) throw new GatewayError("invalid_request", USAGE);
+    if (!isComplete || (!isSetting && verb !== "unset")) return misused(shell, USAGE);
+    if (Number.isNaN(toNumber(amountText ?? "0")))
+      return misused(shell, `\`${amountText}\` is not a number. ${USAGE}`);
     const burst = invocation.option("burst");
     const body = {
       amount: toNumber(amountText ?? "0"),
@@ -49,10 +54,15 @@ export function runLimitChange(invocation: Invocation, shell: RemoteShell): Prom
   });
 }
 
+function misused(shell: RemoteShell, fault: string): number {
+  shell.err(`${fault}\n`);
+  return MISUSED;
+}
+
+/** NaN: it is none. */
 function toNumber(text: string): number {
   const value = Number(text.replaceAll("_", ""));
-  if (text !== "" && Number.isFinite(value)) return value;
-  throw new GatewayError("invalid_request", `\`${text}\` is not a number. ${USAGE}`);
+  return text.trim() !== "" && Number.isFinite(value) ? value : NaN;
 }
 
 /** A container's user may have no name. */

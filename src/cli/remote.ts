@@ -23,18 +23,17 @@ export interface Remote {
 const ADMIN_KEY = "SLUICE_ADMIN_KEY";
 const ANSWER_MS = 5000;
 
-/** `--url` if it is given, else where the configuration says that it listens. Rejects with `invalid_config`. */
+/** `--url` if it is given, else where the configuration says that it listens. Rejects with `invalid_config` when that is wrong. */
 export async function findRemote(invocation: Invocation, shell: RemoteShell): Promise<Remote> {
-  const url = parseUrl(invocation.option("url") ?? (await configuredUrl(invocation, shell)));
+  const url = originOf(invocation.option("url") ?? (await configuredUrl(invocation, shell)));
   const key = shell.env[ADMIN_KEY];
   const headers = key === undefined || key === "" ? {} : { authorization: `Bearer ${key}` };
   return { url, ask: (method, path, body) => ask(`${url}${path}`, { method, headers, body: body ?? null }) };
 }
 
-function parseUrl(text: string): string {
-  const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-  if (url === null) throw new GatewayError("invalid_config", `\`${text}\` is not an address.`);
-  return url.origin;
+/** The command line has been checked for an address. */
+function originOf(text: string): string {
+  return new URL(text.includes("://") ? text : `http://${text}`).origin;
 }
 
 async function configuredUrl(invocation: Invocation, { cwd, env, hostName }: RemoteShell): Promise<string> {

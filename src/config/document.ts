@@ -13,7 +13,7 @@ import {
   type YAMLError,
 } from "yaml";
 import { type Env, interpolate, mask, unmask } from "./interpolate.ts";
-import { describePath, type Path, type Position, type Problem } from "./problems.ts";
+import { describePath, NOWHERE, type Path, type Position, type Problem } from "./problems.ts";
 
 /** What a document may be made of; `undefined` is a value that is not given. */
 export type Plain = string | undefined | Plain[] | { [key: string]: Plain };
@@ -46,6 +46,7 @@ export function readDocument(text: string, file: string, env: Env): Document {
   const reading = new Reading(file, env, lines);
   const value = reading.read(text);
   const position = (offset: number): Position => {
+    if (text === "") return NOWHERE;
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };

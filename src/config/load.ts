@@ -8,7 +8,7 @@ import type { Config } from "./config.ts";
 import { detectProviders, type Probe } from "./detect.ts";
 import { type Document, readDocument } from "./document.ts";
 import type { Env } from "./interpolate.ts";
-import { ConfigError, inOrder, type Position, type Problem } from "./problems.ts";
+import { ConfigError, inOrder, NOWHERE, type Position, type Problem } from "./problems.ts";
 import { Report } from "./report.ts";
 import { resolveConfig } from "./resolve.ts";
 import { schema } from "./schema.ts";
@@ -159,7 +159,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
 }
 
-function fileError(file: string, message: string, at: Position = { line: 1, column: 1 }): ConfigError {
+function fileError(file: string, message: string, at: Position = NOWHERE): ConfigError {
   return new ConfigError([{ file, ...at, key: "", message }]);
 }
 

@@ -5,11 +5,14 @@ import { GatewayError } from "../errors.ts";
 /** Keys and list indices from the top of the document down to a value. */
 export type Path = readonly (string | number)[];
 
-/** A place in a file; line and column begin at 1. */
+/** A place in a file; line and column begin at 1, or are 0 where there is no file or all of it is meant. */
 export interface Position {
   readonly line: number;
   readonly column: number;
 }
+
+/** The place of what is wrong with a whole file, or without one. */
+export const NOWHERE: Position = { line: 0, column: 0 };
 
 export interface Problem extends Position {
   readonly file: string;
@@ -62,5 +65,6 @@ export function describePath(path: Path): string {
 }
 
 function describeProblem({ file, line, column, key, message }: Problem): string {
-  return `${file}:${line}:${column}: ${key === "" ? message : `${key}: ${message}`}`;
+  const place = line === 0 ? file : `${file}:${line}:${column}`;
+  return `${place}: ${key === "" ? message : `${key}: ${message}`}`;
 }

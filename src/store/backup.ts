@@ -113,13 +113,25 @@ class Checksummed {
   }
 }
 
+function unreadable(file: string, cause: unknown): GatewayError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const why = reason.startsWith("ENOENT") ? "there is no such file" : reason;
+  return new GatewayError(
+    "storage_unavailable",
+    `The backup ${file} can't be read: ${why}. Nothing was changed.`,
+    {
+      cause,
+    },
+  );
+}
+
 /** The entries of a backup file. Throws `storage_unavailable` unless every byte of it is as it was written. */
 export function readBackup(file: string): Batch {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw storageError("The backup can't be read", file, error);
+    throw unreadable(file, error);
   }
   const faulty = (why: string): GatewayError =>
     new GatewayError("storage_unavailable", `${file} is not a whole backup: ${why}. Nothing was changed.`);

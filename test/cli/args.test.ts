@@ -28,6 +28,18 @@ describe("a command line", () => {
     ["check --config=", "--config needs a value: FILE."],
     ["start --config --listen", "--config needs a value: FILE."],
     ["status --json=yes", "--json takes no value."],
+    ["check --config a --config b", "--config is given twice."],
+    ["help chek", 'There is no command "chek"; did you mean "check"?'],
+    ["check other.yaml", '"other.yaml" is one word too many. Did you mean --config other.yaml?'],
+    ["backup a b.yml", "Did you mean --config b.yml?"],
+    ["sim --requests abc", '--requests needs a number of at least 0, not "abc".'],
+    ["sim --burst=-1", '--burst needs a number of at least 0, not "-1".'],
+    ["sim --first-ms 1.5x", '--first-ms needs a number of at least 0, not "1.5x".'],
+    ["sim --listen nowhere", '--listen needs an address and a port, such as 127.0.0.1:8787, not "nowhere".'],
+    ["start --listen 127.0.0.1:99999", "--listen needs an address and a port"],
+    ["start -l 8787", "-l needs an address and a port"],
+    ["status --url ftp://x", '--url needs an address such as http://127.0.0.1:8787, not "ftp://x".'],
+    ["status --url http://[", "--url needs an address such as"],
     ["check extra", '"extra" is one word too many.'],
     ["evict", "NAME is missing."],
     ["start -x", "There is no option -x"],
@@ -53,6 +65,16 @@ describe("a command line", () => {
       expect(parsed.kind === "text" && parsed.text).toContain("--data-dir FOLDER");
     },
   );
+
+  test.each([
+    "sim --requests 1_000 --burst 0.5 --listen :0",
+    "sim --listen [::1]:8790",
+    "start --listen 0.0.0.0:8787",
+    "status --url gw-1:8787",
+    "status --url https://gw-1",
+  ])("%s is understood", (line) => {
+    expect(parse(line)).toMatchObject({ kind: "run" });
+  });
 
   test("--version shows the version", () => {
     expect(parse("--version")).toEqual({ kind: "text", text: "sluice 1.2.3\n" });

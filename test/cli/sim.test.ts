@@ -30,14 +30,9 @@ describe("sluice sim", () => {
     await expect(fetch(`${url}/models`)).rejects.toThrow("fetch failed");
   });
 
-  test.each([
-    [["--listen", "nonsense"], "is not an address"],
-    [["--listen", "127.0.0.1:99999"], "is not an address"],
-    [["--listen", "127.0.0.1:0", "--requests", "many"], "`requests_per_min` must be a number"],
-    [["--listen", "192.0.2.1:0"], "can't listen on 192.0.2.1:0"],
-  ])("exits with 1 and says why for %j", async (args, reason) => {
-    const { code, errors } = run(args);
+  test("exits with 1 and says why when it can't listen", async () => {
+    const { code, errors } = run(["--listen", "192.0.2.1:0"]);
     expect(await code).toBe(1);
-    expect(errors.join()).toContain(reason);
+    expect(errors.join()).toContain("can't listen on 192.0.2.1:0");
   });
 });

@@ -160,7 +160,6 @@ main/requests/min  gw-0     ███████████████░░�
 
   test.each([
     ["--url http://127.0.0.1:1", "No Sluice answers at http://127.0.0.1:1. Does it run?"],
-    ["--url http://", "is not an address"],
     ["--config /nowhere/sluice.yaml", "sluice.yaml"],
   ])("exits with 1 and says why for %s", async (options, reason) => {
     const { code, err } = await run(`status ${options}`);

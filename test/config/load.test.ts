@@ -40,7 +40,7 @@ fleet:
   name: gw-0
   listen: 127.0.0.1:8788
   peers: [ http://gw-1:8788, http://gw-2:8788, dns://sluice-headless:8788 ]
-  secret: \${SLUICE_FLEET_SECRET:-s}
+  secret: \${SLUICE_FLEET_SECRET:-sixteen-letters-}
   reclaim: { after: 60s }
   found_after: 5s
 `;
@@ -275,8 +275,8 @@ providers:
 
   test("that is named but not there, or a folder, is told", async () => {
     mkdirSync(join(folder, "sub"));
-    expect(await problemsOf("", { file: "none.yaml" })).toBe("none.yaml:1:1: there is no such file");
-    expect(await problemsOf("", { file: "sub" })).toBe("sub:1:1: this is a folder, not a file");
+    expect(await problemsOf("", { file: "none.yaml" })).toBe("none.yaml: there is no such file");
+    expect(await problemsOf("", { file: "sub" })).toBe("sub: this is a folder, not a file");
     expect(await problemsOf("", { file: "sluice.yaml/x" })).toContain("can't be opened (ENOTDIR)");
   });
 

@@ -128,7 +128,7 @@ describe("a watched file", () => {
     write("sluice.yaml", 1);
     const watched = await start();
     unlinkSync(join(folder, "sluice.yaml"));
-    expect(await watched.next()).toContain("sluice.yaml:1:1: there is no such file");
+    expect(await watched.next()).toContain("sluice.yaml: there is no such file");
     write("sluice.yaml", 6);
     expect(await watched.next()).toBe("queue of 6");
   });
