@@ -164,7 +164,8 @@ async function measureOne(
 ): Promise<Gone> {
   const guest = new Bare("observer", time.nowMs);
   for (const limit of limits) guest.replica.open(limit);
-  await ticks(20, time, first, guest);
+  // Who has just left is looked after for some seconds.
+  await ticks(100, time, first, guest);
   const heap = heapBytes() - heapOf(first) - heapOf(guest);
   const startedMs = performance.now();
   const bytes = await ticks(GONE_TICKS, time, first, guest);

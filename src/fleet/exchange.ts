@@ -35,6 +35,8 @@ export type Received =
 
 export type RefusalReason = "malformed" | "version" | "oversized" | "repeated" | "own";
 
+const NOTHING: Vector = new Map();
+
 interface Serials {
   boot: number;
   highest: number;
@@ -90,9 +92,8 @@ export class Exchange {
     const state = this.#state;
     const { ledger, me } = state;
     const isTelling = known !== null && ledger.lineage !== null && !state.isRecovering && isAcquainted(state);
-    const sections = isTelling
-      ? ledger.delta(this.#base(known), ENTRIES_MAX, (entry) => this.#isHidden(entry))
-      : [];
+    const base = isTelling ? this.#base(known, wantsAnswer ? link : undefined) : NOTHING;
+    const sections = isTelling ? ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry)) : [];
     if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
     const vector = ledger.vector();
     if (state.isRecovering) vector.set(me.id, state.storedStamp);
@@ -114,11 +115,21 @@ export class Exchange {
     return bytes;
   }
 
-  /** A sibling that forgot what it gave is told everything that is known of it. */
-  #base(known: Vector): Vector {
-    if (this.#state.setBack.size === 0) return known;
+  /**
+   * What a message builds on. An answer holds all that its receiver lacks. A request knows only what the peer lacked
+   * when it was last heard, and the peer asks others too: so it holds what this replica says itself, and of others
+   * only what the peer does not get to know by itself. A sibling that forgot what it gave is told everything of it.
+   */
+  #base(known: Vector, link: Link | undefined): Vector {
+    const { setBack, ledger, me } = this.#state;
+    if (setBack.size === 0 && link === undefined) return known;
     const base = new Map<string, Stamp>(known);
-    for (const id of this.#state.setBack) base.set(id, NEVER);
+    if (link !== undefined) {
+      for (const member of ledger.members.values()) {
+        if (member !== me && !link.stuck.has(member.id)) base.set(member.id, member);
+      }
+    }
+    for (const id of setBack) base.set(id, NEVER);
     return base;
   }
 
@@ -163,7 +174,7 @@ export class Exchange {
       state.counts.refused += 1;
       return refusal;
     }
-    if (link !== null) this.links.answered(link, message.sender);
+    if (link !== null) this.links.answered(link, message, state.ledger.members);
     if (this.#isOutdated(message)) {
       this.links.vectors.delete(message.sender);
       const { sender: from, wantsAnswer } = message;
@@ -205,8 +216,16 @@ export class Exchange {
     return sections.length > 0 && era < ledger.forgotten;
   }
 
+  /** What was kept of those who are members no more. */
+  #forgetStrangers(): void {
+    const { members } = this.#state.ledger;
+    for (const id of this.#serials.keys()) if (!members.has(id)) this.#serials.delete(id);
+    for (const id of this.links.vectors.keys()) if (!members.has(id)) this.links.vectors.delete(id);
+  }
+
   #isRepeated({ sender, boot, serial }: Message): boolean {
     let serials = this.#serials.get(sender);
+    if (serials === undefined) this.#forgetStrangers();
     if (serials === undefined || boot > serials.boot) {
       serials = { boot, highest: serial, seen: new Set() };
       this.#serials.set(sender, serials);

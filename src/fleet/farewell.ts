@@ -227,6 +227,7 @@ function canForget(state: ReplicaState, member: Member, { by, edition }: Farewel
 function forget(state: ReplicaState, member: Member): void {
   const { ledger, profile } = state;
   ledger.forget(member);
+  for (const holding of state.holdings.values()) holding.sentUnits.delete(member.id);
   state.dirtyMembers.add(member.id);
   state.isIdentityDirty = true;
   state.isStartingOver = true;

@@ -8,6 +8,8 @@ import type { ReplicaState } from "./state.ts";
 const AVERAGE_MS = 1000;
 /** A replica that will run out within this time asks before a request has to wait. */
 const EARLY_MS = 1000;
+/** How often a gauge is shown while nobody waits for units of the bucket. */
+const QUIET_MS = 500;
 /** Demand below this part of the capacity per second is none. */
 const NO_DEMAND = 1e-3;
 
@@ -15,6 +17,8 @@ const NO_DEMAND = 1e-3;
 export function updateGauges(state: ReplicaState, elapsedMs: number): void {
   if (elapsedMs <= 0) return;
   const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
+  // All in one tick, so that most ticks have nothing to tell.
+  if (state.nowMs - state.quietShownMs >= QUIET_MS) state.quietShownMs = state.nowMs;
   state.active = state.active.filter((holding) => {
     const { local } = holding;
     if (local === null) return false;
@@ -77,7 +81,12 @@ export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: 
   return level + (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity;
 }
 
-/** Publishes this replica's row if it says something new. */
+/** Whether this is the tick in which gauges are told that are no reason to give. */
+function areQuietShown(state: ReplicaState): boolean {
+  return state.quietShownMs === state.nowMs;
+}
+
+/** Publishes this replica's row if it says something new, and what is no reason to give only now and then. */
 export function show(state: ReplicaState, holding: Holding): void {
   // Totals beyond the block are not covered by the disk yet; after a crash they would look like a disk gone back.
   if (holding.isHidden || (holding.local !== null && holding.local.allowance < 0)) return;
@@ -87,9 +96,9 @@ export function show(state: ReplicaState, holding: Holding): void {
     const isSame =
       shown.spent === holding.local?.spent &&
       shown.gauge.level === gauge.level &&
-      shown.gauge.demand === gauge.demand &&
-      shown.gauge.waiting === gauge.waiting;
-    if (isSame) return;
+      shown.gauge.demand === gauge.demand;
+    const isOfUse = shown.gauge.waiting !== gauge.waiting || state.waitedFor.has(holding);
+    if (isSame ? shown.gauge.waiting === gauge.waiting : !isOfUse && !areQuietShown(state)) return;
   }
   state.publish(holding);
 }

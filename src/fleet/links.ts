@@ -6,6 +6,8 @@
 //   every second      as a sign of life, likewise,
 //   every 200 ms      while this replica looks for its fleet, along all of them.
 import type { Vector } from "../bucket/ledger.ts";
+import type { Member } from "../bucket/member.ts";
+import { compareStamps, NEVER } from "../bucket/row.ts";
 import type { Random } from "../clock.ts";
 
 const ROUND_MS = 100;
@@ -17,7 +19,7 @@ const FANOUT = 3;
 const PACE_MIN_MS = 4;
 const PACE_MAX_MS = 100;
 /** An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same. */
-const ANSWER_MS = 300;
+const ANSWER_MS = 200;
 /** A link that failed so many times in a row is tried less often. */
 const FAILURES_MAX = 3;
 
@@ -38,6 +40,8 @@ export class Link {
   hasMore = false;
   paceMs = PACE_MIN_MS;
   failures = 0;
+  /** Members of whom the peer knows less than we do, and no more than when it was heard before: it can't ask others. */
+  stuck: ReadonlySet<string> = new Set();
 
   constructor(name: string) {
     this.name = name;
@@ -51,6 +55,25 @@ export interface Occasion {
   readonly isSeeking: boolean;
   /** Whom to ask for units that requests here wait for; empty while none waits. */
   readonly asked: ReadonlySet<string>;
+}
+
+interface Answer {
+  readonly sender: string;
+  readonly vector: Vector;
+}
+
+function stuckOf(
+  before: Vector | undefined,
+  after: Vector,
+  members: ReadonlyMap<string, Member>,
+): ReadonlySet<string> {
+  const stuck = new Set<string>();
+  for (const member of members.values()) {
+    const known = after.get(member.id) ?? NEVER;
+    if (compareStamps(known, member) >= 0) continue;
+    if (compareStamps(before?.get(member.id) ?? NEVER, known) >= 0) stuck.add(member.id);
+  }
+  return stuck;
 }
 
 export class Links {
@@ -130,12 +153,13 @@ export class Links {
     for (const link of this.all.values()) link.hasAnswered = false;
   }
 
-  answered(link: Link, peer: string): void {
-    if (link.peer !== "" && link.peer !== peer) this.#askAnew();
+  answered(link: Link, { sender, vector }: Answer, members: ReadonlyMap<string, Member>): void {
+    if (link.peer !== "" && link.peer !== sender) this.#askAnew();
     link.isBusy = false;
     link.failures = 0;
     link.hasAnswered = true;
-    link.peer = peer;
+    if (link.peer === sender) link.stuck = stuckOf(this.vectors.get(sender), vector, members);
+    link.peer = sender;
   }
 
   failed(link: Link): void {

@@ -158,6 +158,8 @@ export class Membership {
         (member) =>
           member !== me &&
           !ledger.succession.has(member.id) &&
+          // Two that leave at once may have named each other.
+          member.heir === "" &&
           nowMs - member.heardMs < this.#state.unreachableAfterMs,
       )
       .map((member) => member.id)
@@ -195,8 +197,8 @@ export class Membership {
       ({ heir, farewell }) => heir !== "" && farewell === null,
     );
     return this.#siblings().some((id) => {
-      const { heir, profile } = ledger.member(id);
-      return heir === "" && left.every((gone) => (profile.seen.get(gone.id) ?? 0) >= gone.profile.edition);
+      const { seen } = ledger.member(id).profile;
+      return left.every((gone) => (seen.get(gone.id) ?? 0) >= gone.profile.edition);
     });
   }
 

@@ -83,6 +83,8 @@ export class ReplicaState {
   };
   /** Grows with everything that siblings should hear of soon. */
   news = 0;
+  /** When the gauges of buckets for which nobody waits were last told. */
+  quietShownMs = -Infinity;
   /** Asks the shell for a flush. */
   wake: () => void = () => {};
   /** Tells that a bucket may have room. */
