@@ -55,7 +55,7 @@ function table(): RouteTable<number> {
   let count = 0;
   const compiled = compileRoutes({ providers, aliases: aliases(), health, attach: () => count++ });
   if (compiled.kind === "invalid") throw new Error(compiled.faults.join("\n"));
-  for (const model of MODELS) observeLatency(health.of("main", model, ""), 100 + model.length, 0);
+  for (const model of MODELS) observeLatency(health.of("main", model, ""), "whole", 100 + model.length, 0);
   return compiled.table;
 }
 

@@ -11,6 +11,7 @@ import type { Estimates } from "../limiter/estimate.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import { compileRoutes } from "../routing/compile.ts";
 import type { HealthBook } from "../routing/health-book.ts";
+import { RetryBudget } from "../routing/retry-budget.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
 import type { LearnedLimit } from "../../providers/dialects/limits-learning.ts";
@@ -56,6 +57,7 @@ export function compileSnapshot(config: Config, plant: Plant): Snapshot {
     queueWaitMs: config.queue.maxWaitMs,
     retry: config.retry,
     cache: cachePolicy(config, plant.cache),
+    hedge: config.hedge === null ? null : { ...config.hedge, budget: new RetryBudget(config.hedge.budget) },
   };
 }
 

@@ -14,6 +14,8 @@ import { sharePauses } from "./fleet-pauses.ts";
 import { fleetRoutes } from "./fleet-routes.ts";
 import { fleetParts } from "./fleet-wiring.ts";
 import { LiveGateway } from "../gateway/gateway.ts";
+import { Hedges } from "../gateway/hedges.ts";
+import { Shadows } from "../gateway/shadows.ts";
 import { createHttpServer, type HttpServer } from "../http/server.ts";
 import type { PlainRoute } from "../http/plain-route.ts";
 import { Estimates } from "../limiter/estimate.ts";
@@ -170,6 +172,8 @@ class GatewayProcess implements Running {
     this.#observe(config);
     const watch = new Watch(systemClock);
     const counting = this.#runTime.counting(observer);
+    const hedges = new Hedges();
+    const shadows = new Shadows();
     this.#gateway = new LiveGateway(snapshot, {
       clock: systemClock,
       random: systemRandom,
@@ -177,9 +181,13 @@ class GatewayProcess implements Running {
       watch,
       limiter: plant.limiter,
       observer: counting,
+      hedges,
+      shadows,
     });
     observer.addSource(() => this.#gauges());
     observer.addSource(() => plant.cache.samples());
+    observer.addSource(() => hedges.samples());
+    observer.addSource(() => shadows.samples());
     this.#http = createHttpServer({
       gateway: this.#gateway,
       observer: counting,
@@ -244,6 +252,7 @@ class GatewayProcess implements Running {
 
   async finish(): Promise<void> {
     this.#isDraining = true;
+    this.#gateway.stopShadows();
     await Promise.all([this.#http.drain(), this.#gateway.idle()]);
   }
 

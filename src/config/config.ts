@@ -19,6 +19,8 @@ export interface Config {
   readonly models: ReadonlyMap<string, ModelAlias>;
   readonly queue: QueueConfig;
   readonly retry: RetryConfig;
+  /** null: no request is sent twice at a time. */
+  readonly hedge: HedgeConfig | null;
   readonly circuit: CircuitConfig;
   readonly timeouts: Timeouts;
   readonly cache: CacheConfig;
@@ -200,6 +202,8 @@ export interface ModelAlias {
   readonly isSticky: boolean;
   /** Sends this percentage of requests to another target first. */
   readonly canary?: { readonly to: Target; readonly percent: number };
+  /** Sends copies of this percentage of requests to another target, whose answers nobody sees. */
+  readonly shadow?: { readonly to: Target; readonly percent: number };
 }
 
 export type Target = TargetChoice &
@@ -256,6 +260,28 @@ export interface RetryBudgetConfig {
   readonly share: number;
   /** How many retries can be saved up; also what there is at the start. */
   readonly saved: number;
+}
+
+/** What leaves nothing behind at a provider, so that it can be asked twice. */
+export const HEDGED_ENDPOINTS = [
+  "chat",
+  "completions",
+  "embeddings",
+  "messages",
+  "moderations",
+  "rerank",
+] as const satisfies readonly Endpoint[];
+
+/** When a second target is asked because the first is slow. */
+export interface HedgeConfig {
+  /** Longer than this share of answers took to begin, or a time. */
+  readonly after:
+    | { readonly kind: "quantile"; readonly share: number }
+    | { readonly kind: "time"; readonly afterMs: number };
+  readonly afterMsMin: number;
+  /** Hedges that each request allows. */
+  readonly budget: RetryBudgetConfig;
+  readonly endpoints: ReadonlySet<Endpoint>;
 }
 
 /** When a circuit opens, and how it closes again. */

@@ -42,9 +42,10 @@ function resolveAlias(name: string, raw: RawAlias, path: Path, context: TargetCo
     const targets = resolveTargets(raw, path, context);
     return { name, strategy: "ordered", targets, patienceMs: 0, isSticky: false };
   }
-  const { strategy, patience: patienceMs, sticky: isSticky, canary } = raw;
+  const { strategy, patience: patienceMs, sticky: isSticky, canary, shadow } = raw;
   const targets = resolveTargets(raw.targets, [...path, "targets"], context);
   const to = canary && resolveTarget(canary.to, [...path, "canary", "to"], context);
+  const copies = shadow && resolveTarget(shadow.to, [...path, "shadow", "to"], context);
   return {
     name,
     strategy,
@@ -52,6 +53,7 @@ function resolveAlias(name: string, raw: RawAlias, path: Path, context: TargetCo
     patienceMs,
     isSticky,
     ...(canary && to && { canary: { to, percent: canary.percent } }),
+    ...(shadow && copies && { shadow: { to: copies, percent: shadow.percent } }),
   };
 }
 
@@ -152,8 +154,9 @@ function unknownTarget(to: string, { providers, names }: TargetContext): string 
 }
 
 /** Everywhere that a name can lead in one step. */
-export function everyTarget({ targets, canary }: ModelAlias): readonly Target[] {
-  return canary === undefined ? targets : [...targets, canary.to];
+export function everyTarget({ targets, canary, shadow }: ModelAlias): readonly Target[] {
+  const sides = [canary, shadow].flatMap((side) => side?.to ?? []);
+  return sides.length === 0 ? targets : [...targets, ...sides];
 }
 
 /** Reports each loop once, at its first member in the order of the file. */

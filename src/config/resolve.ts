@@ -43,6 +43,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
     models: aliases,
     queue: { maxWaitMs: raw.queue.max_wait, maxLength: raw.queue.max_length },
     retry: toRetry(raw.retry),
+    hedge: toHedge(raw.hedge),
     circuit: toCircuit(raw.circuit, report),
     timeouts: toTimeouts(raw.timeouts),
     cache: resolveCache(raw.cache, offer),
@@ -94,6 +95,15 @@ function toRetry({ attempts, backoff, max_pause, budget }: RawConfig["retry"]): 
     pauseMsMax: max_pause,
     budget: { share: budget.percent / 100, saved: budget.saved },
   };
+}
+
+/** What may be saved up of hedges, for the first slow answers after a quiet time. */
+const HEDGES_SAVED = 10;
+
+function toHedge({ after, min, percent, endpoints }: RawConfig["hedge"]): Config["hedge"] {
+  if (after.kind === "never") return null;
+  const budget = { share: percent / 100, saved: percent === 0 ? 0 : HEDGES_SAVED };
+  return { after, afterMsMin: min, budget, endpoints: new Set(endpoints) };
 }
 
 function toCircuit(raw: RawConfig["circuit"], report: Report): Config["circuit"] {

@@ -147,6 +147,25 @@ export function instant() {
   });
 }
 
+/** A percentile (`p95`), a duration, or `never`. */
+export function percentileOr() {
+  const expected = "a percentile such as p95, a duration such as 800ms, or never";
+  return scalar(expected, (text): Parsed<Percentile> => {
+    if (text === "never") return { value: { kind: "never" } };
+    const share = Number(/^p(\d{1,2}(?:\.\d{1,3})?)$/.exec(text)?.[1]) / 100;
+    if (share > 0 && share < 1) return { value: { kind: "quantile", share } };
+    const parsed = parseDuration(text);
+    if ("fault" in parsed || parsed.value === 0) return { fault: `expected ${expected}` };
+    return { value: { kind: "time", afterMs: parsed.value } };
+  }).meta({ type: "string", pattern: "^p[0-9.]+$|^[0-9.]+(ms|s|m|h|d)$|^never$|\\$\\{" });
+}
+
+type Percentile =
+  | { readonly kind: "never" }
+  /** From 0 to 1. */
+  | { readonly kind: "quantile"; readonly share: number }
+  | { readonly kind: "time"; readonly afterMs: number };
+
 /** `HOST:PORT`, with an IPv6 address in brackets. */
 export function listenAddress() {
   return scalar("HOST:PORT such as 127.0.0.1:8787", parseListen).meta({ type: "string" });

@@ -12,11 +12,11 @@ import {
   integer,
   listenAddress,
   number,
-  positiveDuration,
   secret,
   text,
   word,
 } from "./scalars.ts";
+import { circuit, hedge, queue, retry, timeouts } from "./attempts-schema.ts";
 
 const log = strict({
   level: word(["debug", "info", "warn", "error"])
@@ -129,6 +129,11 @@ const canary = strict({
   percent: number({ min: 0, max: 100 }).describe("How many of a hundred requests go there first."),
 });
 
+const shadow = strict({
+  to: text(TARGET).describe("The target that gets copies."),
+  percent: number({ min: 0, max: 100 }).describe("Of how many of a hundred requests it gets one."),
+});
+
 const alias = z.union(
   [
     targets,
@@ -146,90 +151,15 @@ const alias = z.union(
         .prefault("false")
         .describe("Whether requests of one session or prompt-cache key stay with one target."),
       canary: canary.optional().describe("A target that a part of the requests goes to first."),
+      shadow: shadow
+        .optional()
+        .describe("A target that gets copies of a part of the requests, whose answers nobody sees."),
     }),
   ],
   { error: "expected a list of targets, or { strategy: …, targets: [ … ] }" },
 );
 
 export type RawAlias = z.output<typeof alias>;
-
-const queue = strict({
-  max_wait: duration()
-    .prefault("10s")
-    .describe("How long a request may wait for room instead of being refused; 0 refuses at once."),
-  max_length: integer({ min: 0, max: 1_000_000 })
-    .prefault("1000")
-    .describe("How many requests may wait for one limit."),
-});
-
-const retry = strict({
-  attempts: integer({ min: 1, max: 20 })
-    .prefault("2")
-    .describe("How often one request may be sent in all, the first time included."),
-  backoff: strict({
-    first: duration().prefault("250ms").describe("The first pause before a retry is a random part of this."),
-    max: duration()
-      .prefault("4s")
-      .describe("Each further pause is a part of twice as much, up to a part of this."),
-  })
-    .prefault({})
-    .describe("Pauses before the same target is tried again; its own `retry-after` comes first."),
-  max_pause: duration()
-    .prefault("10s")
-    .describe("Nobody waits longer than this before a retry, whatever a provider asks for."),
-  budget: strict({
-    percent: number({ min: 0, max: 100 })
-      .prefault("20")
-      .describe("How many retries a hundred requests to a provider allow."),
-    saved: number({ min: 0, max: 1000 })
-      .prefault("10")
-      .describe("How many retries can be saved up, which is also what there is at the start."),
-  })
-    .prefault({})
-    .describe("How much retries may add to a provider's load."),
-});
-
-const circuit = strict({
-  failures: integer({ min: 1, max: 1000 })
-    .prefault("5")
-    .describe("So many failures in a row open a circuit."),
-  error_percent: number({ min: 1, max: 100 })
-    .prefault("50")
-    .describe("So does this percentage of failures within `window`."),
-  window: positiveDuration().prefault("10s").describe("The time over which failures are compared."),
-  min_results: integer({ min: 1, max: 1_000_000 })
-    .prefault("20")
-    .describe("Fewer results than this within `window` tell no percentage."),
-  open: positiveDuration()
-    .prefault("5s")
-    .describe("How long a circuit is open before a probe is let through; doubled by each probe that fails."),
-  max_open: positiveDuration().prefault("2m").describe("It is never open for longer than this."),
-  probes: integer({ min: 1, max: 100 })
-    .prefault("1")
-    .describe("How many probes run at once, and how many have to succeed to close it."),
-  probe_timeout: positiveDuration()
-    .prefault("60s")
-    .describe("A probe that has not ended by then does not keep the next one back."),
-});
-
-const timeouts = strict({
-  connect: positiveDuration().prefault("5s").describe("To connect to a provider."),
-  first_token: positiveDuration()
-    .prefault("60s")
-    .describe("From sending a request to the first event of the answer."),
-  attempt: positiveDuration()
-    .optional()
-    .describe(
-      "From sending a request to the beginning of any answer, also one that comes as a whole; none by default.",
-    ),
-  idle: positiveDuration().prefault("120s").describe("Between two parts of an answer."),
-  total: positiveDuration()
-    .prefault("10m")
-    .describe("From a request's arrival to its end, waiting and retries included."),
-  drain: duration()
-    .prefault("30s")
-    .describe("How long running requests may go on when Sluice is told to stop."),
-});
 
 const keyName = text().describe("The key's name in logs, metrics and messages.");
 
@@ -329,6 +259,9 @@ export const schema = strict({
     .describe("What clients may ask for, and where it goes."),
   queue: queue.prefault({}).describe("Waiting for room in a limit."),
   retry: retry.prefault({}).describe("Trying again after a failure."),
+  hedge: hedge
+    .prefault({})
+    .describe("Asking a second target when an answer is slow in coming; the first to answer wins."),
   circuit: circuit
     .prefault({})
     .describe("When a provider, a model or an API key that keeps failing is left alone."),

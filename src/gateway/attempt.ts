@@ -1,7 +1,7 @@
 // One attempt: the request is sent to one target, and its answer, if it is any good, is relayed. Whatever happens, the
 // attempt ends exactly once and says how; the reservation is settled by whoever started it. Nothing here decides about
 // retries: an attempt that ends as `failed` has sent nothing to the client.
-import type { IncomingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { RateLimitFacts } from "../limiter/reservation.ts";
@@ -19,6 +19,7 @@ import {
 import type { AnswerContext } from "./answer-error.ts";
 import { covered, withoutSecrets } from "./covered.ts";
 import { DecodingRelay, decoderOf } from "./decoder.ts";
+import type { ClientResponse } from "./downstream.ts";
 import { formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
 import { ErrorRelay, PARTIAL } from "./error-relay.ts";
@@ -40,8 +41,11 @@ interface Answered extends Produced {
 }
 
 interface Unanswered extends Produced {
-  /** `failed`: nothing has gone to the client. `cut`: the answer broke off, and the client was told. `gone`: the client left. */
-  readonly kind: "failed" | "cut" | "gone";
+  /**
+   * `failed`: nothing has gone to the client. `lost`: nothing either, because another attempt was quicker. `cut`: the
+   * answer broke off, and the client was told. `gone`: the client left.
+   */
+  readonly kind: "failed" | "lost" | "cut" | "gone";
   readonly error: GatewayError;
 }
 
@@ -75,7 +79,7 @@ const NO_FACTS: RateLimitFacts = { requests: null, tokens: null };
 export class Attempt implements Receiver, RelayHost {
   /** What relays write to: the client, or the recording on the way there. */
   readonly response: AnswerSink;
-  readonly #client: ServerResponse;
+  readonly #client: ClientResponse;
   readonly #exchange: Exchange;
   readonly #target: UpstreamTarget;
   readonly #parts: AttemptParts;
@@ -91,6 +95,7 @@ export class Attempt implements Receiver, RelayHost {
   #type = JSON_TYPE;
   #isBegun = false;
   #isOver = false;
+  #isLost = false;
   #isPaused = false;
   #resolve: (end: AttemptEnd) => void = () => undefined;
 
@@ -120,6 +125,17 @@ export class Attempt implements Receiver, RelayHost {
     this.fail(error);
   }
 
+  /** Another attempt of the same request has begun to answer: ends this one, of which the client has seen nothing. */
+  yieldTo(winner: string): void {
+    this.#isLost = true;
+    this.fail(
+      new GatewayError(
+        "provider_timeout",
+        `Provider \`${winner}\` has answered before \`${this.#target.provider}\`.`,
+      ),
+    );
+  }
+
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;
@@ -142,10 +158,14 @@ export class Attempt implements Receiver, RelayHost {
   }
 
   begin(bytes: number | null): void {
+    this.#exchange.onBegin?.(this);
     this.#isBegun = true;
     this.#call.markFirst();
     const { record } = this.#exchange;
     this.#firstByteMs = this.#parts.clock.elapsedMs();
+    record.provider = this.#target.provider;
+    record.model = this.#target.model;
+    record.sentMs = this.#sentMs;
     record.firstByteMs = this.#firstByteMs;
     record.status = this.#status;
     record.isStream = this.#type === STREAM_TYPE;
@@ -195,7 +215,7 @@ export class Attempt implements Receiver, RelayHost {
       this.#exchange.downstream.fail(error, []);
       this.#resolve({ kind: "cut", error, ...this.#produced() });
     } else {
-      this.#resolve({ kind: "failed", error, ...this.#produced() });
+      this.#resolve({ kind: this.#isLost ? "lost" : "failed", error, ...this.#produced() });
     }
   }
 

@@ -9,6 +9,7 @@ import { Attempt, type AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { verdictOf } from "./outcome.ts";
 import type { PlannedRequest } from "./planned-request.ts";
+import type { Race } from "./race.ts";
 import type { ServeParts } from "./serve.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./usage.ts";
@@ -18,6 +19,8 @@ export interface Way {
   readonly exchange: Exchange;
   readonly planned: PlannedRequest;
   readonly parts: ServeParts;
+  /** Whether another attempt of the request may run at the same time, so that the request's record is the winner's to write. */
+  readonly race: Race | null;
 }
 
 /** Sends the request to the target that has granted it. Rejects only for a fault of ours. */
@@ -32,7 +35,7 @@ export async function carryOut(granted: Granted, way: Way): Promise<AttemptEnd> 
   }
 }
 
-function begin(granted: Granted, { exchange, parts }: Way): AttemptEnd | Promise<AttemptEnd> {
+function begin(granted: Granted, { exchange, parts, race }: Way): AttemptEnd | Promise<AttemptEnd> {
   const { target, reservation } = granted;
   const { record } = exchange;
   const now = parts.clock.elapsedMs();
@@ -47,25 +50,24 @@ function begin(granted: Granted, { exchange, parts }: Way): AttemptEnd | Promise
   record.sentMs = now;
   const facts = parts.limiter.facts(reservation.meters, now);
   const attempt = new Attempt(exchange, target.upstream, facts, parts);
-  exchange.onStop = (error) => attempt.abort(error);
+  if (race === null) exchange.onStop = (error) => attempt.abort(error);
+  else race.joined(granted, attempt);
   return attempt.run(now);
 }
 
 /** Books what an attempt has used and how its target did; `end` is null when a fault of ours broke it off. */
-function settle(
-  { target, reservation, pass }: Granted,
-  end: AttemptEnd | null,
-  { exchange, planned, parts }: Way,
-): void {
+function settle(granted: Granted, end: AttemptEnd | null, { exchange, planned, parts, race }: Way): void {
+  const { target, reservation, pass } = granted;
   const now = parts.clock.elapsedMs();
-  exchange.onStop = null;
   if (pass !== null) report(target.health, pass, verdictOf(end), now);
-  const latencyMs = end === null ? null : latencyOf(end, now);
-  if (latencyMs !== null) observeLatency(target.health, latencyMs, now);
+  const isOutrun = end?.kind === "lost" && race?.isFirst(granted) === true;
+  const latencyMs = end === null ? null : isOutrun ? now - end.sentMs : latencyOf(end, now);
+  const form = exchange.request.members.isStream ? "streamed" : "whole";
+  if (latencyMs !== null) observeLatency(target.health, form, latencyMs, now);
   if (end === null || !end.isSent) return parts.limiter.giveBack(reservation, now);
   const used = usageOf(end, target.upstream, planned);
   parts.limiter.settle(reservation, used, now);
-  if (end.kind === "failed" && end.isRefused) return;
+  if (end.kind === "lost" || (end.kind === "failed" && end.isRefused)) return;
   exchange.record.isUsageEstimated = end.usage === null;
   exchange.record.usage = used;
 }
@@ -83,7 +85,7 @@ function usageOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedReques
     return end.usage;
   }
   // A provider that answered with an error has produced nothing; one that fell silent has read the prompt, as far as one knows.
-  if (end.kind === "failed" && end.isRefused) return NOTHING_USED;
+  if (end.kind !== "answered" && end.isRefused) return NOTHING_USED;
   return estimatedUsage(target.estimate.of(planned.shape).inputTokens, end.outputTokens);
 }
 

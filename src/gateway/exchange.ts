@@ -6,6 +6,7 @@ import { assert, GatewayError } from "../errors.ts";
 import type { RequestRecord } from "../observe/events.ts";
 import type { Seated } from "../roster.ts";
 import { keeperOf } from "./affinity.ts";
+import type { Attempt } from "./attempt.ts";
 import type { Downstream, HeaderList } from "./downstream.ts";
 import type { Recording } from "./recording.ts";
 import type { RequestFacts } from "./request.ts";
@@ -30,6 +31,8 @@ export class Exchange implements Seated {
   onStop: ((error: GatewayError) => void) | null = null;
   /** Listens to the answer, where it is to be kept. */
   recording: Recording | null = null;
+  /** Hears which attempt begins to answer, while there are two of them. */
+  onBegin: ((attempt: Attempt) => void) | null = null;
   #parsed: Json | null = null;
   #chatRequest: ClientRequest | null = null;
 

@@ -65,6 +65,11 @@ export class LiveGateway implements Gateway {
     });
   }
 
+  /** Ends what no client waits for: nothing of it would be missed. */
+  stopShadows(): void {
+    this.#parts.shadows.stop();
+  }
+
   /** Ends everything that runs; each client is told. */
   abortAll(): void {
     const error = new GatewayError("shutting_down", "The gateway is stopping.");

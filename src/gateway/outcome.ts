@@ -43,7 +43,7 @@ const ABANDONED: Verdict = { kind: "abandoned" };
 
 /** What an attempt's end says about its target; null: it broke off by a fault of ours. */
 export function verdictOf(end: AttemptEnd | null): Verdict {
-  if (end === null || end.kind === "gone") return ABANDONED;
+  if (end === null || end.kind === "gone" || end.kind === "lost") return ABANDONED;
   if (end.kind === "answered") return OK;
   const kind = FAILURES[end.error.code] ?? "bad_request";
   const { retryAfterMs } = end.error;

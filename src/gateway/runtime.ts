@@ -1,6 +1,8 @@
 // The configuration in force, compiled so that a request only follows references: an immutable snapshot. A reload
 // swaps the whole snapshot; requests that are running keep the one they began with.
 import type { Meters } from "../limiter/meters.ts";
+import type { HedgePolicy } from "../routing/hedge.ts";
+import type { RetryBudget } from "../routing/retry-budget.ts";
 import type { RetryPolicy } from "../routing/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
@@ -37,6 +39,13 @@ export interface Runtime {
   readonly models: readonly ListedModel[];
 }
 
+/** When a second target is asked beside a slow one. */
+export interface Hedging extends HedgePolicy {
+  readonly budget: RetryBudget;
+  /** What may be asked twice. */
+  readonly endpoints: ReadonlySet<string>;
+}
+
 /** All of it. */
 export interface Snapshot extends Runtime {
   /** The limits of each key, the anonymous one's included; also of keys of earlier snapshots, which a request may carry that came before a reload. */
@@ -50,4 +59,6 @@ export interface Snapshot extends Runtime {
   readonly retry: RetryPolicy;
   /** Null: no answers are kept. */
   readonly cache: CachePolicy | null;
+  /** null: no request is sent twice at a time. */
+  readonly hedge: Hedging | null;
 }

@@ -22,6 +22,9 @@ import type { Exchange } from "./exchange.ts";
 import { outcomeOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
 import { pause, progressFrom, setbackOf } from "./retry.ts";
+import { hedgeDelayMs, Race } from "./race.ts";
+import type { Hedges } from "./hedges.ts";
+import type { Shadows } from "./shadows.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 export interface ServeParts {
@@ -31,6 +34,8 @@ export interface ServeParts {
   readonly watch: Watch;
   readonly limiter: Limiter;
   readonly observer: Observer;
+  readonly hedges: Hedges;
+  readonly shadows: Shadows;
 }
 
 type RouteTarget = Target<UpstreamTarget>;
@@ -52,18 +57,27 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
   let targets: readonly RouteTarget[] = attempts.map(({ target }) => target);
   let failure: GatewayError | null = null;
   let progress: Progress<UpstreamTarget> | null = null;
+  let { shadow } = route;
   for (;;) {
     const pending = obtain(targets, planned, exchange, parts);
     const granted = pending instanceof Promise ? await pending : pending;
     if (granted.kind === "refused") return exchange.stopped ?? failure ?? refusalError(granted);
     progress?.started(granted.target);
-    const end = await carryOut(granted, { exchange, planned, parts });
+    const way = { exchange, planned, parts, race: null };
+    const afterMs = attempts.length > 1 ? hedgeDelayMs(exchange, granted.target) : null;
+    const race: Race | null = afterMs === null ? null : new Race({ way, afterMs, attempts, progress });
+    const running = race === null ? carryOut(granted, way) : race.run(granted);
+    if (shadow !== null) parts.shadows.send(exchange, shadow, parts);
+    shadow = null;
+    const end = await running;
+    exchange.onStop = null;
     if (end.kind !== "failed") return end.error;
     failure = end.error;
     if (exchange.stopped !== null) return exchange.stopped;
     if (!exchange.isRepeatable) return finalError(failure, exchange.record.attempts);
-    progress ??= progressFrom(attempts, granted.target, exchange);
-    const step = progress.next(granted.target, setbackOf(end), parts.clock.elapsedMs(), parts.random);
+    progress = race?.progress ?? progress ?? progressFrom(attempts, granted.target, exchange);
+    const last = race === null ? granted.target : race.last;
+    const step = progress.next(last, setbackOf(end), parts.clock.elapsedMs(), parts.random);
     if (step.kind === "stop") return finalError(failure, exchange.record.attempts);
     await pause(exchange, step.delayMs, parts.timers);
     if (exchange.stopped !== null) return exchange.stopped;

@@ -106,7 +106,8 @@ class Compiler<U> {
       branches,
       patienceMs: alias.patienceMs ?? 0,
       isSticky: alias.isSticky ?? false,
-      canary: this.#canary(alias, path),
+      canary: this.#side(alias, "canary", path),
+      shadow: this.#side(alias, "shadow", path),
     };
     if (targetsUnder(group) > TARGETS_MAX) {
       this.faults.push(`models.${alias.name}: it leads to more than ${TARGETS_MAX} targets`);
@@ -114,11 +115,11 @@ class Compiler<U> {
     return this.faults.length > faultsBefore ? null : groupOf(group);
   }
 
-  #canary(alias: AliasDefinition, path: readonly string[]): Side<U> | null {
-    const side = alias.canary;
+  #side(alias: AliasDefinition, name: "canary" | "shadow", path: readonly string[]): Side<U> | null {
+    const side = alias[name];
     if (side === undefined) return null;
     if (!(side.percent >= 0 && side.percent <= 100)) {
-      this.faults.push(`models.${alias.name}.canary: percent is ${side.percent}; it must be from 0 to 100`);
+      this.faults.push(`models.${alias.name}.${name}: percent is ${side.percent}; it must be from 0 to 100`);
     }
     const branch = this.#branch(alias, side.to, path);
     return branch === null ? null : { branch, percent: side.percent };
@@ -200,6 +201,7 @@ const PLAIN_GROUP = {
   patienceMs: 0,
   isSticky: false,
   canary: null,
+  shadow: null,
 } as const;
 
 function plainBranch<U>(name: string, node: RouteNode<U>): Branch<U> {
@@ -210,20 +212,20 @@ function targetNode<U>(target: Target<U>): RouteNode<U> {
   return {
     kind: "target",
     target,
-    alone: { kind: "attempts", attempts: [{ target, waitMs: 0 }] },
+    alone: { kind: "attempts", attempts: [{ target, waitMs: 0 }], shadow: null },
   };
 }
 
 /** A group that has only one way to go is that way. */
 function groupOf<U>(group: GroupNode<U>): RouteNode<U> {
   const [only] = group.branches;
-  const isPlain = group.branches.length === 1 && group.canary === null;
+  const isPlain = group.branches.length === 1 && group.canary === null && group.shadow === null;
   return isPlain && only?.when === null ? only.node : group;
 }
 
 function targetsUnder<U>(node: RouteNode<U>): number {
   if (node.kind === "target") return 1;
-  const sides = node.canary === null ? [] : [node.canary.branch];
+  const sides = [node.canary, node.shadow].flatMap((side) => side?.branch ?? []);
   return [...node.branches, ...sides].reduce((sum, branch) => sum + targetsUnder(branch.node), 0);
 }
 

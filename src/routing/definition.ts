@@ -28,6 +28,8 @@ export interface AliasDefinition {
   readonly isSticky?: boolean;
   /** Sends this percentage of requests to another target first. */
   readonly canary?: { readonly to: TargetDefinition; readonly percent: number };
+  /** Sends a copy of this percentage of requests to another target, whose answer nobody sees. */
+  readonly shadow?: { readonly to: TargetDefinition; readonly percent: number };
 }
 
 export interface ModelDefinition {

@@ -3,6 +3,7 @@
 import { Circuit, CIRCUIT_POLICY } from "./breaker.ts";
 import type { CircuitPolicy, CircuitState } from "./breaker.ts";
 import type { Health, Scope } from "./health.ts";
+import { LatencyHistogram } from "./hedge.ts";
 import { PeakLatency } from "./latency.ts";
 import { RETRY_BUDGET_POLICY, RetryBudget } from "./retry-budget.ts";
 import type { RetryBudgetPolicy } from "./retry-budget.ts";
@@ -73,6 +74,7 @@ export class HealthBook {
       model: this.#circuit({ scope: "model", provider, name: model, key }),
       key: entry(known.keys, key, () => this.#circuit({ scope: "key", provider, name: key, key: "" })),
       latency: new PeakLatency(),
+      latencies: { whole: new LatencyHistogram(), streamed: new LatencyHistogram() },
       retryBudget: known.retryBudget,
       inFlight: 0,
     }));

@@ -3,6 +3,7 @@
 // missing model only that model, a host that can't be reached the provider. Health outlives a reload of the
 // configuration, because the book finds it again by name.
 import type { Circuit } from "./breaker.ts";
+import type { LatencyHistogram } from "./hedge.ts";
 import type { PeakLatency } from "./latency.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 
@@ -75,6 +76,8 @@ export interface Health {
   readonly key: Circuit;
   /** Milliseconds to the first byte of an answer. */
   readonly latency: PeakLatency;
+  /** The same as distributions, of answers that come as a whole and of streams: when to hedge. */
+  readonly latencies: { readonly whole: LatencyHistogram; readonly streamed: LatencyHistogram };
   /** What retries may add to this provider's load. */
   readonly retryBudget: RetryBudget;
   /** Requests that are running. */
@@ -111,9 +114,15 @@ export function admit(health: Health, now: number): Pass | null {
   };
 }
 
-/** An answer's first byte came `latencyMs` after the request was sent. */
-export function observeLatency(health: Health, latencyMs: number, now: number): void {
-  health.latency.observe(latencyMs, now);
+/** A request was sent `latencyMs` before its answer began, or before it was given up while it had not. */
+export function observeLatency(
+  { latency, latencies }: Health,
+  form: keyof Health["latencies"],
+  latencyMs: number,
+  now: number,
+): void {
+  latency.observe(latencyMs, now);
+  latencies[form].observe(latencyMs);
 }
 
 /** Ends an attempt, whatever ended it; exactly once for each `Pass`. */

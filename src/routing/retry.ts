@@ -112,25 +112,42 @@ export class Progress<U> {
     if (trial !== undefined) trial.state = "tried";
   }
 
-  /** What to do now that the attempt at this target has failed; its health has been reported before. */
-  next(failed: Target<U>, setback: Setback, now: number, random: () => number): Step<U> {
-    const after = AFTER[setback.kind];
+  /** The attempt at this target has failed; its health has been reported before. */
+  failed(failed: Target<U>, { kind, waitMs }: Setback, now: number): void {
+    const after = AFTER[kind];
     const trial = this.#trials.find(({ target }) => target === failed);
     if (trial !== undefined) {
       trial.state = after === "again" ? "again" : "done";
-      trial.hasBurdened = after === "again" || setback.kind === "timeout";
-      trial.notBeforeMs = now + (setback.waitMs ?? 0);
+      trial.hasBurdened = after === "again" || kind === "timeout";
+      trial.notBeforeMs = now + (waitMs ?? 0);
     }
-    if (after === "nothing") return stop("pointless");
+    if (kind === "context_length") this.#dropSmaller(failed);
+  }
+
+  /** The same, and nothing else runs: what to do now. */
+  next(failed: Target<U>, setback: Setback, now: number, random: () => number): Step<U> {
+    this.failed(failed, setback, now);
+    if (AFTER[setback.kind] === "nothing") return stop("pointless");
     if (this.#sent >= this.#policy.attempts) return stop("attempts_used");
     if (now >= this.#deadlineMs) return stop("deadline");
-    if (setback.kind === "context_length") this.#dropSmaller(failed);
-    const fresh = this.#trials.filter(
-      ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
-    );
+    const fresh = this.#fresh(now);
     const affordable = fresh.filter(({ target }) => !this.#isBurdened(target) || this.#pay(target));
     if (affordable.length > 0) return tryNext(affordable, 0);
     return this.#again(now, random, fresh.length > 0);
+  }
+
+  /**
+   * Other targets for a request whose answer is slow in coming, to be tried beside the current one: the first of the two
+   * to answer wins. Call `started` with the one that is sent.
+   */
+  others(now: number): readonly Target<U>[] {
+    return this.#sent < this.#policy.attempts ? this.#fresh(now).map(({ target }) => target) : [];
+  }
+
+  #fresh(now: number): readonly Trial<U>[] {
+    return this.#trials.filter(
+      ({ state, target }) => state === "fresh" && blockedMs(target.health, now) === 0,
+    );
   }
 
   /** Another model of a provider that this request has burdened is a retry, and paid for; another provider is not. */

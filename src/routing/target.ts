@@ -33,6 +33,8 @@ export type Plan<U = unknown> =
       readonly kind: "attempts";
       /** In the order in which to try them, at least one: those with room first, then by how soon they have some. No circuit is in their way. */
       readonly attempts: readonly Attempt<U>[];
+      /** Gets a copy of the request; nobody sees its answer. */
+      readonly shadow: Target<U> | null;
     }
   | Refusal;
 
@@ -62,6 +64,7 @@ export interface GroupNode<U> {
   readonly patienceMs: number;
   readonly isSticky: boolean;
   readonly canary: Side<U> | null;
+  readonly shadow: Side<U> | null;
 }
 
 /** One way on from a group. */

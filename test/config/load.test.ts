@@ -116,6 +116,20 @@ describe("a problem", () => {
       "providers: { openai: { api_keys: [ { key: k, limits: [ { usd: 1/day } ] } ], models: { odd: {} } } }\nmodels: { a: [ openai/odd ] }",
       "providers.openai.api_keys[0].limits[0]: no price is known of openai/odd",
     ],
+    [
+      "hedge: { after: p100 }",
+      "1:17: hedge.after: expected a percentile such as p95, a duration such as 800ms, or never",
+    ],
+    ["hedge: { after: 0s }", "1:17: hedge.after: expected a percentile"],
+    ["hedge: { endpoints: [ chats ] }", "hedge.endpoints[0]: expected one of chat,"],
+    [
+      "providers: { openai: { api_key: k } }\nmodels: { a: { targets: [ openai/gpt-5 ], shadow: { to: b, percent: 1 } }, b: [ a ] }",
+      "2:11: models.a: its targets lead back to itself: a → b → a",
+    ],
+    [
+      "providers: { openai: { api_key: k } }\nmodels: { a: { targets: [ openai/gpt-5 ], shadow: { to: opnai/x, percent: 1 } } }",
+      'models.a.shadow.to: there is no provider of this name; did you mean "openai"?',
+    ],
     ["timeouts: { total: 0 }", "1:20: timeouts.total: this duration must be above zero"],
     ["timeouts: { attempt: -5s }", "1:22: timeouts.attempt: a duration can't be negative"],
     ["timeouts: { attempt: 0s }", "1:22: timeouts.attempt: this duration must be above zero"],

@@ -10,6 +10,8 @@ import { ClientKeys } from "../../src/cli/client-keys.ts";
 import { compileSnapshot, type Plant } from "../../src/cli/snapshot.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { LiveGateway } from "../../src/gateway/gateway.ts";
+import { Hedges } from "../../src/gateway/hedges.ts";
+import { Shadows } from "../../src/gateway/shadows.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { Estimates } from "../../src/limiter/estimate.ts";
 import { silentLog, type LogFields, type RequestRecord } from "../../src/observe/events.ts";
@@ -63,10 +65,17 @@ export class GatewayFixture {
   readonly solo: SoloLimiter;
   readonly watch: Watch;
   readonly plant: Plant;
+  readonly shadows: Shadows;
+  readonly hedges: Hedges;
 
   constructor(
-    parts: Pick<GatewayFixture, "port" | "records" | "errors" | "gateway" | "solo" | "watch" | "plant">,
+    parts: Pick<
+      GatewayFixture,
+      "port" | "records" | "errors" | "gateway" | "solo" | "watch" | "plant" | "shadows" | "hedges"
+    >,
   ) {
+    this.shadows = parts.shadows;
+    this.hedges = parts.hedges;
     this.plant = parts.plant;
     this.port = parts.port;
     this.records = parts.records;
@@ -169,6 +178,8 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   const snapshot = compileSnapshot(config, plant);
   plant.origins.closeUnused();
   solo.flush();
+  const shadows = new Shadows();
+  const hedges = new Hedges();
   const gateway = new LiveGateway(snapshot, {
     clock: solo.clock,
     random: options.random ?? (() => 0),
@@ -176,6 +187,8 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     watch,
     limiter: solo.limiter,
     observer,
+    hedges,
+    shadows,
   });
   const server = createHttpServer({
     gateway,
@@ -190,7 +203,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     plant.origins.closeAll();
   });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
-  return new GatewayFixture({ port, records, errors, gateway, solo, watch, plant });
+  return new GatewayFixture({ port, records, errors, gateway, solo, watch, plant, shadows, hedges });
 }
 
 async function configOf(options: GatewayOptions) {

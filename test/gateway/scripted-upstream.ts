@@ -102,8 +102,8 @@ export async function scriptedUpstream(...scripts: readonly Script[]): Promise<S
     (scripts[index] ?? scripts.at(-1))?.(request);
   };
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket.setMaxListeners(0));
     socket.on("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
     readRequests(socket, arrive);

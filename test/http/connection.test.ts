@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { Downstream } from "../../src/gateway/downstream.ts";
+import type { ClientDownstream } from "../../src/http/downstream.ts";
 import { errorOf } from "./envelope.ts";
 import { jsonRequest, RawClient, requestBytes } from "./raw-client.ts";
 import { startServer, type Fixture } from "./server-fixture.ts";
@@ -202,7 +202,7 @@ describe("large bodies together", () => {
   const large = { ...CHAT, padding: "x".repeat(300_000) };
 
   test("are bounded until their answers are over", async () => {
-    const pending: Downstream[] = [];
+    const pending: ClientDownstream[] = [];
     const server = await startServer({
       limits: { bodyBytesTotalMax: 700_000 },
       serve: (_, downstream) => void pending.push(downstream),
@@ -292,7 +292,7 @@ describe("a client that is silent", () => {
   });
 
   test("for as long as its answer takes is not disturbed", async () => {
-    const pending: Downstream[] = [];
+    const pending: ClientDownstream[] = [];
     const server = await startServer({
       limits: { ...limits, requestTimeoutMs: 150 },
       serve: (_, downstream) => void pending.push(downstream),
@@ -347,7 +347,7 @@ describe("connections", () => {
 
 describe("draining", () => {
   test("lets running requests finish, refuses new ones and closes idle connections", async () => {
-    const pending: Downstream[] = [];
+    const pending: ClientDownstream[] = [];
     const server = await startServer({ serve: (_, downstream) => void pending.push(downstream) });
     const running = server.client().send(jsonRequest(CHAT));
     while (pending.length === 0) await nextTurn();
@@ -365,7 +365,7 @@ describe("draining", () => {
   });
 
   test("refuses a request on an open connection with a hint to come back", async () => {
-    const pending: Downstream[] = [];
+    const pending: ClientDownstream[] = [];
     const server = await startServer({ serve: (_, downstream) => void pending.push(downstream) });
     const client = server.client().send(jsonRequest(CHAT));
     while (pending.length === 0) await nextTurn();

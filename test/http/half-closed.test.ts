@@ -1,14 +1,14 @@
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
-import type { Downstream } from "../../src/gateway/downstream.ts";
+import type { ClientDownstream } from "../../src/http/downstream.ts";
 import { jsonRequest } from "./raw-client.ts";
 import { startServer } from "./server-fixture.ts";
 
 const CHAT = { model: "smart", messages: [{ role: "user", content: "hi" }] };
 
 describe("a client that has closed its sending side", () => {
-  async function halfClosed(bytes: string | Buffer, begin?: (downstream: Downstream) => void) {
-    const { promise, resolve } = Promise.withResolvers<Downstream["response"]>();
+  async function halfClosed(bytes: string | Buffer, begin?: (downstream: ClientDownstream) => void) {
+    const { promise, resolve } = Promise.withResolvers<ClientDownstream["response"]>();
     const server = await startServer({
       serve(_, downstream) {
         begin?.(downstream);
@@ -64,7 +64,7 @@ describe("a client that has closed its sending side", () => {
     ["before its answer", undefined],
     [
       "in a silent stream",
-      ({ response }: Downstream) =>
+      ({ response }: ClientDownstream) =>
         void response.writeHead(200, ["content-type", "text/event-stream"]).write("data: 1\n\n"),
     ],
   ])("and goes away altogether is found out: %s", async (_, begin) => {

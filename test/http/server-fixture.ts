@@ -1,7 +1,7 @@
 // A real server on a port of the system's choice with a gateway behind it that tells what it was asked.
 import { onTestFinished } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import type { Downstream } from "../../src/gateway/downstream.ts";
+import type { ClientDownstream } from "../../src/http/downstream.ts";
 import type { RequestFacts } from "../../src/gateway/request.ts";
 import type { ClientKey, Runtime } from "../../src/gateway/runtime.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../../src/http/server.ts";
@@ -25,10 +25,10 @@ export const OPEN_RUNTIME: Runtime = {
   ],
 };
 
-type Serve = (request: RequestFacts, downstream: Downstream) => void;
+type Serve = (request: RequestFacts, downstream: ClientDownstream) => void;
 
 /** Answers with what it got. */
-function echo(request: RequestFacts, downstream: Downstream): void {
+function echo(request: RequestFacts, downstream: ClientDownstream): void {
   const { id, route, key, body, members } = request;
   const answer = JSON.stringify({
     route: route.kind,

@@ -3,9 +3,10 @@ import * as fc from "fast-check";
 import type { ErrorKind } from "../../providers/dialects/classify.ts";
 import { ERRORS } from "../../src/errors.ts";
 import { CIRCUIT_POLICY } from "../../src/routing/breaker.ts";
-import { admit, blockedMs, report } from "../../src/routing/health.ts";
+import { admit, blockedMs, observeLatency, report } from "../../src/routing/health.ts";
 import type { FailureKind } from "../../src/routing/health.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
+import { LatencyHistogram, hedgeAfterMs } from "../../src/routing/hedge.ts";
 import { PeakLatency } from "../../src/routing/latency.ts";
 import { RetryBudget } from "../../src/routing/retry-budget.ts";
 
@@ -118,6 +119,61 @@ describe("latency", () => {
     latency.observe(100, 0);
     expect(latency.current(10_000)).toBeCloseTo(36.8, 1);
     expect(latency.current(-10)).toBe(100);
+  });
+
+  test("as a histogram gives quantiles within a fifth", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 1, max: 600_000, noNaN: true }), { minLength: 1, maxLength: 500 }),
+        fc.constantFrom(0.5, 0.9, 0.95, 0.99),
+        (values, share) => {
+          const histogram = new LatencyHistogram();
+          for (const value of values) histogram.observe(value);
+          const exact =
+            values.toSorted((left, right) => left - right)[Math.ceil(share * values.length) - 1] ?? 0;
+          const found = histogram.quantile(share) ?? 0;
+          expect(found).toBeGreaterThanOrEqual(exact * 0.999);
+          expect(found).toBeLessThanOrEqual(exact * 1.2);
+        },
+      ),
+    );
+  });
+
+  test("of old days fades from the histogram", () => {
+    const histogram = new LatencyHistogram();
+    for (let count = 0; count < 1900; count += 1) histogram.observe(10_000);
+    for (let count = 0; count < 10_000; count += 1) histogram.observe(10);
+    expect(histogram.quantile(0.99)).toBeLessThan(20);
+    expect(histogram.total).toBeLessThan(2000);
+    expect(histogram.total).toBeGreaterThanOrEqual(1000);
+  });
+
+  test.each([
+    [49, 500, null],
+    [100, 500, 512],
+    [100, 1, 200],
+  ])("after %d answers of %d ms hedges after %s ms", (answers, latencyMs, afterMs) => {
+    const health = new HealthBook().of("main", "big", "");
+    const policy = { after: { kind: "quantile", share: 0.95 }, afterMsMin: 200 } as const;
+    for (let count = 0; count < answers; count += 1) observeLatency(health, "streamed", latencyMs, 0);
+    expect(hedgeAfterMs(health.latencies.streamed, policy)).toBe(afterMs);
+    // Answers that come as a whole take another time.
+    expect(hedgeAfterMs(health.latencies.whole, policy)).toBeNull();
+    expect(
+      hedgeAfterMs(health.latencies.whole, { after: { kind: "time", afterMs: 70 }, afterMsMin: 200 }),
+    ).toBe(70);
+  });
+
+  test("counts half as much when enough is counted", () => {
+    const histogram = new LatencyHistogram();
+    for (let count = 0; count < 2000; count += 1) histogram.observe(count < 1500 ? 10 : 1000);
+    expect(histogram.total).toBe(1000);
+    expect(histogram.quantile(0.74)).toBeLessThan(20);
+    expect(histogram.quantile(0.76)).toBeGreaterThan(999);
+  });
+
+  test("of no answer is unknown", () => {
+    expect(new LatencyHistogram().quantile(0.5)).toBeNull();
   });
 });
 

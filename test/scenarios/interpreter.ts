@@ -217,7 +217,7 @@ export class Interpreter {
       const pass = this.#running.get(name)?.pop() ?? admit(health, this.#now);
       if (pass === null) return "blocked";
       const latency = named.get("latency");
-      if (latency !== undefined) observeLatency(health, readMs(latency), this.#now);
+      if (latency !== undefined) observeLatency(health, "whole", readMs(latency), this.#now);
       const wait = named.get("wait");
       if (kindName === "ok" || kindName === "abandoned") report(health, pass, { kind: kindName }, this.#now);
       else {
@@ -294,11 +294,12 @@ function showPlan(planned: Plan<Name>): string {
   const lines = planned.attempts.map(
     ({ target, waitMs }) => `${target.upstream}${waitMs > 0 ? ` in ${showMs(waitMs)}` : ""}`,
   );
-  return lines.join("\n");
+  return [...lines, ...(planned.shadow === null ? [] : [`shadow: ${planned.shadow.upstream}`])].join("\n");
 }
 
 function showFirst(planned: Extract<Plan<Name>, { kind: "attempts" }>): string {
-  return planned.attempts[0]?.target.upstream ?? "nothing";
+  const shadow = planned.shadow === null ? "" : ` and ${planned.shadow.upstream}`;
+  return `${planned.attempts[0]?.target.upstream ?? "nothing"}${shadow}`;
 }
 
 /** `main/big: transient/2s, ok`. */

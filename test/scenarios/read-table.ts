@@ -51,10 +51,11 @@ function readAlias(head: string, rest: string): AliasDefinition {
   if (strategy === undefined) throw new Error(`no strategy: ${head}`);
   const { named, plain } = wordsOf(rest);
   const targets = rest
-    .replaceAll(/\b(patience|canary)=\S+|\bsticky\b/g, "")
+    .replaceAll(/\b(patience|canary|shadow)=\S+|\bsticky\b/g, "")
     .split(",")
     .filter((text) => text.trim() !== "");
   const canary = readSide(named.get("canary"));
+  const shadow = readSide(named.get("shadow"));
   return {
     name,
     strategy,
@@ -62,6 +63,7 @@ function readAlias(head: string, rest: string): AliasDefinition {
     patienceMs: readMs(named.get("patience") ?? "0ms"),
     isSticky: plain.includes("sticky"),
     ...(canary === undefined ? {} : { canary }),
+    ...(shadow === undefined ? {} : { shadow }),
   };
 }
 
