@@ -4,7 +4,7 @@ import type { Provider } from "../config/config.ts";
 import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
 import { assert } from "../errors.ts";
 import type { Passage, TargetLanguage, Verbatim, Watcher } from "../gateway/passage.ts";
-import { ROUTES, type Route } from "../gateway/routes.ts";
+import { ANYTHING, ROUTES, type Route } from "../gateway/routes.ts";
 import type { Signer, UpstreamTarget } from "../gateway/upstream-target.ts";
 import { NOTHING_USED } from "../gateway/usage.ts";
 import { sigV4Crypto } from "../upstream/sigv4-crypto.ts";
@@ -42,13 +42,17 @@ export function endpointsOf(provider: Provider): ReadonlySet<string> | null {
       .map(({ endpoint }) => endpoint),
   );
   const served = all.filter((endpoint) => endpoint === "chat" || passed.has(endpoint));
-  return new Set<string>(served.includes("chat") ? [...served, ...TRANSLATED] : served);
+  return new Set<string>(
+    served.includes("chat") ? [...served, ...TRANSLATED, ANYTHING] : [...served, ANYTHING],
+  );
 }
 
 /** The path below the base URL of a route that is passed on as it is; null when the provider's language has none. */
 function passedPath(provider: Provider, model: string, route: Route): string | null {
   const { kind, endpoint, upstreamPath } = route;
-  const own = provider.paths[endpoint]?.replaceAll("{model}", () => encodeURIComponent(model));
+  const own = (endpoint === ANYTHING ? undefined : provider.paths[endpoint])?.replaceAll("{model}", () =>
+    encodeURIComponent(model),
+  );
   if (own !== undefined) return kind === endpoint ? own : beside(own, upstreamPath);
   const target: DialectTarget = { ...about(provider, model), createdSeconds: 0, id: "" };
   return dialectOf(provider).path(upstreamPath, target);
@@ -147,7 +151,10 @@ function ownMessages(provider: Provider, model: string, route: Route): Verbatim 
   const { chat, passed } = dialectOf(provider);
   if (passed === undefined || passedPath(provider, model, route) === null) return undefined;
   const { kind, endpoint } = route;
-  const isOffered = provider.endpoints === null ? kind === "messages" : provider.endpoints.has(endpoint);
+  const isOffered =
+    provider.endpoints === null
+      ? kind === "messages"
+      : endpoint !== ANYTHING && provider.endpoints.has(endpoint);
   if (!isOffered) return undefined;
   const watcher: Watcher = {
     usage: (answer, to) => (kind === "messages" ? chat.decode(answer, to).usage : NOTHING_USED),
@@ -187,8 +194,8 @@ export function signerOf({ auth, apiKey, options }: Provider, base: URL): Signer
   const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) };
   const scope = { region: options["region"] ?? "", service: auth.service };
   const signer = new SigV4Signer(credentials, scope, sigV4Crypto);
-  return (path, body, wallMs) => {
-    const request = { method: "POST", url: `${base.origin}${path}`, headers: {}, body };
+  return ({ method, path, body }, wallMs) => {
+    const request = { method, url: `${base.origin}${path}`, headers: {}, body };
     return Object.entries(signer.sign(request, wallMs)).flat();
   };
 }

@@ -49,6 +49,7 @@ export function compileSnapshot(config: Config, plant: Plant): Snapshot {
   plant.health.adopt({ circuit: config.circuit, retryBudget: config.retry.budget });
   return {
     ...plant.clientKeys.compile(config),
+    providers: new Set(config.providers.keys()),
     models: listModels(config),
     metersOf: plant.clientKeys.metersOf,
     routes: compileTargets(config, plant),

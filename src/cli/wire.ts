@@ -34,7 +34,6 @@ import { Origins } from "./origins.ts";
 import { providerRoute } from "./provider-routes.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import { RunTime } from "./run-time.ts";
-import { storedRoutes } from "./stored-routes.ts";
 import { Simulators } from "./simulators.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
 
@@ -198,10 +197,7 @@ class GatewayProcess implements Running {
         ...this.#runTime.operatorRoutes(),
         providerRoute({ ...plant, config: () => this.#config }),
       ],
-      clientRoutes: [
-        ...storedRoutes({ config: () => this.#config, origins: plant.origins, watch, clock: systemClock }),
-        ...this.#runTime.clientRoutes(),
-      ],
+      clientRoutes: [...this.#runTime.clientRoutes()],
       adminKeySha256: () => this.#config.admin.keySha256,
     });
     shareCircuits({

@@ -10,7 +10,10 @@ export const STREAM_TYPE = "text/event-stream";
 
 /** The headers that say what kind of answer follows. */
 export function answerType(type: string): string[] {
-  return type === STREAM_TYPE ? ["content-type", type, "cache-control", "no-cache"] : ["content-type", type];
+  if (type === "") return [];
+  return type.startsWith(STREAM_TYPE)
+    ? ["content-type", type, "cache-control", "no-cache"]
+    : ["content-type", type];
 }
 
 /** The provider's headers that never reach the client: its connection's, its limits, and what we say ourselves. */

@@ -22,15 +22,18 @@ export class AnswerWholeRelay implements Relay {
   readonly #host: RelayHost;
   readonly #context: AnswerContext;
   readonly #convert: Conversion;
+  readonly #isJudged: boolean;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #isOver = false;
   #usage: Usage | null = null;
 
-  constructor(host: RelayHost, context: AnswerContext, convert: Conversion) {
+  /** `isJudged`: an answer that is an error, whatever its status, has failed. */
+  constructor(host: RelayHost, context: AnswerContext, convert: Conversion, isJudged = true) {
     this.#host = host;
     this.#context = context;
     this.#convert = convert;
+    this.#isJudged = isJudged;
   }
 
   data(chunk: Buffer): void {
@@ -70,7 +73,7 @@ export class AnswerWholeRelay implements Relay {
   }
 
   #answer(body: Buffer): ConvertedAnswer | GatewayError {
-    const error = errorInAnswer(this.#context, body);
+    const error = this.#isJudged ? errorInAnswer(this.#context, body) : null;
     if (error !== null) return error;
     try {
       return this.#convert(body);

@@ -25,7 +25,7 @@ import type { Exchange } from "./exchange.ts";
 import { ErrorRelay, PARTIAL } from "./error-relay.ts";
 import type { AnswerSink, Relay, RelayHost } from "./relay.ts";
 import { sendingOf, signed, type Sending } from "./sending.ts";
-import { RawRelay } from "./raw-relay.ts";
+import { announcedBytes, RawRelay } from "./raw-relay.ts";
 import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./stream-relay.ts";
 import { upstreamRequest } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -70,6 +70,8 @@ export interface AttemptParts {
   readonly watch: Watch;
 }
 
+/** An event stream in whatever language. */
+const OPAQUE_STREAM_TYPE = "text/event-stream; charset=utf-8";
 const UNKNOWN_TYPE = "application/octet-stream";
 const JSON_LIKE = /^application\/(?:[\w.-]+\+)?json\b/i;
 
@@ -168,8 +170,9 @@ export class Attempt implements Receiver, RelayHost {
     record.sentMs = this.#sentMs;
     record.firstByteMs = this.#firstByteMs;
     record.status = this.#status;
-    record.isStream = this.#type === STREAM_TYPE;
-    this.#exchange.downstream.isStream = record.isStream;
+    record.isStream = this.#type.startsWith(STREAM_TYPE);
+    // What passes unread may be in another language than our last event would be.
+    this.#exchange.downstream.isStream = this.#type === STREAM_TYPE;
     const { recording } = this.#exchange;
     if (recording !== null) recording.warnings = this.#sending?.warnings ?? [];
     this.#client.writeHead(this.#status, this.#answerHeaders(bytes));
@@ -260,6 +263,10 @@ export class Attempt implements Receiver, RelayHost {
     const { members, route } = this.#exchange.request;
     const type = context.headers["content-type"] ?? "";
     const isStreamed = type.startsWith(this.#target.language.streamType);
+    if (route.answers === "opaque" && this.#sending !== null) {
+      this.#type = isStreamed ? OPAQUE_STREAM_TYPE : type;
+      return this.#sending.relay(host, context);
+    }
     const isWrong = route.answers === "asked" && members.isStream !== isStreamed;
     const isWhole = context.status < 300 && context.status !== PARTIAL;
     if (!isWhole || isWrong || type.startsWith("text/html")) {
@@ -284,9 +291,7 @@ export class Attempt implements Receiver, RelayHost {
       return new WholeRelay(host, { context, embeddings: null });
     }
     this.#type = type === "" ? UNKNOWN_TYPE : type;
-    const length = Number(context.headers["content-length"] ?? Number.NaN);
-    const isPlain = decoderOf(context.headers["content-encoding"]) === null;
-    return new RawRelay(host, isPlain && Number.isSafeInteger(length) ? length : null);
+    return new RawRelay(host, announcedBytes(context.headers));
   }
 
   #answerHeaders(bytes: number | null): string[] {

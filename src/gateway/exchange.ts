@@ -79,6 +79,7 @@ export class Exchange implements Seated {
 
   /** The earlier answer at an account that this request builds on; null: there is none, or not one of ours. */
   get previous(): { readonly marked: string; readonly id: string; readonly account: string } | null {
+    if (this.request.direct !== null) return this.request.direct.stored;
     if (this.request.route.kind !== "responses") return null;
     const marked = this.parsedBody()["previous_response_id"];
     const found = typeof marked === "string" ? keeperOf(marked) : null;
@@ -96,7 +97,8 @@ export class Exchange implements Seated {
 
   /** Whether the request can be sent from its beginning once more. */
   get isRepeatable(): boolean {
-    return this.request.upload?.isWhole ?? true;
+    const { direct, upload } = this.request;
+    return direct === null && (upload?.isWhole ?? true);
   }
 
   /** Ends the request; only the first reason counts. */

@@ -21,6 +21,8 @@ const CLOSE_BRACE = 0x7d;
 
 const DATA = Buffer.from("data:");
 const USAGE = Buffer.from('"usage"');
+/** What one language calls it. */
+export const USAGE_METADATA = Buffer.from('"usageMetadata"');
 const CHOICES = Buffer.from('"choices"');
 const EMPTY_LIST = /^\s*:\s*\[\s*\]/;
 const LINE_PAIR = Buffer.from("\n\n");
@@ -112,21 +114,34 @@ export function objectEnd(bytes: Buffer, at: number): number {
 }
 
 /** The offset of the value of the `"usage"` at `at`, or -1 when it is not a member's name. */
-function usageValue(bytes: Buffer, at: number): number {
+function usageValue(bytes: Buffer, at: number, name: Buffer = USAGE): number {
   if (bytes[at - 1] === BACKSLASH) return -1;
-  const colon = skipSpaces(bytes, at + USAGE.length);
+  const colon = skipSpaces(bytes, at + name.length);
   return bytes[colon] === COLON ? skipSpaces(bytes, colon + 1) : -1;
 }
 
+/** The usage object whose name stands at `at`, as its bytes; null: it is none, or does not end. */
+function usageAt(bytes: Buffer, at: number, name: Buffer): Buffer | null {
+  const value = usageValue(bytes, at, name);
+  if (value === -1 || bytes[value] !== OPEN_BRACE) return null;
+  const end = objectEnd(bytes, value);
+  return end === -1 ? null : bytes.subarray(value, end);
+}
+
 /** The last usage object in a JSON text, as its bytes; looked for from the end, where it stands. */
-export function lastUsage(bytes: Buffer): Buffer | null {
-  for (let at = bytes.lastIndexOf(USAGE); at !== -1; at = bytes.lastIndexOf(USAGE, at - 1)) {
-    const value = usageValue(bytes, at);
-    if (value !== -1 && bytes[value] === OPEN_BRACE) {
-      const end = objectEnd(bytes, value);
-      if (end !== -1) return bytes.subarray(value, end);
-    }
-    if (at === 0) return null;
+export function lastUsage(bytes: Buffer, name: Buffer = USAGE): Buffer | null {
+  for (let at = bytes.lastIndexOf(name); at !== -1; at = bytes.lastIndexOf(name, at - 1)) {
+    const found = usageAt(bytes, at, name);
+    if (found !== null || at === 0) return found;
+  }
+  return null;
+}
+
+/** The first one, for languages whose streams begin with what came in. */
+export function firstUsage(bytes: Buffer, name: Buffer = USAGE): Buffer | null {
+  for (let at = bytes.indexOf(name); at !== -1; at = bytes.indexOf(name, at + 1)) {
+    const found = usageAt(bytes, at, name);
+    if (found !== null) return found;
   }
   return null;
 }

@@ -36,11 +36,12 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
 
   /** Throws `permission_denied` or `invalid_request` for a priority that the request can't have. */
   constructor(exchange: Exchange, parts: ServeParts, now: number) {
-    const { members, route, key, body, headers } = exchange.request;
+    const { members, route, key, body, headers, direct } = exchange.request;
     this.model = members.model;
     this.endpoint = route.endpoint;
     this.keyName = key.name;
-    this.allowedModels = key.models;
+    // Who may ask a provider directly was settled at the door.
+    this.allowedModels = direct === null ? key.models : null;
     this.priority = priorityOf(headers, key);
     this.#weight = key.weight;
     this.isStream = members.isStream;
@@ -52,7 +53,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
       imageCount: members.imageCount,
       maxTokens: members.maxTokens,
       choices: members.choices,
-      hasOutput: route.output !== "none",
+      hasOutput: route.output !== "none" && (direct === null || body.length > 0),
     };
     this.now = now;
     this.#exchange = exchange;
@@ -73,7 +74,8 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   }
 
   metadata(name: string): string | undefined {
-    if (this.#exchange.request.upload !== null) return undefined;
+    const { direct, upload } = this.#exchange.request;
+    if (direct !== null || upload !== null) return undefined;
     const body: unknown = JSON.parse(this.#exchange.request.body.toString("utf8"));
     if (typeof body !== "object" || body === null || !("metadata" in body)) return undefined;
     const { metadata } = body;

@@ -1,5 +1,7 @@
 // Passes an answer that is neither JSON nor an event stream: audio, subtitles, plain text. Nothing can be looked into, so it
 // has begun with its first byte, and it is whole when HTTP says so.
+import type { IncomingHttpHeaders } from "node:http";
+import { decoderOf } from "./decoder.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 
 export class RawRelay implements Relay {
@@ -47,4 +49,10 @@ export class RawRelay implements Relay {
     this.#isBegun = true;
     this.#host.begin(this.#announcedBytes);
   }
+}
+
+/** The length that an answer says it has; null: none, or of bytes that are decoded on the way. */
+export function announcedBytes(headers: IncomingHttpHeaders): number | null {
+  const length = Number(headers["content-length"] ?? Number.NaN);
+  return decoderOf(headers["content-encoding"]) === null && Number.isSafeInteger(length) ? length : null;
 }

@@ -128,6 +128,10 @@ export class Members {
     return String(JSON.parse(`"${text}"`));
   }
 
+  isText(index: number): boolean {
+    return this.#first(index) === QUOTE;
+  }
+
   boolean(index: number): boolean | null {
     const first = this.#first(index);
     if (first === 0) return null;

@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { GatewayError } from "../errors.ts";
 import { scanJson, type ScanFault } from "./json-scan.ts";
 import { AT, MEMBERS, Members, wrongType, type RequiredMember } from "./request-members.ts";
-import type { BodyMembers } from "./request.ts";
+import { membersOf, type BodyMembers } from "./request.ts";
 
 /** The options are the one member that is parsed here; they hold two booleans. */
 const STREAM_OPTIONS_CHARS_MAX = 4096;
@@ -43,6 +43,15 @@ export function scanRequest(
     session: session(members),
     insertAt: scan.insertAt,
   };
+}
+
+/** What there is to know of a body that is passed through whatever it is: its model, empty when it names none, and its media. */
+export function scanPassed(body: Buffer): BodyMembers {
+  const scan = body.length > 0 && isUtf8(body) ? scanJson(body, MEMBERS) : null;
+  if (scan?.kind !== "scanned") return membersOf("");
+  const members = new Members(body, scan);
+  const model = members.isText(AT.model) ? (members.string(AT.model) ?? "") : "";
+  return { ...membersOf(model), imageCount: scan.imageCount, mediaBytes: scan.mediaBytes };
 }
 
 /** All three are checked, though one counts: a wrong one would be refused later, by a provider that was paid for it. */

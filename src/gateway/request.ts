@@ -2,6 +2,7 @@
 // gateway needs by scanning the bytes (nothing was parsed whole), and found out whose key it carries. All of it is
 // read-only from here on; a changed body is spliced from the original bytes.
 import type { IncomingHttpHeaders } from "node:http";
+import type { Direct } from "./direct.ts";
 import type { Route } from "./routes.ts";
 import type { ClientKey } from "./runtime.ts";
 import type { Upload } from "./upload.ts";
@@ -56,6 +57,8 @@ export interface RequestFacts {
   readonly body: Buffer;
   /** The form that takes the place of the body, which is empty then; null: there is none. */
   readonly upload: Upload | null;
+  /** What is asked of a provider rather than of a model; null: it is a model's. */
+  readonly direct: Direct | null;
   readonly members: BodyMembers;
   /** `Clock.elapsedMs()` at the arrival of the request's head. */
   readonly receivedMs: number;

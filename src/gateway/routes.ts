@@ -2,16 +2,19 @@
 // their answers may be and in what can be told about the tokens of an answer whose provider says nothing of them.
 import type { Endpoint } from "../../providers/dialects/vocabulary.ts";
 
+/** What every provider can be asked for: whatever it has, under its own path. */
+export const ANYTHING = "anything";
+
 export interface Route {
   /** The path clients call; also the metrics' label. */
   readonly pattern: string;
   /** The path below a provider's base URL. */
   readonly upstreamPath: string;
-  readonly kind: Endpoint | "image_edits" | "image_variations";
+  readonly kind: Endpoint | "image_edits" | "image_variations" | "passed" | "stored";
   /** What a provider must have to be asked this. */
-  readonly endpoint: Endpoint;
-  /** `asked`: JSON, or a stream where one was asked for. `either`: JSON or a stream, whichever comes. `any`: audio and plain text too. */
-  readonly answers: "asked" | "either" | "any";
+  readonly endpoint: Endpoint | typeof ANYTHING;
+  /** `asked`: JSON, or a stream where one was asked for. `either`: JSON or a stream, whichever comes. `any`: audio and plain text too. `opaque`: whatever it is, the status too. */
+  readonly answers: "asked" | "either" | "any" | "opaque";
   /** What answers are made of: `text`, whose length tells about how many tokens it has; `media`, whose length tells nothing; `none`: nothing is generated. */
   readonly output: "text" | "media" | "none";
   /** The alias of requests that name no model, which providers allow here; null: they have to name one. */
@@ -33,6 +36,24 @@ export const ROUTES = {
   speech: { ...plain("speech", "/audio/speech", "media"), answers: "any" },
   transcriptions: { ...plain("transcriptions", "/audio/transcriptions", "text"), answers: "any" },
   translations: { ...plain("translations", "/audio/translations", "text"), answers: "any" },
+} as const satisfies Record<string, Route>;
+
+/** The routes that lead to a provider rather than to a model. */
+export const DIRECT_ROUTES = {
+  passed: {
+    ...plain("chat", "", "text"),
+    pattern: "/providers/{name}/*",
+    kind: "passed",
+    endpoint: ANYTHING,
+    answers: "opaque",
+  },
+  stored: {
+    ...plain("responses", "", "none"),
+    pattern: "/v1/responses/{id}",
+    kind: "stored",
+    endpoint: ANYTHING,
+    answers: "opaque",
+  },
 } as const satisfies Record<string, Route>;
 
 function plain(kind: Endpoint, path: string, output: Route["output"]): Route {

@@ -35,6 +35,8 @@ export interface Runtime {
   readonly keys: ReadonlyMap<string, ClientKey>;
   /** Serves callers on loopback without a key; `null` when keys are configured. */
   readonly anonymous: ClientKey | null;
+  /** The configured providers' names. */
+  readonly providers: ReadonlySet<string>;
   /** What `GET /v1/models` shows: aliases first, then the providers' models as `provider/model`. */
   readonly models: readonly ListedModel[];
 }

@@ -8,6 +8,8 @@ import type { Exchange } from "./exchange.ts";
 import { MendedSending } from "./mended.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import type { Passage } from "./passage.ts";
+import { PassedSending } from "./passed.ts";
+import { StoredSending } from "./stored.ts";
 import { Translation } from "./translation.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 import { VerbatimSending } from "./verbatim.ts";
@@ -24,6 +26,10 @@ export interface Sending {
 
 /** `null`: the client's bytes go as they are. Throws a `GatewayError` for what can't be asked of this target. */
 export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clock): Sending | null {
+  const { direct } = exchange.request;
+  if (direct !== null) {
+    return direct.stored === null ? new PassedSending(exchange, target) : new StoredSending(exchange, target);
+  }
   const passage = passageFor(exchange, target);
   if (passage === undefined) return null;
   const wallMs = clock.wallMs();
@@ -56,7 +62,8 @@ function passageFor({ request }: Exchange, { language }: UpstreamTarget): Passag
 
 /** The request with its signature, where the target wants one. */
 export function signed(request: CallRequest, target: UpstreamTarget, clock: Clock): CallRequest {
-  if (target.sign === null || !(request.body instanceof Buffer)) return request;
-  const signature = target.sign(request.path, request.body, clock.wallMs());
+  const { method = "POST", path, body } = request;
+  if (target.sign === null || !(body instanceof Buffer)) return request;
+  const signature = target.sign({ method, path, body }, clock.wallMs());
   return { ...request, headers: [...request.headers, ...signature] };
 }

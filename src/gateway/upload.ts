@@ -35,7 +35,8 @@ export interface UploadOptions {
   readonly budget: UploadBudget;
   /** The form's content type as the client sent it; the provider gets the same. */
   readonly contentType: string;
-  readonly boundary: string;
+  /** The form's boundary; null: the body is no form, and nothing is looked for in it. */
+  readonly boundary: string | null;
   /** The body's length as announced; null: it comes in chunks. */
   readonly announcedBytes: number | null;
 }
@@ -55,7 +56,7 @@ interface Change extends Span {
 export class Upload {
   readonly contentType: string;
   readonly #options: UploadOptions;
-  readonly #reader: MultipartReader;
+  readonly #reader: MultipartReader | null;
   /** Pieces that have come; those before `#firstAt` are gone. */
   #pieces: Buffer[] = [];
   /** Where the first piece begins, in bytes from the form's beginning. */
@@ -73,13 +74,13 @@ export class Upload {
   constructor(options: UploadOptions, onReady: (error: GatewayError | null) => void) {
     this.contentType = options.contentType;
     this.#options = options;
-    this.#reader = new MultipartReader(options.boundary);
-    this.onReady = onReady;
+    this.#reader = options.boundary === null ? null : new MultipartReader(options.boundary);
+    this.onReady = this.#reader === null ? null : onReady;
   }
 
   /** The name in the model's field; null: the whole form has none. Known from `onReady` on. */
   get model(): string | null {
-    return this.#reader.model?.name ?? null;
+    return this.#reader?.model?.name ?? null;
   }
 
   /** Whether the form can be sent from its beginning. */
@@ -105,7 +106,7 @@ export class Upload {
   add(piece: Buffer): void {
     if (this.#isClosed) return;
     try {
-      this.#reader.push(piece);
+      this.#reader?.push(piece);
     } catch (error) {
       this.fail(
         error instanceof GatewayError
@@ -115,7 +116,7 @@ export class Upload {
       return;
     }
     if (!this.#hold(piece)) return;
-    if (this.onReady !== null && this.#reader.model !== null) this.#ready();
+    if (this.onReady !== null && this.model !== null) this.#ready();
     if (this.onReady === null) this.#flow();
   }
 
@@ -123,7 +124,7 @@ export class Upload {
   end(): void {
     if (this.#isClosed) return;
     this.#isEnded = true;
-    if (!this.#reader.isWhole) {
+    if (this.#reader?.isWhole === false) {
       this.fail(new GatewayError("invalid_request", "The form breaks off before its last boundary."));
       return;
     }
@@ -149,8 +150,8 @@ export class Upload {
     this.#options.source.resume();
   }
 
-  /** Begins an attempt that sends the form with this name for its model; the provider may take none of it for `stallMs`. One at a time, and only while it is whole. */
-  open(model: string, stallMs: number): OpenedUpload {
+  /** Begins an attempt that sends the form with this name for its model, or as it is; the provider may take none of it for `stallMs`. One at a time, and only while it is whole. */
+  open(model: string | null, stallMs: number): OpenedUpload {
     const change = this.#change(model);
     this.#body = new UploadBody(this, change, stallMs);
     const { announcedBytes } = this.#options;
@@ -208,7 +209,7 @@ export class Upload {
   /** Keeps a piece; `false`: that is not possible, and the form has failed. */
   #hold(piece: Buffer): boolean {
     this.#receivedBytes += piece.length;
-    if (this.#reader.model === null && this.#receivedBytes > HELD_BYTES_MAX) {
+    if (this.onReady !== null && this.model === null && this.#receivedBytes > HELD_BYTES_MAX) {
       const message = `The form's \`model\` must come within its first ${HELD_BYTES_MAX >> 20} MiB: send it before the files.`;
       this.fail(new GatewayError("request_too_large", message, { param: "model" }));
       return false;
@@ -239,7 +240,8 @@ export class Upload {
     this.#options.budget.give(bytes);
   }
 
-  #change(model: string): Change {
+  #change(model: string | null): Change {
+    if (model === null || this.#reader === null) return { start: 0, end: 0, bytes: Buffer.alloc(0) };
     const named = this.#reader.model;
     if (named !== null) return { ...named.span, bytes: Buffer.from(model) };
     const part = `--${this.#options.boundary}\r\ncontent-disposition: form-data; name="model"\r\n\r\n${model}\r\n`;

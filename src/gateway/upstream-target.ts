@@ -45,8 +45,15 @@ export interface UpstreamTarget {
   readonly answerHeaders: readonly string[];
 }
 
-/** The headers to add to a request for this path (with its query) and body, names and values in turn. */
-export type Signer = (path: string, body: Buffer, wallMs: number) => readonly string[];
+/** What a signature covers; the path has its query. */
+export interface Signable {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Buffer;
+}
+
+/** The headers to add to a request, names and values in turn. */
+export type Signer = (request: Signable, wallMs: number) => readonly string[];
 
 /** A name made safe for a header's value: what is not printable ASCII is percent-encoded. */
 export function headerSafe(name: string): string {

@@ -40,7 +40,10 @@ export function isMethodServed({ id, request, response, pattern, allow }: Arriva
 export function turnAway({ clock, observer }: Door, arrival: Arrival, error: unknown): void {
   const { id, pattern, shape, allow, response, receivedMs } = arrival;
   const known = error instanceof GatewayError ? error : hiddenError(error);
-  const extra = known.code === "method_not_allowed" ? ["allow", `${allow}, OPTIONS`] : [];
+  const extra =
+    known.code === "method_not_allowed"
+      ? ["allow", allow.includes("OPTIONS") ? allow : `${allow}, OPTIONS`]
+      : [];
   sendError(response, known, { requestId: id, shape, extra });
   recordRefusal(observer, { id, route: pattern, startedMs: receivedMs, endedMs: clock.elapsedMs() }, known);
 }

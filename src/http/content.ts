@@ -6,12 +6,16 @@ import { GatewayError } from "../errors.ts";
 
 /** Throws `unsupported_media_type` unless the body claims to be JSON, or claims nothing. */
 export function checkIsJson(contentType: string | undefined): void {
-  if (contentType === undefined || contentType === "application/json") return;
-  const semicolon = contentType.indexOf(";");
-  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
-  if (type === "application/json" || (type.startsWith("application/") && type.endsWith("+json"))) return;
+  if (contentType === undefined || isJson(contentType)) return;
   const message = "The body must be JSON: send it with `content-type: application/json`.";
   throw new GatewayError("unsupported_media_type", message);
+}
+
+export function isJson(contentType: string): boolean {
+  if (contentType === "application/json") return true;
+  const semicolon = contentType.indexOf(";");
+  const type = (semicolon < 0 ? contentType : contentType.slice(0, semicolon)).trim().toLowerCase();
+  return type === "application/json" || (type.startsWith("application/") && type.endsWith("+json"));
 }
 
 /** The body's length as announced; null when it comes in chunks or there is none. Throws `request_too_large`. */

@@ -6,7 +6,7 @@ import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { boundaryOf } from "../gateway/multipart.ts";
 import { checkModel } from "../gateway/request-members.ts";
-import { membersOf } from "../gateway/request.ts";
+import { membersOf, type RequestFacts } from "../gateway/request.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import type { Upload } from "../gateway/upload.ts";
@@ -105,7 +105,18 @@ export class FormRoutes {
     const { headers } = request;
     const timeoutMs = clientTimeoutMs(headers);
     const members = membersOf(model);
-    const facts = { id, route, key, headers, body: NO_BODY, upload, members, receivedMs, timeoutMs };
+    const facts: RequestFacts = {
+      id,
+      route,
+      key,
+      headers,
+      body: NO_BODY,
+      upload,
+      direct: null,
+      members,
+      receivedMs,
+      timeoutMs,
+    };
     const about = { requestId: id, shape: "chat", isStream: false } as const;
     gateway.serve(facts, new ClientDownstream(response, about));
   }

@@ -135,6 +135,7 @@ export class JsonRoutes {
         headers,
         body,
         upload: null,
+        direct: null,
         members,
         receivedMs,
         timeoutMs,

@@ -28,6 +28,29 @@ export function checkPath(path: string): void {
   }
 }
 
+/** How often a path may be decoded until it stays the same; nothing honest is encoded more than twice. */
+const DECODINGS_MAX = 3;
+// A segment of dots, also with a parameter behind it, and what could stand for a slash or end a line.
+// oxlint-disable-next-line no-control-regex -- finding control characters is the point
+const LEAVES = /(?:^|[/\\])\.{1,2}(?:[/\\;]|$)|[\\\u0000-\u001f\u007f]/;
+
+/**
+ * Throws `invalid_request` for a path below a provider's base URL that would lead out of it once somebody behind us decodes
+ * it, however often.
+ */
+export function checkPassedPath(path: string): void {
+  let text = path;
+  for (let round = 0; round <= DECODINGS_MAX; round++) {
+    if (LEAVES.test(text) || text.includes("#")) break;
+    const decoded = text.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    );
+    if (decoded === text) return;
+    text = decoded;
+  }
+  throw new GatewayError("invalid_request", "The path leads out of the provider's base URL.");
+}
+
 function isDecodable(path: string): boolean {
   try {
     decodeURIComponent(path);

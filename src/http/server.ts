@@ -18,6 +18,7 @@ import { BodyBudget } from "./body-budget.ts";
 import { answerClientError, pendingAnswer, rawAnswer } from "./client-error.ts";
 import { hiddenError } from "./error-answer.ts";
 import { askWhetherGone } from "./half-closed.ts";
+import { DirectRoutes } from "./direct-routes.ts";
 import { FormRoutes } from "./form-routes.ts";
 import { JsonRoutes } from "./json-routes.ts";
 import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
@@ -94,6 +95,7 @@ class NodeHttpServer implements HttpServer {
   readonly #jsonRoutes: JsonRoutes;
   readonly #uploadReader: UploadReader;
   readonly #formRoutes: FormRoutes;
+  readonly #directRoutes: DirectRoutes;
   readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly #sweep: NodeJS.Timeout;
   readonly #sockets = new Set<Socket>();
@@ -125,6 +127,17 @@ class NodeHttpServer implements HttpServer {
       clock,
       observer,
       authenticator,
+      uploadReader,
+      uploadBytesMax: limits.uploadBytesMax,
+    });
+    this.#directRoutes = new DirectRoutes({
+      gateway,
+      clock,
+      observer,
+      authenticator,
+      bodyReader,
+      bodyBudget: this.#bodyBudget,
+      bodyBytesMax,
       uploadReader,
       uploadBytesMax: limits.uploadBytesMax,
     });
@@ -242,6 +255,7 @@ class NodeHttpServer implements HttpServer {
       checkTransferCoding(request.headers["transfer-encoding"]);
       if (this.#jsonRoutes.serve(path, request, response)) return;
       if (this.#formRoutes.serve(path, request, response)) return;
+      if (this.#directRoutes.serve(path, request, response)) return;
       checkPath(path);
     } catch (error) {
       this.#fail(response, error);
@@ -258,7 +272,7 @@ class NodeHttpServer implements HttpServer {
     const known = error instanceof GatewayError ? error : hiddenError(error);
     sendError(response, known, { requestId: id, shape: "chat" });
     const path = pathOf(response.req);
-    const route = this.#isBusyPath(path) ? path : "other";
+    const route = this.#directRoutes.patternOf(path) ?? (this.#isBusyPath(path) ? path : "other");
     const nowMs = clock.elapsedMs();
     recordRefusal(observer, { id, route, startedMs: nowMs, endedMs: nowMs }, known);
   }

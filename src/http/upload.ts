@@ -9,7 +9,8 @@ import { Roster, type Seated } from "../roster.ts";
 /** What is known of a form by its head. */
 export interface FormHead {
   readonly contentType: string;
-  readonly boundary: string;
+  /** Null: it is no form, and flows as it is. */
+  readonly boundary: string | null;
   /** As announced; null: it comes in chunks. */
   readonly announcedBytes: number | null;
 }
@@ -40,7 +41,7 @@ export class UploadReader {
   }
 
   /** Begins to read; `nowMs` is the time of the head's arrival by the clock that `sweep` is given. */
-  read(request: IncomingMessage, head: FormHead, nowMs: number, ready: UploadRead): void {
+  read(request: IncomingMessage, head: FormHead, nowMs: number, ready: UploadRead): Upload {
     const upload = new Upload({ ...head, source: request, budget: this.#budget }, (error) =>
       ready(error, upload),
     );
@@ -55,6 +56,7 @@ export class UploadReader {
     });
     // The client broke off: `close` follows.
     request.on("error", () => upload.close());
+    return upload;
   }
 
   /** Gives up forms that have been due for too long. Call it about once a second. */

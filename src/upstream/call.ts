@@ -44,7 +44,7 @@ export interface OutgoingBody extends Readable {
 
 export interface CallRequest {
   /** POST when absent. */
-  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
   /** Path and query on the origin. */
   readonly path: string;
   /** Names and values in turn, without `host`, `connection` and `content-length`. Read only, though undici's types want it writable. */

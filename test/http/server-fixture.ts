@@ -19,6 +19,7 @@ export const ANONYMOUS: ClientKey = {
 export const OPEN_RUNTIME: Runtime = {
   keys: new Map(),
   anonymous: ANONYMOUS,
+  providers: new Set(["local"]),
   models: [
     { id: "smart", ownedBy: "sluice" },
     { id: "local/org/model:7b", ownedBy: "local" },
