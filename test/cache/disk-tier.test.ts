@@ -75,6 +75,19 @@ describe.each([
     await tier.close();
   });
 
+  test("an answer that replaces the oldest when room is needed stays", async () => {
+    const { tier, store } = tierOver(makeStore(), { bytesMax: 20_000, ttlMs: DAY_MS });
+    for (const key of ["k", "b", "c"]) {
+      tier.put(key, answer("x".repeat(3000), { storedMs: NOW_MS + key.charCodeAt(0) - 1000 }));
+      await tier.idle();
+    }
+    tier.put("b", answer("y".repeat(15_000), { storedMs: NOW_MS }));
+    await tier.idle();
+    expect(tier.get("b")?.body.length).toBe(15_000);
+    expect(indexed(store)).toEqual({ charged: tier.bytes, count: 1 });
+    await tier.close();
+  });
+
   test("the oldest go when the bound is reached, and the sum stays that of what is there", async () => {
     const { tier, store } = tierOver(makeStore(), { bytesMax: 100_000, ttlMs: DAY_MS });
     for (let number = 0; number < 60; number++) {

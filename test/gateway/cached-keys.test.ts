@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { BODY, cached, useOf, uses } from "./cached-fixture.ts";
 import type { GatewayFixture } from "./gateway-fixture.ts";
+import { good } from "./scripted-upstream.ts";
 
 describe("client keys", () => {
   const keys = (scope: string, more = "") =>
@@ -41,6 +42,21 @@ describe("client keys", () => {
     expect(refused.status).toBe(429);
     expect(refused.body).toContain("requests: 2/day");
     expect(await uses(gateway, ask(gateway, "bob"))).toEqual(["miss"]);
+  });
+
+  test("get a kept answer while all places of their key are taken", async () => {
+    const limits = ", limits: [ { concurrent: 1 }, { requests: 100/day } ]";
+    const { gateway, upstream } = await cached({
+      config: `${keys("key", limits)}\nqueue: { max_wait: 0 }`,
+      scripts: [good, () => undefined],
+    });
+    await ask(gateway, "ann")();
+    const running = ask(gateway, "ann", { n: 2 })();
+    await upstream.request(1);
+    expect(useOf(await ask(gateway, "ann")())).toBe("hit");
+    good(await upstream.request(1));
+    await running;
+    await gateway.settled();
   });
 
   test("wait for room in their own limit as they do without a cache", async () => {
