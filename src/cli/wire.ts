@@ -199,6 +199,7 @@ class GatewayProcess implements Running {
       ],
       clientRoutes: [...this.#runTime.clientRoutes()],
       adminKeySha256: () => this.#config.admin.keySha256,
+      limits: config.http,
     });
     shareCircuits({
       board: replica.board,

@@ -2,6 +2,7 @@
 // limits are numbers, providers hold their catalog file's facts with the user's changes laid over them, targets name
 // providers that exist. `load.ts` makes it from `sluice.yaml`; a reload makes a new one and never changes an old one.
 import type { CalendarPeriod, Dimension } from "../bucket/limit.ts";
+import type { CacheConfig, HttpConfig } from "./gateway-config.ts";
 import type { Quirks } from "../../providers/dialects/quirks.ts";
 import type { DialectName, Endpoint } from "../../providers/dialects/vocabulary.ts";
 
@@ -10,6 +11,7 @@ export interface Config {
   readonly file: string | null;
   /** Where clients connect. */
   readonly listen: ListenAddress;
+  readonly http: HttpConfig;
   /** Absolute path of the store's folder. */
   readonly dataDir: string;
   readonly log: LogConfig;
@@ -309,21 +311,6 @@ export interface Timeouts {
   readonly totalMs: number;
   /** How long running requests may go on after SIGTERM. */
   readonly drainMs: number;
-}
-
-/** The response cache. */
-export interface CacheConfig {
-  /** How long an answer may be given again; 0: none is kept. */
-  readonly ttlMs: number;
-  /** Names as clients ask for them; null: all. */
-  readonly models: ReadonlySet<string> | null;
-  readonly except: ReadonlySet<string>;
-  /** Whether client keys get each other's answers. */
-  readonly isShared: boolean;
-  readonly memoryBytesMax: number;
-  /** 0: memory only. */
-  readonly diskBytesMax: number;
-  readonly answerBytesMax: number;
 }
 
 export const PRIORITIES = ["low", "normal", "high"] as const;

@@ -1,5 +1,5 @@
 // What of answers is kept, and for whom.
-import type { CacheConfig } from "./config.ts";
+import type { CacheConfig } from "./gateway-config.ts";
 import { checkModel, type Offer } from "./resolve-keys.ts";
 import type { RawCache } from "./gateway-schema.ts";
 

@@ -9,6 +9,7 @@ import { resolveFleet } from "./resolve-fleet.ts";
 import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
 import { resolveAliases } from "./resolve-aliases.ts";
 import { resolveProvider } from "./resolve-provider.ts";
+import type { RawHttp } from "./gateway-schema.ts";
 import type { RawConfig, RawProvider } from "./schema.ts";
 
 export interface ResolveContext {
@@ -37,6 +38,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
   return {
     file: context.file,
     listen: raw.listen,
+    http: toHttp(raw.http, report),
     dataDir: resolvePath(context.folder, raw.data_dir),
     log: raw.log,
     providers,
@@ -117,6 +119,24 @@ function toCircuit(raw: RawConfig["circuit"], report: Report): Config["circuit"]
     openMsMax: raw.max_open,
     probes: raw.probes,
     probeTimeoutMs: raw.probe_timeout,
+  };
+}
+
+function toHttp(raw: RawHttp, report: Report): Config["http"] {
+  if (raw.head_timeout > raw.request_timeout) {
+    report.error(["http", "head_timeout"], "it is a part of `request_timeout`, so it can't be longer");
+  }
+  return {
+    bodyBytesMax: raw.max_body,
+    bodyBytesTotalMax: raw.max_bodies,
+    uploadBytesMax: raw.max_upload,
+    headBytesMax: raw.max_head,
+    connectionsMax: raw.max_connections,
+    headTimeoutMs: raw.head_timeout,
+    bodyStallMs: raw.body_stall,
+    requestTimeoutMs: raw.request_timeout,
+    writeStallMs: raw.write_stall,
+    keepAliveMs: raw.keep_alive,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Config } from "./config.ts";
 
 const FIXED = [
   ["listen", "listen"],
+  ["http", "http"],
   ["dataDir", "data_dir"],
   ["log", "log"],
   ["fleet", "fleet"],

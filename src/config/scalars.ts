@@ -125,9 +125,13 @@ export function positiveDuration() {
   }).meta({ type: "string", pattern: "^[0-9.]+(ms|s|m|h|d)$|\\$\\{" });
 }
 
-/** An amount of memory or disk in bytes: `512kb 64mb 1gb`, in powers of 1024. */
-export function byteSize() {
-  return scalar("a size such as 512kb, 64mb or 1gb", parseByteSize).meta({
+/** An amount of memory or disk in bytes: `512kb 64mb 1gb`, in powers of 1024; at least `min`. */
+export function byteSize(min: number) {
+  return scalar("a size such as 512kb, 64mb or 1gb", (text) => {
+    const parsed = parseByteSize(text);
+    if (!("value" in parsed) || parsed.value >= min) return parsed;
+    return { fault: `this size must be ${min === 1 ? "above zero" : `at least ${min / 1024}kb`}` };
+  }).meta({
     type: ["string", "integer"],
     pattern: "^[0-9.]+ ?(kb|mb|gb|KB|MB|GB)$|^0$|\\$\\{",
   });

@@ -2,7 +2,7 @@
 // at one value at a time; what takes two to be wrong (a limit without prices, an alias that loops) is found in `resolve*.ts`.
 import { z } from "zod";
 import { PRIORITIES, STRATEGIES } from "./config.ts";
-import { cache } from "./gateway-schema.ts";
+import { cache, http } from "./gateway-schema.ts";
 import { authShape, limits, limitsOrAuto, list, named, providerShape, strict } from "./provider-schema.ts";
 import {
   duration,
@@ -248,6 +248,7 @@ export type RawFleet = z.output<typeof fleet>;
 export const schema = strict({
   listen: listenAddress().prefault("127.0.0.1:8787").describe("Where clients connect, as HOST:PORT."),
   data_dir: text().prefault("./data").describe("The folder of the store, relative to this file."),
+  http: http.prefault({}).describe("The bounds on connections and requests."),
   log: log.prefault({}).describe("What is logged."),
   providers: named(provider.prefault({}), "providers by name")
     .optional()

@@ -25,6 +25,7 @@ import { checkPath, methodNotAllowed, pathOf } from "./paths.ts";
 import type { PlainRoute } from "./plain-route.ts";
 import { recordRefusal } from "./refusal.ts";
 import { sendError } from "./respond.ts";
+import { StalledClients } from "./stalled.ts";
 import { UploadReader, type UploadLimits } from "./upload.ts";
 
 export interface HttpLimits extends BodyLimits, UploadLimits {
@@ -39,6 +40,8 @@ export interface HttpLimits extends BodyLimits, UploadLimits {
   readonly requestTimeoutMs: number;
   /** How long an idle connection is kept. Longer than load balancers keep theirs (60 s to 600 s): the side that sends next must not be the side that finds the connection closed. */
   readonly keepAliveMs: number;
+  /** How long a client may take nothing of what waits for it. */
+  readonly writeStallMs: number;
   /** How often waits are looked at, and so how late a bound may be noticed. */
   readonly sweepMs: number;
 }
@@ -53,6 +56,7 @@ export const DEFAULT_HTTP_LIMITS: HttpLimits = {
   headTimeoutMs: 15_000,
   requestTimeoutMs: 300_000,
   keepAliveMs: 620_000,
+  writeStallMs: 30_000,
   sweepMs: 1000,
 };
 
@@ -99,6 +103,7 @@ class NodeHttpServer implements HttpServer {
   readonly #app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   readonly #sweep: NodeJS.Timeout;
   readonly #sockets = new Set<Socket>();
+  readonly #stalled: StalledClients;
   #droppedCount = 0;
   #isDraining = false;
 
@@ -107,6 +112,7 @@ class NodeHttpServer implements HttpServer {
     const limits: HttpLimits = { ...DEFAULT_HTTP_LIMITS, ...options.limits };
     const authenticator = new Authenticator(clock);
     this.#options = options;
+    this.#stalled = new StalledClients(limits.writeStallMs);
     this.#bodyBudget = new BodyBudget(limits.bodyBytesTotalMax);
     this.#bodyReader = new BodyReader(limits, this.#bodyBudget);
     const { bodyBytesMax } = limits;
@@ -160,6 +166,7 @@ class NodeHttpServer implements HttpServer {
       bodyReader.sweep(clock.elapsedMs());
       uploadReader.sweep(clock.elapsedMs());
       commandReader.sweep(clock.elapsedMs());
+      this.#stalled.sweep(this.#sockets, clock.elapsedMs());
     }, limits.sweepMs).unref();
     observer.addSource(() => this.#samples());
   }
@@ -240,7 +247,10 @@ class NodeHttpServer implements HttpServer {
     });
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
-      socket.once("close", () => this.#sockets.delete(socket));
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        this.#stalled.forget(socket);
+      });
       socket.once("end", () => askWhetherGone(socket, (answer) => this.#jsonRoutes.has(pathOf(answer.req))));
     });
     server.on("drop", () => this.#droppedCount++);
@@ -313,6 +323,13 @@ class NodeHttpServer implements HttpServer {
       kind: "counter",
       labels: {},
       value: this.#droppedCount,
+    };
+    yield {
+      name: "sluice_http_connections_stalled_total",
+      help: "Connections closed because the client did not read what it was sent.",
+      kind: "counter",
+      labels: {},
+      value: this.#stalled.closedCount,
     };
   }
 }

@@ -8,6 +8,8 @@ describe("a change of", () => {
     ["queue: { max_length: 5 }", []],
     ["providers: { vllm: }\nmodels: { a: [ vllm/x ] }", []],
     ["listen: 127.0.0.1:1", ["listen"]],
+    ["http: { max_body: 1mb }", ["http"]],
+    ["cache: { ttl: 10m }", []],
     ["data_dir: other\nlog: { level: debug }", ["data_dir", "log"]],
     ["fleet: { name: other }", ["fleet"]],
   ])("%j waits for a restart in %j", async (yaml, keys) => {
