@@ -54,9 +54,36 @@ interface Tally {
   microUsd: number;
 }
 
+/** What was counted since the last flush. Found by the names themselves: to join and hash them costs more than all the rest. */
+class Pending {
+  readonly tallies: Tally[] = [];
+  readonly #byKey = new Map<string, Map<string, Map<string, Tally>>>();
+
+  of(subject: Subject): Tally {
+    const byProvider = within(this.#byKey, subject.key);
+    const byModel = within(byProvider, subject.provider);
+    const known = byModel.get(subject.model);
+    if (known !== undefined) return known;
+    if (this.tallies.length >= PENDING_MAX && subject !== OTHER) return this.of(OTHER);
+    const tally = { subject, ...NO_COUNTS };
+    byModel.set(subject.model, tally);
+    this.tallies.push(tally);
+    return tally;
+  }
+}
+
+function within<V>(map: Map<string, Map<string, V>>, name: string): Map<string, V> {
+  let inner = map.get(name);
+  if (inner === undefined) {
+    inner = new Map();
+    map.set(name, inner);
+  }
+  return inner;
+}
+
 export class UsageBook {
   readonly #options: UsageOptions;
-  #pending = new Map<string, Tally>();
+  #pending = new Pending();
 
   constructor(options: UsageOptions) {
     this.#options = options;
@@ -70,7 +97,7 @@ export class UsageBook {
   /** An attempt was settled with this. */
   settled(subject: Subject, usage: Usage, microUsd: number): void {
     if (usage.inputTokens === 0 && usage.outputTokens === 0) return;
-    const tally = this.#tally(subject);
+    const tally = this.#pending.of(subject);
     tally.inputTokens += usage.inputTokens;
     tally.outputTokens += usage.outputTokens;
     tally.cachedInputTokens += usage.cachedInputTokens;
@@ -81,26 +108,16 @@ export class UsageBook {
   /** A request is over. One that nobody is known to have sent is not counted: strangers could fill the rows. */
   ended({ keyName, provider, model, outcome }: RequestRecord): void {
     if (keyName === "" && provider === "") return;
-    const tally = this.#tally({ key: keyName, provider, model });
+    const tally = this.#pending.of({ key: keyName, provider, model });
     tally.requests += 1;
     if (outcome !== "ok" && outcome !== "client_gone") tally.errors += 1;
   }
 
-  #tally(subject: Subject): Tally {
-    const id = rowId(subject);
-    const known = this.#pending.get(id);
-    if (known !== undefined) return known;
-    if (this.#pending.size >= PENDING_MAX && subject !== OTHER) return this.#tally(OTHER);
-    const tally = { subject, ...NO_COUNTS };
-    this.#pending.set(id, tally);
-    return tally;
-  }
-
   /** Adds what was counted to this replica's pages. */
   flush(): void {
-    if (this.#pending.size === 0) return;
-    const pending = this.#pending;
-    this.#pending = new Map();
+    const pending = this.#pending.tallies;
+    if (pending.length === 0) return;
+    this.#pending = new Pending();
     const day = dayOf(this.#options.clock.wallMs());
     const drafts = new Map<number, Draft>();
     const draftOf = (index: number): Draft => {
@@ -110,7 +127,7 @@ export class UsageBook {
       drafts.set(index, draft);
       return draft;
     };
-    for (const { subject, ...counts } of pending.values()) {
+    for (const { subject, ...counts } of pending) {
       addTo(draftOf, this.#named(subject, counts), counts);
     }
     const { board, replica } = this.#options;
