@@ -6,7 +6,7 @@ import type { Env } from "./interpolate.ts";
 import type { Report } from "./report.ts";
 import { resolveCache } from "./resolve-cache.ts";
 import { resolveFleet } from "./resolve-fleet.ts";
-import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
+import { checkProviderBudgets, checkSecret, resolveKeys, sha256 } from "./resolve-keys.ts";
 import { resolveAliases } from "./resolve-aliases.ts";
 import { resolveProvider } from "./resolve-provider.ts";
 import type { RawHttp } from "./gateway-schema.ts";
@@ -34,6 +34,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
   const offer = { providers, aliases, report };
   const keys = resolveKeys(raw.keys, offer);
   checkProviderBudgets(offer);
+  if (raw.admin.key !== undefined) checkSecret(raw.admin.key, ["admin", "key"], report);
   checkExposure(raw, report);
   return {
     file: context.file,

@@ -324,6 +324,7 @@ describe("what strangers can reach", () => {
   test.each([
     ["listen: 0.0.0.0:80", "needs client keys"],
     ["listen: 0.0.0.0:80", "needs an admin key"],
+    ['admin: { key: "my admin key" }', "admin.key: the key holds a blank"],
     ["listen: 'example.com:80'", "needs client keys"],
     ["listen: '[::]:80'", "needs client keys"],
     ["listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]", "needs an admin key"],
