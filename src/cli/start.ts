@@ -87,11 +87,13 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
       }),
   });
   const drain = drainOf(() => drainMs, running, observer);
-  const reason = await Promise.race([stop.first, asked.promise]);
+  const lost = running.lost.then((why) => ({ reason: why, isLost: true }));
+  const told = Promise.race([stop.first, asked.promise]).then((reason) => ({ reason, isLost: false }));
+  const { reason, isLost } = await Promise.race([lost, told]);
   watch.close();
   const code = await drain.stop(reason);
   stop.off();
-  return code;
+  return isLost ? 1 : code;
 }
 
 /** Puts a new configuration in force, and says whether it is; `started` is the one that the process was started with. */

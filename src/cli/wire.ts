@@ -45,6 +45,8 @@ export interface Running {
   /** The port that clients connect to. */
   readonly port: number;
   readonly runningCount: number;
+  /** Resolves, with the reason, when this process must not go on. */
+  readonly lost: Promise<string>;
   /** Starts what another configuration needs before it can be put in force. Rejects with `invalid_config`, and then nothing has changed. */
   prepare(config: Config): Promise<void>;
   /** Puts another configuration in force. Throws `invalid_config`, and then nothing has changed. */
@@ -259,9 +261,14 @@ class GatewayProcess implements Running {
     this.#http.close();
   }
 
+  get lost(): Promise<string> {
+    return this.#parts.replica.superseded.then(() => "another process runs under this identity");
+  }
+
   async handBack(): Promise<void> {
     const { replica, observer } = this.#parts;
-    if (replica.peers().length > 0) {
+    const isSuperseded = replica.replica.state.supersededByBoot !== 0;
+    if (replica.peers().length > 0 && !isSuperseded) {
       const hasLeft = await replica.leave(LEAVE_MS);
       if (hasLeft) observer.log.info("left the fleet; its siblings hold this share now");
       else observer.log.warn("no sibling has taken over in time; this share waits here for the next start");
@@ -316,7 +323,7 @@ class GatewayProcess implements Running {
   }
 
   #openRoutes(): readonly PlainRoute[] {
-    const { observer } = this.#parts;
+    const { observer, replica, store } = this.#parts;
     return [
       { method: "GET", path: "/healthz", handle: healthz },
       {
@@ -325,6 +332,7 @@ class GatewayProcess implements Running {
         handle: () =>
           readyz({
             isStoreOpen: this.#isStoreOpen,
+            isStoreWritable: !replica.replica.isDiskFailing && store.fault() === null,
             isDraining: this.#isDraining,
             providerCount: this.#config.providers.size,
             fleetState: this.#fleetState(),

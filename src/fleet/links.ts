@@ -21,7 +21,7 @@ const PACE_MAX_MS = 100;
 /** An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same. */
 const ANSWER_MS = 200;
 /** A link that failed so many times in a row is tried less often. */
-const FAILURES_MAX = 3;
+const FAILURES_MAX = 5;
 
 export class Link {
   readonly name: string;

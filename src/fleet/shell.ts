@@ -52,6 +52,8 @@ export interface RunningReplica {
   peers(): readonly string[];
   /** Messages that were refused, and exchanges that failed, by reason, since the start. */
   counts(): ReturnType<Courier["counts"]>;
+  /** Resolves when another process goes on under this identity: this one must end. */
+  readonly superseded: Promise<void>;
   /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`. */
   leave(timeoutMs: number): Promise<boolean>;
   /** Writes back what was reserved and stops. The store stays open: it belongs to the caller. */
@@ -61,6 +63,8 @@ export interface RunningReplica {
 const TICK_MS = 100;
 /** How often to look whether a leave was confirmed. */
 const LEAVE_LOOK_MS = 20;
+/** How often to look whether the store's file is still there and may be written. */
+const LOOK_EVERY_MS = 1000;
 /** How long to wait before writing again after the store refused. */
 const RETRY_MS = 1000;
 
@@ -122,6 +126,9 @@ class Shell implements RunningReplica {
   readonly courier: Courier;
   readonly #options: ShellOptions;
   #isSuperseded = false;
+  readonly #superseded = Promise.withResolvers<void>();
+  #lookedMs = -Infinity;
+  #storeFault: string | null = null;
   /** Why the last write was refused. */
   #fault: string | null = null;
   #writing: Promise<void> | null = null;
@@ -129,6 +136,7 @@ class Shell implements RunningReplica {
   #isClosed = false;
   #stopTick: () => void = () => {};
   #stopRetry: () => void = () => {};
+  readonly superseded = this.#superseded.promise;
 
   constructor(replica: Replica, board: Board, options: ShellOptions) {
     this.replica = replica;
@@ -172,6 +180,7 @@ class Shell implements RunningReplica {
       this.courier.publish();
       this.courier.schedule();
       this.#lookOut();
+      this.#lookAtStore();
       if (!this.#isClosed) this.#tickLater();
     });
   }
@@ -180,9 +189,23 @@ class Shell implements RunningReplica {
     if (this.replica.state.supersededByBoot === 0 || this.#isSuperseded) return;
     this.#isSuperseded = true;
     this.#options.log.error(
-      "another process runs with a copy of this data directory; this one admits nothing any more",
+      "another process runs with a copy of this data directory; this one admits nothing any more, and stops",
       { replica: this.replica.id, what_to_do: "give each process a data_dir of its own" },
     );
+    this.#superseded.resolve();
+  }
+
+  /** A file that was removed takes writes for ever: it is looked for also while nothing is written. */
+  #lookAtStore(): void {
+    const { clock, store } = this.#options;
+    const nowMs = clock.elapsedMs();
+    if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
+    this.#lookedMs = nowMs;
+    const reason = store.fault();
+    if (reason === this.#storeFault) return;
+    this.#storeFault = reason;
+    if (reason !== null) this.#options.log.error("the store can't be kept as it is", { reason });
+    else this.#options.log.info("the store is as it should be again");
   }
 
   /** Takes of the same turn share a flush. */

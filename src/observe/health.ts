@@ -10,6 +10,8 @@ export interface PlainAnswer {
 /** What readiness depends on. */
 export interface Readiness {
   readonly isStoreOpen: boolean;
+  /** What is taken can be written down: else nothing is admitted beyond what is reserved. */
+  readonly isStoreWritable: boolean;
   readonly isDraining: boolean;
   readonly providerCount: number;
   /** Why the replica admits nothing yet, or no longer: `seeking`, `recovering`, `superseded`; null: it does. */
@@ -34,6 +36,7 @@ export function readyz(readiness: Readiness): PlainAnswer {
 
 function reasonsAgainst({
   isStoreOpen,
+  isStoreWritable,
   isDraining,
   providerCount,
   fleetState,
@@ -41,6 +44,7 @@ function reasonsAgainst({
   return [
     ...(isDraining ? ["draining"] : []),
     ...(isStoreOpen ? [] : ["store_closed"]),
+    ...(isStoreWritable || !isStoreOpen ? [] : ["store_unwritable"]),
     ...(providerCount > 0 ? [] : ["no_provider"]),
     ...(fleetState === null ? [] : [`fleet_${fleetState}`]),
   ];

@@ -8,8 +8,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../observe/events.ts";
 import { type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
-import { inspectFile } from "./lmdb-file.ts";
-import { DATA, makeDirectory } from "./open.ts";
+import { DATA, inspectFile } from "./lmdb-file.ts";
+import { makeDirectory } from "./open.ts";
 import type { Store } from "./store.ts";
 
 const LOCK = "lock.mdb";

@@ -6,6 +6,9 @@
 // (struct MDB_meta in mdb.c of the LMDB that lmdb-js builds; data format 2.)
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 
+/** LMDB's file in its directory. */
+export const DATA = "data.mdb";
+
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;
 const PAGE_BYTES_AT = 48;
@@ -14,15 +17,17 @@ const COMMIT_AT = 152;
 const ROOT_BYTES = 160;
 
 export type FileState =
-  /** There is no file, or an empty one: created, but its process ended before the first write. */
   | { readonly kind: "none" }
+  /** Cut to nothing; or created by a process that ended before its first write, which is rare and can't be told apart. */
+  | { readonly kind: "empty" }
   | { readonly kind: "foreign" }
   /** `isShort`: it ends before the last page used. That is legal when only free pages are missing, so look closer. */
   | { readonly kind: "lmdb"; readonly isShort: boolean };
 
 export function inspectFile(path: string): FileState {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size === 0) return { kind: "none" };
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return { kind: "none" };
+  if (size === 0) return { kind: "empty" };
   const descriptor = openSync(path, "r");
   try {
     const first = readRoot(descriptor, 0);
@@ -33,6 +38,12 @@ export function inspectFile(path: string): FileState {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Which file a path leads to; null when there is none. */
+export function identityOf(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
 interface Root {

@@ -2,9 +2,12 @@
 // syncs the root, so that `committed` means `on disk` and a crash at any byte leaves the last commit whole. lmdb-js's
 // own default ("overlapping sync") acknowledges before the sync and is not used. One commit is under way at a time,
 // on lmdb-js's writer thread; batches that arrive meanwhile share the next (group commit), which keeps their order.
+import { accessSync, constants } from "node:fs";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
 import { assert, GatewayError } from "../errors.ts";
+import { DATA, identityOf } from "./lmdb-file.ts";
 import { type Batch, isStoreKey, type Store } from "./store.ts";
 
 /** What was thrown while LMDB wrote: the reason rather than "Commit failed". */
@@ -27,6 +30,7 @@ async function rejection(promise: unknown): Promise<unknown> {
 const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/No space left|ENOSPC|MDB_MAP_FULL|File too large|quota/i, "Free disk space under data_dir"],
   [/Read-only|EROFS|Permission|EACCES|EPERM/i, "Make data_dir writable for this user"],
+  [/while it was in use/, "Start again: a new store is begun, or the one that is there is used"],
   // LMDB reports a write cut short by a full disk as an input/output error too.
   [/Input\/output|EIO/i, "Check that the disk under data_dir has free space and no errors"],
 ];
@@ -65,6 +69,8 @@ export function countEntries(database: Database): { readonly claimed: number; re
 export class LmdbStore implements Store {
   readonly #database: Database;
   readonly #directory: string;
+  /** The file that was opened: LMDB goes on writing to it when it is removed or replaced. */
+  readonly #file: string | null;
   #queued: Batch[] = [];
   #next: Promise<void> | null = null;
   #current: Promise<void> = Promise.resolve();
@@ -73,6 +79,7 @@ export class LmdbStore implements Store {
   constructor(database: Database, directory: string) {
     this.#database = database;
     this.#directory = directory;
+    this.#file = identityOf(join(directory, DATA));
   }
 
   *entries(prefix: string): Iterable<readonly [key: string, value: Uint8Array]> {
@@ -97,6 +104,25 @@ export class LmdbStore implements Store {
     return this.#next;
   }
 
+  fault(): string | null {
+    const lost = this.#lost();
+    if (lost !== null) return lost;
+    try {
+      accessSync(this.#directory, constants.W_OK);
+      accessSync(join(this.#directory, DATA), constants.W_OK);
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** Why nobody will ever find what is written from now on. A look costs some microseconds. */
+  #lost(): string | null {
+    const file = identityOf(join(this.#directory, DATA));
+    if (file === this.#file) return null;
+    return `${DATA} was ${file === null ? "removed" : "replaced"} while it was in use`;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled([this.#current, this.#next]);
@@ -117,6 +143,8 @@ export class LmdbStore implements Store {
   async #commit(batches: readonly Batch[]): Promise<void> {
     // Each put returns a promise of its own (mostly the commit's, shared); all of them must have an owner.
     const writes = new Set<PromiseLike<unknown>>();
+    const lost = this.#lost();
+    if (lost !== null) throw storageError("Writing was refused", this.#directory, lost);
     try {
       const all = this.#database.batch(() => {
         for (const [key, value] of batches.flat()) {

@@ -49,6 +49,10 @@ export class MemoryStore implements Store {
     });
   }
 
+  fault(): string | null {
+    return this.#fault;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.flush();

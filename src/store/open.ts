@@ -8,13 +8,11 @@ import { dirname, join } from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
 import { countEntries, type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
-import { inspectFile } from "./lmdb-file.ts";
+import { DATA, inspectFile } from "./lmdb-file.ts";
 import { own, type Ownership } from "./owner.ts";
 import { checkSchema, PAST_UNKNOWN_KEY } from "./schema.ts";
 import type { Batch, Store } from "./store.ts";
 
-/** LMDB's file in the directory. */
-export const DATA = "data.mdb";
 const MARKER = "opening";
 
 /** How long the separate reader may take, in milliseconds; a store of a million entries takes about one second. */
@@ -76,6 +74,10 @@ class OwnedStore implements Store {
 
   write(batch: Batch): Promise<void> {
     return this.#store.write(batch);
+  }
+
+  fault(): string | null {
+    return this.#store.fault();
   }
 
   async close(): Promise<void> {
@@ -171,6 +173,7 @@ export function dated(path: string, word: string, wallMs: number): string {
 function damage(directory: string): string | null {
   const found = inspectFile(join(directory, DATA));
   if (found.kind === "foreign") return "it is not an LMDB file";
+  if (found.kind === "empty") return "it is empty";
   const isSuspect = existsSync(join(directory, MARKER)) || (found.kind === "lmdb" && found.isShort);
   if (!isSuspect) return null;
   const reader = join(import.meta.dirname, "verify.ts");

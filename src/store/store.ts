@@ -23,6 +23,11 @@ export interface Store {
    * written share one commit (and, on failure, its error).
    */
   write(batch: Batch): Promise<void>;
+  /**
+   * Why what is written from now on would not be found at the next start, as far as can be seen from outside: its file
+   * is gone, was replaced, or can't be written. Null when nothing speaks against it. Looks at the disk.
+   */
+  fault(): string | null;
   /** Waits for what is under way, then closes. Further writes are refused with `storage_unavailable`. */
   close(): Promise<void>;
 }

@@ -53,7 +53,13 @@ beforeEach(async () => {
         ? metricsAnswer(observer.metrics())
         : request.url === "/fleet"
           ? jsonAnswer(FLEET)
-          : readyz({ isStoreOpen: true, isDraining, providerCount: 1, fleetState: null });
+          : readyz({
+              isStoreOpen: true,
+              isStoreWritable: true,
+              isDraining,
+              providerCount: 1,
+              fleetState: null,
+            });
     response.writeHead(answer.status, answer.headers).end(answer.body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -6,13 +6,38 @@ test("a living process is healthy", () => {
 });
 
 test.each([
-  [{ isStoreOpen: true, isDraining: false, providerCount: 1, fleetState: null }, 200, undefined],
-  [{ isStoreOpen: true, isDraining: true, providerCount: 1, fleetState: null }, 503, ["draining"]],
-  [{ isStoreOpen: false, isDraining: false, providerCount: 1, fleetState: null }, 503, ["store_closed"]],
-  [{ isStoreOpen: true, isDraining: false, providerCount: 0, fleetState: null }, 503, ["no_provider"]],
-  [{ isStoreOpen: true, isDraining: false, providerCount: 1, fleetState: "seeking" }, 503, ["fleet_seeking"]],
   [
-    { isStoreOpen: false, isDraining: true, providerCount: 0, fleetState: null },
+    { isStoreOpen: true, isStoreWritable: true, isDraining: false, providerCount: 1, fleetState: null },
+    200,
+    undefined,
+  ],
+  [
+    { isStoreOpen: true, isStoreWritable: true, isDraining: true, providerCount: 1, fleetState: null },
+    503,
+    ["draining"],
+  ],
+  [
+    { isStoreOpen: false, isStoreWritable: false, isDraining: false, providerCount: 1, fleetState: null },
+    503,
+    ["store_closed"],
+  ],
+  [
+    { isStoreOpen: true, isStoreWritable: false, isDraining: false, providerCount: 1, fleetState: null },
+    503,
+    ["store_unwritable"],
+  ],
+  [
+    { isStoreOpen: true, isStoreWritable: true, isDraining: false, providerCount: 0, fleetState: null },
+    503,
+    ["no_provider"],
+  ],
+  [
+    { isStoreOpen: true, isStoreWritable: true, isDraining: false, providerCount: 1, fleetState: "seeking" },
+    503,
+    ["fleet_seeking"],
+  ],
+  [
+    { isStoreOpen: false, isStoreWritable: false, isDraining: true, providerCount: 0, fleetState: null },
     503,
     ["draining", "store_closed", "no_provider"],
   ],

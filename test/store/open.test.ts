@@ -95,6 +95,7 @@ describe("a store", () => {
 describe("a damaged store", () => {
   const damages: readonly (readonly [string, () => void])[] = [
     ["a text file", () => writeFileSync(dataFile(), "hello ".repeat(5000))],
+    ["nothing left", () => truncateSync(dataFile(), 0)],
     ["100 bytes left", () => truncateSync(dataFile(), 100)],
     ["two pages left", () => truncateSync(dataFile(), 8192)],
     ["half of it left", () => truncateSync(dataFile(), readFileSync(dataFile()).length / 2)],
