@@ -89,8 +89,7 @@ function anonymous(request: IncomingMessage, key: ClientKey): ClientKey {
       "This gateway has no client keys and so serves nobody through a proxy. Configure `keys` to let others in.";
     throw new GatewayError("invalid_api_key", message);
   }
-  const { origin } = request.headers;
-  if (origin !== undefined && !isLocalOrigin(origin)) {
+  if (isForeignPage(request)) {
     const message = "Web pages of other sites may not use a gateway that has no client keys.";
     throw new GatewayError("permission_denied", message);
   }
@@ -107,9 +106,7 @@ function addressOf(request: IncomingMessage): string {
 /** Operators: the admin key (known by its SHA-256 in hexadecimal), or without one callers of this machine. Throws `invalid_api_key`. */
 export function authenticateOperator(request: IncomingMessage, adminKeySha256: string | null): void {
   if (adminKeySha256 === null) {
-    const { origin } = request.headers;
-    const isOwn = isLoopback(addressOf(request)) && !isForwarded(request);
-    if (isOwn && (origin === undefined || isLocalOrigin(origin))) return;
+    if (isLoopback(addressOf(request)) && !isForwarded(request) && !isForeignPage(request)) return;
     throw new GatewayError("invalid_api_key", "No admin key is configured, so only this machine is let in.");
   }
   const sent = BEARER.exec(request.headers.authorization ?? "")?.[1] ?? request.headers["x-api-key"];
@@ -126,6 +123,17 @@ function sha256(text: string): Buffer {
 export function isLoopback(address: string): boolean {
   return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
 }
+
+/**
+ * Whether a page of another site asks. Its browser names it as `Origin`; not where the page's own name leads to this machine,
+ * which its owner can make it do at any time (DNS rebinding), but then that name is the `Host`.
+ */
+function isForeignPage({ headers: { origin, host } }: IncomingMessage): boolean {
+  return (origin !== undefined && !isLocalOrigin(origin)) || (host !== undefined && PUBLIC_NAME.test(host));
+}
+
+/** A name with a dot that ends in letters, so no address, and in none that only a private network gives out. */
+const PUBLIC_NAME = /\.(?!(?:localhost|local|internal|lan)\.?(?::|$))[a-z][a-z0-9-]*\.?(?::\d*)?$/i;
 
 function isLocalOrigin(origin: string): boolean {
   const host = URL.parse(origin)?.hostname;
