@@ -40,6 +40,8 @@ export interface Failure {
   readonly param: string | null;
   /** The status that the provider meant. */
   readonly status: number;
+  /** Whether it says, in the code that clients match, that it does not know a parameter. */
+  readonly isUnsupported: boolean;
 }
 
 /** A wait from which on a rate limit is as good as a quota that is used up: nobody waits for it. */
@@ -66,6 +68,7 @@ export function classify(answer: FailedAnswer, hints: readonly ErrorHint[], wall
     message: cleanMessage(words.message),
     param: words.param,
     status,
+    isUnsupported: kind === "bad_request" && words.codes.includes("unsupported_parameter"),
   };
 }
 
@@ -156,11 +159,11 @@ const OWN_WORDS: Partial<Readonly<Record<ErrorKind, string>>> = {
 
 /** The error for the client, should no other attempt help. `provider` is the configuration's name for it. */
 export function toGatewayError(failure: Failure, provider: string): GatewayError {
-  const { kind, message, waitMs, status, param } = failure;
+  const { kind, message, waitMs, status, param, isUnsupported } = failure;
   const own = OWN_WORDS[kind];
   const said = message === "" ? `answered with status ${status}` : `says: ${message}`;
   return new GatewayError(
-    CODES[kind],
+    isUnsupported ? "unsupported_parameter" : CODES[kind],
     `Provider \`${provider}\` ${own ?? said}${own === undefined ? "" : "."}`,
     {
       ...(waitMs === null ? {} : { retryAfterMs: waitMs }),

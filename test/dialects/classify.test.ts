@@ -189,7 +189,7 @@ describe("the client's error", () => {
     ["capacity", "later"],
     ["transient", "later"],
   ] as const)("of kind %s advises clients to retry: %s", (kind, retry) => {
-    const failure = { kind, waitMs: null, message: "", param: null, status: 500 };
+    const failure = { kind, waitMs: null, message: "", param: null, status: 500, isUnsupported: false };
     expect(ERRORS[toGatewayError(failure, "main").code].retry).toBe(retry);
   });
 });
