@@ -6,6 +6,7 @@ import { classify } from "../../providers/dialects/classify.ts";
 
 const FIXTURES = process.env["SLUICE_FIXTURES"] ?? join(import.meta.dirname, "../../../shared/fixtures");
 const ERRORS = join(FIXTURES, "limits/errors-recorded.jsonl");
+const QUOTA_ERROR = join(FIXTURES, "gemini/429-retry-info.json");
 const ROUTER_ERRORS = join(FIXTURES, "compat/openrouter-errors.json");
 
 interface Recorded {
@@ -41,5 +42,13 @@ describe.skipIf(!existsSync(ERRORS))("recorded errors (skipped where the recordi
       const failure = classify({ status: response.status, headers: {}, body: response.json }, [], 0);
       expect(failure).toMatchObject({ kind: "capacity", message: expect.stringContaining("upstream") });
     }
+  });
+
+  test("a quota of a minute is a limit, with the delay that stands beside it", () => {
+    const body: unknown = JSON.parse(readFileSync(QUOTA_ERROR, "utf8"));
+    expect(classify({ status: 429, headers: {}, body }, [], 0)).toMatchObject({
+      kind: "rate_limited",
+      waitMs: 34_400,
+    });
   });
 });

@@ -1,6 +1,6 @@
 // Recorded provider traffic, which lives outside the project: tests that need it are skipped, saying so, where it is
 // absent. And the ways to feed a stream to a decoder: whole, or cut at a byte.
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DialectStream, DialectTarget, DialectUsage } from "../../providers/dialects/dialect.ts";
 import { isObject, readArray, readObject, readString, type Json } from "../../providers/dialects/json.ts";
@@ -15,6 +15,12 @@ export const NOTICE = ARE_PRESENT ? "" : ` (skipped: no recordings at ${FOLDER};
 
 export function recordedFile(path: string): string {
   return ARE_PRESENT ? readFileSync(join(FOLDER, path), "utf8") : "";
+}
+
+/** All of them, but for their index. */
+export function recordedFiles(): readonly string[] {
+  if (!ARE_PRESENT) return [];
+  return readdirSync(FOLDER, { recursive: true, encoding: "utf8" }).filter((file) => /\/.*\.\w+$/.test(file));
 }
 
 /** The streams of a cassette, as the provider sent them. */
