@@ -1,4 +1,5 @@
 // What can be said of a key that is made at run time: the same as in the configuration, and nothing of the environment.
+import * as fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Config } from "../../src/config/config.ts";
 import { readKeyDefinition, resolveRuntimeKey } from "../../src/config/key-definition.ts";
@@ -75,6 +76,33 @@ describe("the definition of a key", () => {
   test("says which models have no price when a budget names none", () => {
     expect(problemOf('{"name":"alice","limits":[{"usd":"5/day"}]}')).toContain(
       "no price is known of main/gratis",
+    );
+  });
+
+  test("is read or refused whatever it is, and never fails", () => {
+    const names = fc.constantFrom(
+      "name",
+      "models",
+      "priority",
+      "weight",
+      "limits",
+      "expires",
+      "tags",
+      "metadata",
+      "usd",
+    );
+    const near = fc.dictionary(names, fc.oneof(fc.jsonValue(), fc.dictionary(names, fc.jsonValue())));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.json(),
+          near.map((value) => JSON.stringify(value)),
+        ),
+        (body) => {
+          expect(problemOf(body)).toBeTypeOf("string");
+        },
+      ),
     );
   });
 });
