@@ -1,10 +1,12 @@
 // The answers that are kept on disk, in a store of their own, so that the buckets' commits never stand behind them and
 // a backup does not carry them. A request pays for one synchronous read; everything that is written waits in a bounded
-// queue and goes out in small batches, one at a time. What does not fit into the queue is not kept.
+// queue, for a moment so that one sync serves many, and goes out in small batches, one at a time. What does not fit into
+// the queue is not kept.
 //
 //   a/KEY          the answer
 //   t/TIME/KEY     what it is charged with: the answers in the order of their age, oldest first, which go first
 //   charged        the sum of all charges, written in the same batch as what changes it
+import type { Timers } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
 import type { Store } from "../store/store.ts";
 import { decodeAnswer, encodeAnswer, memoryBytes, type CachedAnswer } from "./answer.ts";
@@ -21,6 +23,8 @@ const CHARGED = "charged";
 
 /** What may wait to be written, in bytes of memory. */
 const QUEUE_BYTES_MAX = 16 * 1024 * 1024;
+/** How long answers are gathered, in milliseconds: each batch is a sync, which the buckets' own wait for on most disks. */
+const GATHER_MS = 100;
 /** A batch is put together without a pause, so it is small: at most so many bytes, or one answer. */
 const BATCH_BYTES = 512 * 1024;
 /** And at most so many answers are removed by one. */
@@ -35,6 +39,12 @@ const INDEX_BYTES = 300;
 /** The time in a key has this many digits, so that keys are in the order of time. */
 const TIME_DIGITS = 15;
 
+interface DiskParts {
+  readonly log: Log;
+  readonly timers: Timers;
+  readonly wallMs: () => number;
+}
+
 interface Change {
   readonly changes: [key: string, value: Uint8Array | null][];
   charged: number;
@@ -43,8 +53,7 @@ interface Change {
 
 export class DiskTier {
   readonly #store: Store;
-  readonly #log: Log;
-  readonly #wallMs: () => number;
+  readonly #parts: DiskParts;
   readonly #queue = new Map<string, CachedAnswer>();
   #queuedBytes = 0;
   #settings: DiskSettings = { bytesMax: 0, ttlMs: 0 };
@@ -54,13 +63,14 @@ export class DiskTier {
   #faultCount = 0;
   #isFailing = false;
   #isClosed = false;
-  /** The writing that is under way; null: nothing is to be written. */
+  /** The writing that is under way; null: none is. */
   #writing: Promise<void> | null = null;
+  /** Calls off the writing that is to begin; null: none is. */
+  #callOff: (() => void) | null = null;
 
-  constructor(store: Store, { log, wallMs }: { readonly log: Log; readonly wallMs: () => number }) {
+  constructor(store: Store, parts: DiskParts) {
     this.#store = store;
-    this.#log = log;
-    this.#wallMs = wallMs;
+    this.#parts = parts;
     this.#charged = numberOf(store.get(CHARGED));
   }
 
@@ -105,24 +115,29 @@ export class DiskTier {
     const before = this.#queue.get(key);
     this.#queuedBytes += bytes - (before === undefined ? 0 : memoryBytes(before));
     this.#queue.set(key, answer);
-    this.#start();
+    this.#begin();
   }
 
   configure(settings: DiskSettings): void {
     this.#settings = settings;
-    this.#start();
+    if (settings.bytesMax === 0) {
+      this.#forgetQueue();
+      this.#start();
+    } else {
+      this.#begin();
+    }
   }
 
-  /** Resolves when all that was to be written is on disk, or given up. */
-  async idle(): Promise<void> {
+  /** Writes what waits; resolves when it is on disk, or given up. */
+  async flush(): Promise<void> {
+    this.#start();
     while (this.#writing !== null) await this.#writing;
   }
 
-  /** Writes no more; what waits is lost, as it may be. */
+  /** Writes what waits and takes no more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#forgetQueue();
-    await this.idle();
+    await this.flush();
     await this.#store.close();
   }
 
@@ -136,23 +151,35 @@ export class DiskTier {
     }
   }
 
+  /** Begins to gather, unless that or the writing is under way. */
+  #begin(): void {
+    if (this.#writing !== null || this.#callOff !== null) return;
+    this.#callOff = this.#parts.timers.after(GATHER_MS, () => this.#start());
+  }
+
   #start(): void {
+    this.#callOff?.();
+    this.#callOff = null;
     this.#writing ??= this.#run().finally(() => {
       this.#writing = null;
       // It came when the last look had been taken.
-      if (this.#queue.size > 0) this.#start();
+      if (this.#hasWork()) this.#begin();
     });
   }
 
+  #hasWork(): boolean {
+    return this.#queue.size > 0 || this.#charged > this.#settings.bytesMax;
+  }
+
   async #run(): Promise<void> {
-    // Whoever gave the first answer goes on first.
-    await Promise.resolve();
-    while (!this.#isClosed && (this.#queue.size > 0 || this.#charged > this.#settings.bytesMax)) {
+    while (this.#hasWork()) {
       const waiting = this.#queue.size;
       try {
         const { changes, charged, removed } = this.#nextBatch();
         if (changes.length === 0) {
           if (this.#queue.size > 0) continue;
+          // Nothing is left that could be removed.
+          this.#charged = 0;
           return;
         }
         await this.#store.write([...changes, [CHARGED, Buffer.from(String(charged))]]);
@@ -206,7 +233,7 @@ export class DiskTier {
   /** Removes the oldest until the rest fits, and with them those that are too old to be given. */
   #makeRoom(change: Change, added: ReadonlySet<string>): void {
     const { bytesMax, ttlMs } = this.#settings;
-    const expiredBefore = agePlace(Math.max(0, this.#wallMs() - ttlMs), "");
+    const expiredBefore = agePlace(Math.max(0, this.#parts.wallMs() - ttlMs), "");
     for (const [place, value] of this.#store.entries(AGES)) {
       if (change.charged <= bytesMax && place >= expiredBefore) return;
       if (change.removed >= BATCH_REMOVALS) return;
@@ -226,7 +253,7 @@ export class DiskTier {
 
   /** Says so once, until it works again. */
   #failing(error: unknown): void {
-    if (!this.#isFailing) this.#log.warn("the response cache can't use its disk", { error });
+    if (!this.#isFailing) this.#parts.log.warn("the response cache can't use its disk", { error });
     this.#isFailing = true;
   }
 }

@@ -1,5 +1,6 @@
 // The response cache: complete answers by the question they answered, in memory and, if there is room for that, on disk.
 // It knows nothing of HTTP or of routes. It lives as long as the process; its settings may change at any time.
+import type { Timers } from "../clock.ts";
 import type { CacheUse, Log, Sample } from "../observe/events.ts";
 import type { Store } from "../store/store.ts";
 import type { CachedAnswer } from "./answer.ts";
@@ -25,6 +26,7 @@ export interface FoundAnswer {
 interface CacheParts {
   readonly wallMs: () => number;
   readonly log: Log;
+  readonly timers: Timers;
   /** Opens the store on disk, when it is first needed. May throw: then there is memory only. */
   readonly openDisk: () => Store;
 }
@@ -43,6 +45,8 @@ export class ResponseCache {
   readonly #memory = new MemoryTier();
   #disk: DiskTier | null = null;
   #settings = OFF;
+  /** What was kept until then is forgotten, though the disk may take a while to remove it. */
+  #forgottenMs = -Infinity;
   #recordingBytes = 0;
   readonly #uses: Record<CacheUse, number> = { hit: 0, miss: 0, wait: 0, bypass: 0 };
   #savedInputTokens = 0;
@@ -59,6 +63,7 @@ export class ResponseCache {
   /** Puts other settings in force. What no longer fits is let go of; with a `ttlMs` of 0 that is everything. */
   configure(settings: CacheSettings): void {
     const diskBytesMax = settings.ttlMs === 0 ? 0 : settings.diskBytesMax;
+    if (settings.ttlMs === 0 && this.#settings.ttlMs > 0) this.#forgottenMs = this.#parts.wallMs();
     this.#settings = settings;
     this.#memory.resize(settings.ttlMs === 0 ? 0 : settings.memoryBytesMax);
     if (diskBytesMax > 0) this.#disk ??= this.#openDisk();
@@ -105,8 +110,8 @@ export class ResponseCache {
   }
 
   /** Resolves when what is to be kept on disk is there. */
-  async idle(): Promise<void> {
-    await this.#disk?.idle();
+  async flush(): Promise<void> {
+    await this.#disk?.flush();
   }
 
   async close(): Promise<void> {
@@ -148,6 +153,7 @@ export class ResponseCache {
 
   #fresh(answer: CachedAnswer, maxAgeMs: number): FoundAnswer | null {
     const ageMs = this.#parts.wallMs() - answer.storedMs;
+    if (answer.storedMs <= this.#forgottenMs) return null;
     if (ageMs < -CLOCK_STEP_MS || ageMs >= this.#settings.ttlMs || ageMs >= maxAgeMs) return null;
     return { answer, ageMs: Math.max(0, ageMs) };
   }

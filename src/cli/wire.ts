@@ -351,6 +351,7 @@ function openCache(config: Config, log: Log): ResponseCache {
   const cache = new ResponseCache({
     wallMs: () => systemClock.wallMs(),
     log,
+    timers: systemTimers,
     openDisk: () => openDisposableStore(directory, log),
   });
   cache.configure(config.cache);

@@ -10,6 +10,7 @@ import { silentLog } from "../../src/observe/events.ts";
 import { LmdbStore, openDatabase } from "../../src/store/lmdb.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { Store } from "../../src/store/store.ts";
+import { ManualClock } from "../manual-clock.ts";
 import { answer } from "./answers.ts";
 
 const DAY_MS = 86_400_000;
@@ -28,7 +29,7 @@ function tierOver(store: Store, settings = { bytesMax: MEBIBYTE, ttlMs: DAY_MS }
   const warnings: string[] = [];
   const log = { ...silentLog, warn: (message: string) => void warnings.push(message) };
   const made: { now: number } = { now: NOW_MS };
-  const tier = new DiskTier(store, { log, wallMs: () => made.now });
+  const tier = new DiskTier(store, { log, timers: new ManualClock(), wallMs: () => made.now });
   tier.configure(settings);
   return Object.assign(made, { tier, store, warnings });
 }
@@ -53,7 +54,7 @@ describe.each([
     const { tier, store } = tierOver(makeStore());
     tier.put("k", answer("first"));
     expect(tier.get("k")?.body.toString()).toBe("first");
-    await tier.idle();
+    await tier.flush();
     expect(tier.get("k")).toEqual(answer("first"));
     expect(tierOver(store).tier.get("k")).toEqual(answer("first"));
     expect(tier.get("other")).toBeNull();
@@ -68,7 +69,7 @@ describe.each([
       ["third", 2],
     ] as const) {
       tier.put("k", answer(body, { storedMs: NOW_MS + storedMs }));
-      await tier.idle();
+      await tier.flush();
     }
     expect(tier.get("k")?.body.toString()).toBe("third");
     expect(indexed(store)).toEqual({ charged: tier.bytes, count: 1 });
@@ -79,10 +80,10 @@ describe.each([
     const { tier, store } = tierOver(makeStore(), { bytesMax: 20_000, ttlMs: DAY_MS });
     for (const key of ["k", "b", "c"]) {
       tier.put(key, answer("x".repeat(3000), { storedMs: NOW_MS + key.charCodeAt(0) - 1000 }));
-      await tier.idle();
+      await tier.flush();
     }
     tier.put("b", answer("y".repeat(15_000), { storedMs: NOW_MS }));
-    await tier.idle();
+    await tier.flush();
     expect(tier.get("b")?.body.length).toBe(15_000);
     expect(indexed(store)).toEqual({ charged: tier.bytes, count: 1 });
     await tier.close();
@@ -92,9 +93,9 @@ describe.each([
     const { tier, store } = tierOver(makeStore(), { bytesMax: 100_000, ttlMs: DAY_MS });
     for (let number = 0; number < 60; number++) {
       tier.put(`k${number}`, answer("x".repeat(3000), { storedMs: NOW_MS + number }));
-      if (number % 7 === 0) await tier.idle();
+      if (number % 7 === 0) await tier.flush();
     }
-    await tier.idle();
+    await tier.flush();
     expect(tier.bytes).toBeLessThanOrEqual(100_000);
     expect(tier.bytes).toBeGreaterThan(80_000);
     const { charged, count } = indexed(store);
@@ -109,10 +110,10 @@ describe.each([
   test("what is too old goes with the next write", async () => {
     const made = tierOver(makeStore());
     made.tier.put("old", answer("old"));
-    await made.tier.idle();
+    await made.tier.flush();
     made.now = NOW_MS + DAY_MS + 1;
     made.tier.put("new", answer("new", { storedMs: made.now }));
-    await made.tier.idle();
+    await made.tier.flush();
     expect([...made.store.entries("a/")].map(([key]) => key)).toEqual(["a/new"]);
     await made.tier.close();
   });
@@ -120,10 +121,10 @@ describe.each([
   test("a bound of 0 empties it, however much there is", async () => {
     const { tier, store } = tierOver(makeStore(), { bytesMax: 50 * MEBIBYTE, ttlMs: DAY_MS });
     for (let number = 0; number < 900; number++) tier.put(`k${number}`, answer("x"));
-    await tier.idle();
+    await tier.flush();
     expect(indexed(store).count).toBe(900);
     tier.configure({ bytesMax: 0, ttlMs: DAY_MS });
-    await tier.idle();
+    await tier.flush();
     expect(tier.bytes).toBe(0);
     expect([...store.entries("")].map(([key]) => key)).toEqual(["charged"]);
     await tier.close();
@@ -137,10 +138,36 @@ describe.each([
     expect(tier.get("k")).toBeNull();
     expect(tier.faultCount).toBe(1);
     tier.put("k", answer("again"));
-    await tier.idle();
+    await tier.flush();
     expect(tier.get("k")?.body.toString()).toBe("again");
     await tier.close();
   });
+});
+
+test("answers are gathered for a moment, and what waits at the end is written", async () => {
+  const store = new MemoryStore();
+  const clock = new ManualClock();
+  const tier = new DiskTier(store, { log: silentLog, timers: clock, wallMs: () => NOW_MS });
+  tier.configure({ bytesMax: MEBIBYTE, ttlMs: DAY_MS });
+  await tier.flush();
+  tier.put("a", answer());
+  clock.advance(50);
+  tier.put("b", answer());
+  expect(clock.pending()).toBe(1);
+  clock.advance(50);
+  expect(clock.pending()).toBe(0);
+  await tier.flush();
+  tier.put("c", answer());
+  await tier.close();
+  expect(indexed(store).count).toBe(3);
+});
+
+test("a sum that is wrong is put right when there is nothing left", async () => {
+  const store = new MemoryStore();
+  await store.write([["charged", Buffer.from("5000000")]]);
+  const { tier } = tierOver(store);
+  await tier.flush();
+  expect(tier.bytes).toBe(0);
 });
 
 test("more than the queue holds is not kept, and is counted", async () => {
@@ -158,14 +185,14 @@ test("a disk that fails is told of once, costs what waited, and is used again wh
   store.breakWith("No space left on device");
   for (const key of ["a", "b"]) {
     tier.put(key, answer());
-    await tier.idle();
+    await tier.flush();
   }
   expect(warnings).toHaveLength(1);
   expect(tier.droppedCount).toBe(2);
   expect(tier.bytes).toBe(0);
   store.breakWith(null);
   tier.put("c", answer());
-  await tier.idle();
+  await tier.flush();
   expect(tier.get("a")).toBeNull();
   expect(tier.get("c")).toEqual(answer());
 });
@@ -178,7 +205,7 @@ test("the file stays near its bound, however much is written", async () => {
   for (let number = 0; number < 1500; number++) {
     const body = "x".repeat(500 + ((number * 7919) % 30_000));
     tier.put(`k${String(number).padStart(42, "0")}`, answer(body, { storedMs: NOW_MS + number }));
-    if (number % 20 === 0) await tier.idle();
+    if (number % 20 === 0) await tier.flush();
   }
   await tier.close();
   expect(statSync(join(directory, "data.mdb")).size).toBeLessThan(2 * bytesMax);

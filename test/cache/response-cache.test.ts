@@ -19,6 +19,7 @@ function cacheOf(settings: Partial<CacheSettings> = {}, store = new MemoryStore(
   const cache = new ResponseCache({
     wallMs: () => clock.wallMs(),
     log: { ...silentLog, warn: (message) => void warnings.push(message) },
+    timers: clock,
     openDisk: () => store,
   });
   cache.configure({ ...SETTINGS, ...settings });
@@ -61,7 +62,7 @@ test("what memory has no room for comes from the disk, and is in memory then", a
   keep("a");
   keep("b");
   keep("c");
-  await cache.idle();
+  await cache.flush();
   expect(sample("sluice_cache_evictions_total", "memory")).toBe(1);
   expect(find("a")).toBe("a");
   await store.write([["a/a", null]]);
@@ -79,14 +80,14 @@ test("an answer above the bound is not kept", () => {
 test("a shorter time to live counts for what is kept already, and 0 forgets all of it", async () => {
   const { cache, clock, keep, find, store } = cacheOf();
   keep("k");
-  await cache.idle();
+  await cache.flush();
   clock.advance(10_000);
   cache.configure({ ...SETTINGS, ttlMs: 5000 });
   expect(find("k")).toBeUndefined();
   cache.configure(SETTINGS);
   expect(find("k")).toBe("k");
   cache.configure({ ...SETTINGS, ttlMs: 0 });
-  await cache.idle();
+  await cache.flush();
   expect(find("k")).toBeUndefined();
   expect([...store.entries("a/")]).toEqual([]);
   keep("k");
@@ -99,6 +100,7 @@ test("without a disk there is memory, and the log says so", () => {
   const cache = new ResponseCache({
     wallMs: () => answer().storedMs,
     log: { ...silentLog, warn: (message) => void warnings.push(message) },
+    timers: new ManualClock(),
     openDisk: () => {
       throw new Error("no disk");
     },
@@ -113,6 +115,7 @@ test("a cache that is off opens no store", () => {
   const cache = new ResponseCache({
     wallMs: () => 0,
     log: silentLog,
+    timers: new ManualClock(),
     openDisk: () => {
       throw new Error("opened");
     },

@@ -150,6 +150,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
   const cache = new ResponseCache({
     wallMs: () => solo.clock.wallMs(),
     log: silentLog,
+    timers: solo.clock,
     openDisk: () => new MemoryStore(),
   });
   cache.configure(config.cache);
