@@ -115,13 +115,18 @@ export interface Model {
 }
 
 /** US dollars per million model tokens, which is the same number as micro-dollars per token. */
-export interface Prices {
+export interface PriceList {
   readonly input: number;
   readonly output: number;
   /** Of input read from a cache; the input price where the provider has no other. */
   readonly cachedInput: number;
   /** Of input written to a cache; the input price where the provider has no other. */
   readonly cacheWrite: number;
+}
+
+export interface Prices extends PriceList {
+  /** Those of requests with more input tokens than `above`; absent: the same. */
+  readonly long?: PriceList & { readonly above: number };
   /** The day for which the catalog's prices are known to hold, as `2026-11-21`; null for the user's own. */
   readonly asOf: string | null;
 }

@@ -86,7 +86,7 @@ export const limitsOrAuto = z.union([word(["auto"]), limits], {
   error: "expected `auto` or a list of limits such as [ { requests: 500/min } ]",
 });
 
-const prices = strict({
+const priceList = {
   input: dollars.describe("Input, in US dollars per million tokens."),
   output: dollars.describe("Output, in US dollars per million tokens."),
   cached_input: dollars
@@ -95,6 +95,16 @@ const prices = strict({
   cache_write: dollars
     .optional()
     .describe("Input written to the provider's cache; the input price by default."),
+};
+
+const prices = strict({
+  ...priceList,
+  long: strict({
+    above: integer({ min: 1 }).describe("For requests with more input tokens than this."),
+    ...priceList,
+  })
+    .optional()
+    .describe("What all tokens of a request with a long input cost; the same by default."),
 });
 
 const model = strict({

@@ -1,5 +1,5 @@
 // The models of one provider: what its catalog file and the user know of them.
-import type { Model, Prices } from "./config.ts";
+import type { Model, PriceList, Prices } from "./config.ts";
 import type { Overlaid } from "./overlay.ts";
 import type { Path } from "./problems.ts";
 import type { RawModel } from "./provider-schema.ts";
@@ -42,6 +42,12 @@ export function resolveModels(merged: Overlaid, context: ModelsContext): Readonl
 
 function toPrices(raw: RawModel["prices"], asOf: string | null): Prices | null {
   if (raw === undefined) return null;
+  const { long } = raw;
+  if (long === undefined) return { ...toPriceList(raw), asOf };
+  return { ...toPriceList(raw), long: { ...toPriceList(long), above: long.above }, asOf };
+}
+
+function toPriceList(raw: Omit<NonNullable<RawModel["prices"]>, "long">): PriceList {
   const { input, output, cached_input: cachedInput = input, cache_write: cacheWrite = input } = raw;
-  return { input, output, cachedInput, cacheWrite, asOf };
+  return { input, output, cachedInput, cacheWrite };
 }

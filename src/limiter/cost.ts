@@ -24,11 +24,21 @@ export const PLAIN_COUNTING: Counting = {
 };
 
 /** US dollars per million model tokens, which is the same number as micro-dollars per token. */
-export interface Prices {
+export interface PriceList {
   readonly input: number;
   readonly output: number;
   readonly cachedInput: number;
   readonly cacheWrite: number;
+}
+
+export interface Prices extends PriceList {
+  /** For every token of requests whose input, cached or not, has more tokens than `above`. */
+  readonly long?: PriceList & { readonly above: number };
+}
+
+function priceList(prices: Prices, inputTokens: number): PriceList {
+  const { long } = prices;
+  return long !== undefined && inputTokens > long.above ? long : prices;
 }
 
 export const FREE: Prices = { input: 0, output: 0, cachedInput: 0, cacheWrite: 0 };
@@ -60,8 +70,10 @@ export function expectedCost(
       return reservedOutput(estimate, counting);
     case "tokens":
       return estimate.inputTokens + (counting.tokensCountOutput ? reservedOutput(estimate, counting) : 0);
-    case "usd":
-      return wholeUp(estimate.inputTokens * prices.input + estimate.outputTokens * prices.output);
+    case "usd": {
+      const { input, output } = priceList(prices, estimate.inputTokens);
+      return wholeUp(estimate.inputTokens * input + estimate.outputTokens * output);
+    }
   }
 }
 
@@ -89,11 +101,12 @@ export function actualCost(dimension: Dimension, usage: Usage, counting: Countin
 /** Micro-dollars, rounded up. */
 export function usdCost(usage: Usage, prices: Prices): number {
   const plainInput = Math.max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens);
+  const { input, output, cachedInput, cacheWrite } = priceList(prices, usage.inputTokens);
   const microUsd =
-    plainInput * prices.input +
-    usage.cachedInputTokens * prices.cachedInput +
-    usage.cacheWriteTokens * prices.cacheWrite +
-    usage.outputTokens * prices.output;
+    plainInput * input +
+    usage.cachedInputTokens * cachedInput +
+    usage.cacheWriteTokens * cacheWrite +
+    usage.outputTokens * output;
   return wholeUp(microUsd);
 }
 

@@ -95,3 +95,26 @@ describe("when it has ended, a request has cost", () => {
     expect(usdCost(usage, { ...FREE, input: 0.1 })).toBe(1);
   });
 });
+
+describe("a request with a long input", () => {
+  const prices = {
+    ...PRICES,
+    long: { above: 1000, input: 2.5, output: 15, cachedInput: 0.25, cacheWrite: 3 },
+  };
+
+  test.each([
+    ["as many tokens as the border", 1000, 300 * 1.25 + 600 * 0.125 + 100 * 1.5625 + 200 * 10],
+    ["one more", 1001, 301 * 2.5 + 600 * 0.25 + 100 * 3 + 200 * 15],
+  ])("has cost other prices for all of its tokens: %s", (_, inputTokens, microUsd) => {
+    expect(usdCost({ ...USAGE, inputTokens }, prices)).toBe(Math.ceil(microUsd));
+  });
+
+  test.each([
+    [1000, 1000 * 1.25 + 30 * 10],
+    [1001, 1001 * 2.5 + 30 * 15],
+  ])("of %i tokens is expected to", (inputTokens, microUsd) => {
+    expect(expectedCost("usd", { ...ESTIMATE, inputTokens }, PLAIN_COUNTING, prices)).toBe(
+      Math.ceil(microUsd),
+    );
+  });
+});
