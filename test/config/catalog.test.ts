@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCatalog } from "../../src/config/catalog.ts";
 import type { CatalogEntry } from "../../src/config/schema.ts";
-import { load } from "./setup.ts";
+import { folder, load } from "./setup.ts";
 
 const FOLDER = join(import.meta.dirname, "../../providers/catalog");
 const catalog = openCatalog();
@@ -86,4 +86,23 @@ describe("the catalog", () => {
     }
     expect([...owners].filter(([, ids]) => ids.length > 1)).toEqual([]);
   });
+});
+
+test("a vendor is added by the ten lines that the catalog's page shows", async () => {
+  const example = /```yaml\n(.*?)```/s.exec(readFileSync(join(FOLDER, "README.md"), "utf8"))?.[1] ?? "";
+  expect(example.trim().split("\n").length).toBeLessThanOrEqual(10);
+  const own = mkdtempSync(join(folder, "catalog-"));
+  writeFileSync(join(own, "example.yaml"), example);
+  const { config, warnings } = await load("", {
+    env: { EXAMPLE_API_KEY: "sk-example" },
+    catalog: openCatalog(own),
+  });
+  expect(warnings).toEqual([]);
+  const provider = config.providers.get("example");
+  expect(provider).toMatchObject({
+    baseUrl: "https://api.example.com/v1",
+    apiKey: "sk-example",
+    dialect: "openai",
+  });
+  expect(provider?.models.get("example-large")?.prices).toMatchObject({ input: 2, cachedInput: 0.2 });
 });
