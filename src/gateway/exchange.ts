@@ -9,6 +9,7 @@ import { keeperOf } from "./affinity.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Downstream, HeaderList } from "./downstream.ts";
 import type { Recording } from "./recording.ts";
+import { HeldMedia } from "./held-media.ts";
 import type { RequestFacts } from "./request.ts";
 import type { Snapshot } from "./runtime.ts";
 import type { Timeouts } from "../upstream/call.ts";
@@ -34,6 +35,9 @@ export class Exchange implements Seated {
   /** Hears which attempt begins to answer, while there are two of them. */
   onBegin: ((attempt: Attempt) => void) | null = null;
   #parsed: Json | null = null;
+  #held: HeldMedia | null | undefined = undefined;
+  /** The body without what is held. */
+  #rest: Json | null = null;
   #chatRequest: ClientRequest | null = null;
 
   constructor(request: RequestFacts, downstream: Downstream, runtime: Snapshot) {
@@ -64,26 +68,43 @@ export class Exchange implements Seated {
 
   /** The whole body, for requests that have to be written anew; parsed once. */
   parsedBody(): Json {
-    if (this.#parsed !== null) return this.#parsed;
-    const parsed: unknown = JSON.parse(this.request.body.toString("utf8"));
-    assert(isObject(parsed), "a request's body is an object");
-    return (this.#parsed = parsed);
+    return (this.#parsed ??= parse(this.request.body));
+  }
+
+  /** The body without what is held. */
+  lightBody(): Json {
+    return this.held === null ? this.parsedBody() : (this.#rest ??= parse(this.held.rest));
   }
 
   /** The request as a chat request; `client` is the language it came in, null for chat itself. Throws a `GatewayError`. */
   chatRequest(client: ClientDialect | null): ClientRequest {
     this.#chatRequest ??=
-      client === null ? { request: this.parsedBody(), warnings: [] } : client.decode(this.parsedBody());
+      client === null ? { request: this.lightBody(), warnings: [] } : client.decode(this.lightBody());
     return this.#chatRequest;
+  }
+
+  /** Large media that are not in the chat request but have marks there, to be put back into what is written from it; null: none. */
+  get held(): HeldMedia | null {
+    if (this.#held === undefined) {
+      const { body, members, id } = this.request;
+      this.#held = HeldMedia.of(body, members.largeMedia, id);
+    }
+    return this.#held;
+  }
+
+  /** Has the chat request made from the whole body: a language has to look into the media. */
+  letGoOfMedia(): void {
+    this.#held = null;
+    this.#chatRequest = null;
   }
 
   /** The earlier answer at an account that this request builds on; null: there is none, or not one of ours. */
   get previous(): { readonly marked: string; readonly id: string; readonly account: string } | null {
     if (this.request.direct !== null) return this.request.direct.stored;
     if (this.request.route.kind !== "responses") return null;
-    const marked = this.parsedBody()["previous_response_id"];
-    const found = typeof marked === "string" ? keeperOf(marked) : null;
-    return found === null || typeof marked !== "string" ? null : { marked, ...found };
+    const marked = this.request.members.previousResponse;
+    const found = marked === null ? null : keeperOf(marked);
+    return found === null || marked === null ? null : { marked, ...found };
   }
 
   /** `elapsedMs` at which the request has to be over. */
@@ -137,4 +158,10 @@ function newRecord({ id, route, key, members, receivedMs }: RequestFacts): Reque
     isUsageEstimated: false,
     cache: "",
   };
+}
+
+function parse(body: Buffer): Json {
+  const parsed: unknown = JSON.parse(body.toString("utf8"));
+  assert(isObject(parsed), "a request's body is an object");
+  return parsed;
 }

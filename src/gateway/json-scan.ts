@@ -42,6 +42,8 @@ export interface Scan {
   readonly imageCount: number;
   /** Bytes inside `data:` URLs and base64 `data` members: they are not text and must not be estimated as such. */
   readonly mediaBytes: number;
+  /** Where the large ones among them stand, as pairs of offsets: inside the quotes. */
+  readonly largeMedia: readonly number[];
 }
 
 const QUOTE = 0x22;
@@ -67,6 +69,11 @@ const END = -1;
 
 /** Shorter strings are never counted as media, so that ordinary text is not looked at twice. */
 const MEDIA_BYTES_MIN = 256;
+
+/** From this size on media are worth handling apart from the text around them. */
+const LARGE_BYTES_MIN = 64 * 1024;
+/** Never added to. */
+const NO_MEDIA: number[] = [];
 
 function classOf(chars: string): Uint8Array {
   const table = new Uint8Array(256);
@@ -112,6 +119,7 @@ class Scanner {
   #memberCount = 0;
   #imageCount = 0;
   #mediaBytes = 0;
+  #largeMedia = NO_MEDIA;
 
   constructor(bytes: Uint8Array, table: MemberTable) {
     this.#bytes = bytes;
@@ -133,6 +141,7 @@ class Scanner {
       memberCount: this.#memberCount,
       imageCount: this.#imageCount,
       mediaBytes: this.#mediaBytes,
+      largeMedia: this.#largeMedia,
     };
   }
 
@@ -258,9 +267,15 @@ class Scanner {
         equalBytes(bytes, start, start + DATA_URL.length, DATA_URL) ||
         MEDIA_NAMES.some((name) => equalBytes(bytes, nameStart, nameEnd, name));
       if (isMedia) this.#mediaBytes += length;
+      if (isMedia && length >= LARGE_BYTES_MIN) this.#noteLarge(start, end);
     } else if (nameEnd - nameStart === TYPE.length && equalBytes(bytes, nameStart, nameEnd, TYPE)) {
       if (IMAGE_TYPES.some((type) => equalBytes(bytes, start, end, type))) this.#imageCount++;
     }
+  }
+
+  #noteLarge(start: number, end: number): void {
+    if (this.#largeMedia === NO_MEDIA) this.#largeMedia = [];
+    this.#largeMedia.push(start, end);
   }
 
   #readString(): boolean {

@@ -56,6 +56,7 @@ export const MEMBERS = new MemberTable([
   "safety_identifier",
   "logprobs",
   "top_logprobs",
+  "previous_response_id",
   "logit_bias",
   "presence_penalty",
   "frequency_penalty",
@@ -75,6 +76,7 @@ export const AT = {
   encodingFormat: MEMBERS.indexOf("encoding_format"),
   tools: MEMBERS.indexOf("tools"),
   functions: MEMBERS.indexOf("functions"),
+  previousResponse: MEMBERS.indexOf("previous_response_id"),
 } as const;
 
 const QUOTE = 0x22;

@@ -39,6 +39,8 @@ export function scanRequest(
     encodingFormat: members.string(AT.encodingFormat),
     imageCount: scan.imageCount,
     mediaBytes: scan.mediaBytes,
+    largeMedia: scan.largeMedia,
+    previousResponse: members.isText(AT.previousResponse) ? members.string(AT.previousResponse) : null,
     hasTools: members.isFilled(AT.tools) || members.isFilled(AT.functions),
     session: session(members),
     insertAt: scan.insertAt,

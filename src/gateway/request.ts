@@ -40,6 +40,10 @@ export interface BodyMembers {
   readonly imageCount: number;
   /** Bytes of inlined media: they are not text and don't count as such. */
   readonly mediaBytes: number;
+  /** Where large media stand, as pairs of offsets. */
+  readonly largeMedia: readonly number[];
+  /** `previous_response_id`. */
+  readonly previousResponse: string | null;
   readonly hasTools: boolean;
   /** The end user or session as the client names it: `prompt_cache_key`, else `user`. */
   readonly session: string | null;
@@ -77,6 +81,8 @@ const NO_MEMBERS: BodyMembers = {
   encodingFormat: null,
   imageCount: 0,
   mediaBytes: 0,
+  largeMedia: [],
+  previousResponse: null,
   hasTools: false,
   session: null,
   insertAt: 0,

@@ -2,6 +2,7 @@
 // provider's dialect for each target that needs it; the answer takes the same way back.
 import type { ClientContext, DialectTarget } from "../../providers/dialects/index.ts";
 import { readObject, type Json } from "../../providers/dialects/json.ts";
+import { GatewayError } from "../errors.ts";
 import type { CallRequest } from "../upstream/call.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import { AnswerStreamRelay } from "./answer-stream-relay.ts";
@@ -13,6 +14,13 @@ import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import type { Sending } from "./sending.ts";
 import { withHeaders, withPassed } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
+
+interface Encoded {
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly warnings: readonly string[];
+}
 
 /** A request that is on its way to a target in the target's language. */
 export class Translation implements Sending {
@@ -31,18 +39,37 @@ export class Translation implements Sending {
     this.#passage = passage;
     const { about, chatPath, below } = target.language;
     this.#to = { ...about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
-    const asked = exchange.chatRequest(passage.client);
-    const encoded = passage.dialect.encode(askingUsage(asked.request, request.members.isStream), this.#to);
-    const { body, headers } = encoded;
-    this.warnings = [...asked.warnings, ...encoded.warnings];
+    const { path, body, headers, warnings } = this.#encoded();
+    this.warnings = warnings;
     this.request = {
-      path: chatPath ?? below(encoded.path),
+      path: chatPath ?? below(path),
       headers: withPassed(withHeaders(target, request.members.isStream, headers), target, request.headers),
-      body:
-        typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length),
+      body: exchange.held?.restored(body) ?? body,
       timeouts: exchange.timeouts,
       startedMs: request.receivedMs,
     };
+  }
+
+  /** The request in the target's language. Where that looks into media, they can't be kept out of it. */
+  #encoded(): Encoded {
+    if (this.#exchange.held === null) return this.#encodedWhole();
+    try {
+      return this.#encodedWhole();
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      this.#exchange.letGoOfMedia();
+      return this.#encodedWhole();
+    }
+  }
+
+  #encodedWhole(): Encoded {
+    const { client, dialect } = this.#passage;
+    const asked = this.#exchange.chatRequest(client);
+    const request = askingUsage(asked.request, this.#exchange.request.members.isStream);
+    const { path, headers, body, warnings } = dialect.encode(request, this.#to);
+    const bytes =
+      typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
+    return { path, headers, body: bytes, warnings: [...asked.warnings, ...warnings] };
   }
 
   /** The relay for a success of the right content type. */
@@ -66,7 +93,7 @@ export class Translation implements Sending {
   #context(): ClientContext {
     const { body, members } = this.#exchange.request;
     return {
-      request: this.#exchange.parsedBody(),
+      request: this.#exchange.lightBody(),
       id: this.#to.id,
       createdSeconds: this.#to.createdSeconds,
       inputTokens: Math.ceil(Math.max(1, body.length - members.mediaBytes) / BYTES_PER_TOKEN),
