@@ -1,6 +1,7 @@
 // Sends an answer that was kept: the same bytes, an event stream as an event stream, with headers that say so.
 import type { CachedAnswer } from "../cache/answer.ts";
 import { addWarnings, answerType, JSON_TYPE, STREAM_TYPE } from "./answer-headers.ts";
+import { endWith } from "./event-writer.ts";
 import type { Exchange } from "./exchange.ts";
 import { headerSafe } from "./upstream-target.ts";
 
@@ -25,5 +26,5 @@ export function sendKept(exchange: Exchange, answer: CachedAnswer, ageMs: number
   addWarnings(headers, answer.warnings);
   record.status = 200;
   downstream.response.writeHead(200, headers);
-  downstream.response.end(answer.body);
+  endWith(downstream.response, answer.body);
 }
