@@ -16,7 +16,16 @@ import {
   isMapKey,
   storedKey,
 } from "../bucket/lww-codec.ts";
-import { type Entry, type Heard, isFitting, LwwMap, TOTALS_PREFIX, type Value } from "../bucket/lww-map.ts";
+import {
+  BYTES_MAX,
+  ENTRIES_MAX,
+  type Entry,
+  type Heard,
+  isFitting,
+  LwwMap,
+  TOTALS_PREFIX,
+  type Value,
+} from "../bucket/lww-map.ts";
 import type { Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { Log, Sample } from "../observe/events.ts";
@@ -138,6 +147,11 @@ export class Board {
   /** Throws `invalid_request` for a key or value that is too long, and `overloaded` when there is no place left. */
   set(key: string, value: Uint8Array): void {
     this.#write(key, value);
+  }
+
+  /** Whether there is much room left: what may grow without end stops here, so that the rest finds a place. */
+  get isRoomy(): boolean {
+    return this.#map.size < ENTRIES_MAX / 2 && this.#map.bytes < BYTES_MAX / 2;
   }
 
   /** Like `set`, for what may as well be left out: nothing happens when it can't be. */

@@ -75,6 +75,7 @@ const BASE_BYTES = 32 + rowBytesMax(OTHER);
 export class Draft {
   readonly #rows: Map<string, Row>;
   #bytes = BASE_BYTES;
+  isChanged = false;
 
   constructor(page: Page) {
     this.#rows = new Map(page);
@@ -85,24 +86,28 @@ export class Draft {
     return this.#rows;
   }
 
-  /** Adds to the subject's row; false: it has none, and one more would not fit, however small the counts. */
-  add(subject: Subject, counts: Counts): boolean {
-    const id = rowId(subject);
-    const known = this.#rows.get(id);
-    if (known === undefined) {
-      const bytes = this.#bytes + rowBytesMax(subject);
-      if (bytes > PAGE_BYTES_MAX) return false;
-      this.#bytes = bytes;
-    }
-    this.#rows.set(id, { ...subject, counts: sum(known?.counts ?? NO_COUNTS, counts) });
-    return true;
+  /** Whether one more row fits, however large its counts become. */
+  hasRoom(subject: Subject): boolean {
+    return this.#bytes + rowBytesMax(subject) <= PAGE_BYTES_MAX;
+  }
+
+  /** Adds to the subject's row. One that has none begins it, for which there must be room. */
+  add(subject: Subject, counts: Counts): void {
+    if (this.#put(subject, counts)) this.#bytes += rowBytesMax(subject);
   }
 
   /** Adds to the row of all others, for which there always is room. */
   addOther(counts: Counts): void {
-    const id = rowId(OTHER);
+    this.#put(OTHER, counts);
+  }
+
+  /** Says whether the row is new. */
+  #put(subject: Subject, counts: Counts): boolean {
+    const id = rowId(subject);
     const known = this.#rows.get(id);
-    this.#rows.set(id, { ...OTHER, counts: sum(known?.counts ?? NO_COUNTS, counts) });
+    this.#rows.set(id, { ...subject, counts: sum(known?.counts ?? NO_COUNTS, counts) });
+    this.isChanged = true;
+    return known === undefined;
   }
 }
 

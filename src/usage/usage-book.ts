@@ -13,7 +13,6 @@ import {
   encodePage,
   NO_COUNTS,
   OTHER,
-  type Page,
   type Row,
   rowId,
   type Subject,
@@ -22,8 +21,6 @@ import { dayIn, dayOf, pageKey, USAGE_PREFIX } from "./days.ts";
 
 /** A replica's pages of one day; about 1,200 rows of ordinary length. */
 const PAGES = 64;
-/** A row whose page is full looks for a place in so many others. */
-const PROBES = 8;
 /** Rows of one second; more come only from a client that invents names. */
 const PENDING_MAX = 5000;
 
@@ -119,21 +116,46 @@ export class UsageBook {
     if (pending.length === 0) return;
     this.#pending = new Pending();
     const day = dayOf(this.#options.clock.wallMs());
-    const drafts = new Map<number, Draft>();
-    const draftOf = (index: number): Draft => {
-      const known = drafts.get(index);
-      if (known !== undefined) return known;
-      const draft = new Draft(this.#page(day, index));
-      drafts.set(index, draft);
-      return draft;
-    };
+    const drafts = this.#drafts(day);
+    const places = new Map(
+      drafts.flatMap((draft) => [...draft.page.keys()].map((id) => [id, draft] as const)),
+    );
     for (const { subject, ...counts } of pending) {
-      addTo(draftOf, this.#named(subject, counts), counts);
+      const named = this.#named(subject, counts);
+      const id = rowId(named);
+      const draft = places.get(id) ?? this.#begin(drafts, named);
+      if (draft === null) drafts[0]?.addOther(counts);
+      else {
+        draft.add(named, counts);
+        places.set(id, draft);
+      }
     }
     const { board, replica } = this.#options;
-    for (const [index, { page }] of drafts) {
-      if (page.size > 0) board.offer(pageKey(day, replica, index), encodePage(page));
+    for (const [index, draft] of drafts.entries()) {
+      if (draft.isChanged) board.offer(pageKey(day, replica, index), encodePage(draft.page));
     }
+  }
+
+  /** This replica's pages of a day, in the order in which they were begun. */
+  #drafts(day: string): Draft[] {
+    const { board, replica } = this.#options;
+    const drafts: Draft[] = [];
+    for (let index = 0; index < PAGES; index++) {
+      const posted = board.get(pageKey(day, replica, index));
+      if (posted === undefined) break;
+      drafts.push(new Draft(decodePage(posted.value)));
+    }
+    return drafts;
+  }
+
+  /** Where a subject gets its row: the last page, or a new one; null: nowhere. Keys and limits have to find room too. */
+  #begin(drafts: Draft[], subject: Subject): Draft | null {
+    const last = drafts.at(-1);
+    if (last?.hasRoom(subject) === true) return last;
+    if (last !== undefined && (drafts.length >= PAGES || !this.#options.board.isRoomy)) return null;
+    const fresh = new Draft(new Map());
+    drafts.push(fresh);
+    return fresh.hasRoom(subject) ? fresh : null;
   }
 
   /** Clients can name any model; one that no provider has answered for shares a row with others. */
@@ -142,12 +164,6 @@ export class UsageBook {
     const isKnown =
       provider === "" || inputTokens + outputTokens > 0 || this.#options.isListed(provider, model);
     return isKnown ? subject : { ...subject, model: OTHER.model };
-  }
-
-  #page(day: string, index: number): Page {
-    const { board, replica } = this.#options;
-    const posted = board.get(pageKey(day, replica, index));
-    return posted === undefined ? new Map() : decodePage(posted.value);
   }
 
   /** The fleet's use on these days, both included, by all that is told apart; rows of different replicas are not added up. */
@@ -162,15 +178,6 @@ export class UsageBook {
   }
 }
 
-/** Adds to the subject's row in the first page that has one or has room for it. */
-function addTo(draftOf: (index: number) => Draft, subject: Subject, counts: Counts): void {
-  const first = hashOf(rowId(subject)) % PAGES;
-  for (let probe = 0; probe < PROBES; probe++) {
-    if (draftOf((first + probe) % PAGES).add(subject, counts)) return;
-  }
-  draftOf(first).addOther(counts);
-}
-
 /** Reading a page takes some 20 µs; requests must not wait for thousands of them. */
 const PAGES_AT_ONCE = 100;
 
@@ -178,11 +185,4 @@ function* rowsOf({ key, value }: Pick<Posted, "key" | "value">, from: string, to
   const day = dayIn(key);
   if (day === null || day < from || day > to) return;
   for (const row of decodePage(value).values()) yield { day, ...row };
-}
-
-/** FNV-1a. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
-  return hash;
 }

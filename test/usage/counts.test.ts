@@ -53,7 +53,7 @@ describe("a page of use", () => {
     fc.assert(
       fc.property(fc.array(row, { minLength: 30, maxLength: 60 }), (rows) => {
         const draft = new Draft(new Map());
-        for (const each of rows) draft.add(each, most);
+        for (const each of rows) if (draft.hasRoom(each)) draft.add(each, most);
         draft.addOther(most);
         const full = new Map(
           [...draft.page].map(([id, each]) => [
@@ -67,17 +67,17 @@ describe("a page of use", () => {
     );
   });
 
-  test("takes more of what it has when it is full, and nothing else", () => {
+  test("is full after a while, and takes more of what it has then", () => {
     const draft = new Draft(new Map());
+    const subject = (row: number) => ({ key: `key-${row}`, provider: "main", model: "m" });
     let rows = 0;
-    while (draft.add({ key: `key-${rows}`, provider: "main", model: "m" }, NO_COUNTS)) rows += 1;
+    for (; draft.hasRoom(subject(rows)); rows++) draft.add(subject(rows), NO_COUNTS);
     expect(rows).toBeGreaterThan(20);
     const again = new Draft(draft.page);
-    expect(again.add({ key: "key-0", provider: "main", model: "m" }, { ...NO_COUNTS, requests: 1 })).toBe(
-      true,
-    );
-    expect(again.add({ key: "another", provider: "main", model: "m" }, NO_COUNTS)).toBe(false);
+    expect(again.hasRoom(subject(rows))).toBe(false);
+    again.add(subject(0), { ...NO_COUNTS, requests: 1 });
     expect(again.page.size).toBe(rows);
+    expect(again.page.get(rowId(subject(0)))?.counts.requests).toBe(1);
   });
 
   test.each([

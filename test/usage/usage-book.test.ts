@@ -213,6 +213,34 @@ describe("use", () => {
       total: { requests: 10_000, input_tokens: 30_000, output_tokens: 50_000, micro_usd: 20_000 },
     });
   });
+
+  test("of a hundred subjects takes a few entries, whoever comes first", async () => {
+    const station = new Station("a");
+    for (let round = 0; round < 3; round++) {
+      for (let at = 0; at < 100; at++) request(station, `key-${(at * 37) % 100}`, "m1", [3, 5], 2);
+      await station.second();
+    }
+    const stored = [...station.store.entries("board/")];
+    expect(stored.length).toBeLessThanOrEqual(8);
+    const rows = await report(station, "");
+    expect(rows).toHaveLength(100);
+    expect(new Set(rows.map((row) => row.split(": ")[1]))).toEqual(new Set(["3 0 9 15 6"]));
+  });
+
+  test("leaves room for keys and limits: where half of it is taken, new subjects share a row", async () => {
+    const station = new Station("a");
+    const value = new Uint8Array(4000);
+    for (let at = 0; station.board.isRoomy; at++) station.board.set(`limits/${at}`, value);
+    for (let at = 0; at < 100; at++) request(station, `key-${at}`, "m1", [3, 5], 2);
+    await station.second();
+    const { total, data } = await usageReport(
+      station.usage,
+      parseQuestion(new URLSearchParams(), clock.wallMs(), "key"),
+    );
+    expect(total).toMatchObject({ requests: 100, input_tokens: 300 });
+    expect(data.map(({ key }) => key)).toContain("(other)");
+    expect([...station.board.entries("usage/")]).toHaveLength(1);
+  });
 });
 
 describe("a question", () => {
