@@ -181,7 +181,12 @@ describe("three gateways", () => {
     expect(microUsd).toBeLessThanOrEqual(budgetUsd * 1_000_000);
     // The rest is less than the estimate of one more request.
     expect(microUsd).toBeGreaterThan((budgetUsd - 0.15) * 1_000_000);
+    // While the last units are on their way between siblings, a request may be told to come back in a moment.
+    errors.delete("rate_limit_exceeded");
     expect(errors).toEqual(new Set([null, "insufficient_quota"]));
+    for (const index of EVERYWHERE) {
+      await until(async () => (await chat(index, secret)).error === "insufficient_quota", 5000);
+    }
   }, 60_000);
 
   test("let nobody in without a key while there are keys, nor operators without theirs", async () => {
