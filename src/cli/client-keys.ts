@@ -1,4 +1,5 @@
-// From the configuration's client keys to those that requests carry. A key that has not changed keeps what was compiled of it,
+// From the configuration's client keys to those that requests carry. A key that has not changed keeps what was compiled of it (its
+// buckets and lines are not opened again),
 // so that making one key among thousands costs one.
 import type { ClientKey as KeyConfig, Config, Priority } from "../config/config.ts";
 import type { ClientKey, Snapshot } from "../gateway/runtime.ts";
