@@ -6,7 +6,7 @@ import type { Usage } from "../observe/events.ts";
 import type { AnswerContext } from "./answer-error.ts";
 import type { AnswerStream } from "./answer-stream.ts";
 import { EventWriter } from "./event-writer.ts";
-import type { Relay, RelayHost } from "./relay.ts";
+import { COMMENT, type Relay, type RelayHost } from "./relay.ts";
 
 export class AnswerStreamRelay implements Relay {
   readonly #host: RelayHost;
@@ -39,6 +39,11 @@ export class AnswerStreamRelay implements Relay {
   close(): void {
     this.#isOver = true;
     this.#writer.flush();
+  }
+
+  quiet(): string {
+    const ping = this.#stream.ping();
+    return ping === "" ? COMMENT : ping;
   }
 
   usage(): Usage | null {

@@ -2,6 +2,7 @@
 // attempt ends exactly once and says how; the reservation is settled by whoever started it. Nothing here decides about
 // retries: an attempt that ends as `failed` has sent nothing to the client.
 import type { IncomingHttpHeaders } from "node:http";
+import { sseFrame } from "../../providers/dialects/index.ts";
 import type { Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { RateLimitFacts } from "../limiter/reservation.ts";
@@ -72,6 +73,8 @@ export interface AttemptParts {
 
 /** An event stream in whatever language. */
 const OPAQUE_STREAM_TYPE = "text/event-stream; charset=utf-8";
+/** What keeps clients of the messages route waiting. */
+const PING = sseFrame('{"type":"ping"}', "ping");
 const UNKNOWN_TYPE = "application/octet-stream";
 const JSON_LIKE = /^application\/(?:[\w.-]+\+)?json\b/i;
 
@@ -148,6 +151,15 @@ export class Attempt implements Receiver, RelayHost {
   onData(chunk: Buffer): void {
     if (!this.#isBegun && !this.#isStreamDue()) this.#call.markFirst();
     this.#relay?.data(chunk);
+  }
+
+  onQuiet(): void {
+    if (!this.#isBegun || this.#isOver) return;
+    const words = this.#relay?.quiet?.() ?? "";
+    if (words === "") return;
+    const isMessages = this.#exchange.request.route.kind === "messages";
+    // Past the recording: an answer that is given again does not wait.
+    this.#client.write(isMessages ? PING : words, "latin1");
   }
 
   onEnd(): void {

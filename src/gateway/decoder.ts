@@ -60,6 +60,10 @@ export class DecodingRelay implements Relay, RelayHost {
     return this.#relay.lastWords?.(error) ?? "";
   }
 
+  quiet(): string {
+    return this.#relay.quiet?.() ?? "";
+  }
+
   usage(): Usage | null {
     return this.#relay.usage();
   }

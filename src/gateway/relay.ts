@@ -32,6 +32,8 @@ export interface Relay {
   end(): void;
   /** No more comes: what it has taken is written, if anyone reads it, and what it holds is let go of. */
   close(): void;
+  /** What keeps the client waiting while the provider says nothing, to be written between two events; empty or absent: nothing can be. */
+  quiet?(): string;
   /** The client's last event in its own language when the answer breaks off; empty or absent: the route has one. */
   lastWords?(error: GatewayError): string;
   /** What the provider reported so far. */
@@ -39,6 +41,9 @@ export interface Relay {
   /** About how many tokens were produced so far, judged by the bytes. */
   outputTokens(): number;
 }
+
+/** An event stream's comment, which every client of one skips. */
+export const COMMENT = ": still here\n\n";
 
 /** Bytes per token of generated text, where nothing better is known. */
 export const BYTES_PER_TOKEN = 4;

@@ -13,7 +13,7 @@ import type { Usage } from "../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
 import { countFrames, firstData, inspectUsage } from "./frames.ts";
 import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
-import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
+import { BYTES_PER_TOKEN, COMMENT, type Relay, type RelayHost } from "./relay.ts";
 import { errorOf, type AnswerContext } from "./answer-error.ts";
 import { parseUsage } from "./usage.ts";
 import { FrameCheck, type FrameStop } from "./whole-frames.ts";
@@ -104,6 +104,10 @@ export class StreamRelay implements Relay {
     this.#isOver = true;
     this.#buffer.takeRest();
     this.#writer.flush();
+  }
+
+  quiet(): string {
+    return COMMENT;
   }
 
   usage(): Usage | null {

@@ -18,6 +18,8 @@ export interface Receiver {
   onHead(status: number, headers: IncomingHttpHeaders): void;
   /** A piece of the body. The bytes belong to the receiver, which may change them in place. */
   onData(chunk: Buffer): void;
+  /** Nothing has come for a while in the middle of the answer; told again and again. */
+  onQuiet?(): void;
   /** The answer is whole. */
   onEnd(): void;
   /** The call failed or was aborted; nothing follows. */
@@ -66,6 +68,9 @@ const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} 
 /** How long a provider may take to end an answer that is complete by its contents, in milliseconds. */
 const LINGER_MS = 1000;
 
+/** After how much silence the receiver is told of it. Proxies close connections that have been silent for 30 to 60 s. */
+export const QUIET_MS = 15_000;
+
 export class Call implements Dispatcher.DispatchHandler, Watched {
   seat = -1;
   /** Whether the request was handed to a connection, so that the provider may have seen it. */
@@ -82,6 +87,8 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   #progressMs: number;
   /** How much of a streamed body had been taken at the latest check. */
   #takenBytes = 0;
+  /** When the receiver was last told of a silence, or would have been had there been one. */
+  #toldMs = 0;
   #isOver = false;
   #isPaused = false;
 
@@ -149,6 +156,8 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
       this.abort(timedOut("total", timeouts.totalMs, this.#origin.provider));
     } else if (nowMs - this.#progressMs > this.#phaseMs && !this.#isPaused) {
       this.abort(timedOut(this.#phase, this.#phaseMs, this.#origin.provider));
+    } else if (nowMs - this.#toldMs >= QUIET_MS && this.#phase === "idle" && !this.#isPaused) {
+      this.#tellQuiet(nowMs);
     }
   }
 
@@ -179,6 +188,13 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
     this.abort(toGatewayError(error, this.#origin.provider));
+  }
+
+  /** `#toldMs` may be older than the latest progress: that is cheaper than noting each of them twice. */
+  #tellQuiet(nowMs: number): void {
+    const isQuiet = nowMs - this.#progressMs >= QUIET_MS;
+    this.#toldMs = isQuiet ? nowMs : this.#progressMs;
+    if (isQuiet) this.#receiver.onQuiet?.();
   }
 
   /** Whether the provider goes on taking the body, or has it all. */
