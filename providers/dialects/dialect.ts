@@ -86,6 +86,9 @@ export interface ChatDialect {
   stream(target: DialectTarget, includeUsage: boolean): DialectStream;
 }
 
+/** Embeddings in one wire language; both sides are whole. */
+export type EmbeddingsDialect = Pick<ChatDialect, "encode" | "decode">;
+
 /** A chat request as another language's client meant it. */
 export interface ClientRequest {
   readonly request: Json;
@@ -130,6 +133,8 @@ export interface Dialect {
   /** The provider speaks chat completions itself: without quirks, bytes may pass through. */
   readonly native: boolean;
   readonly chat: ChatDialect;
+  /** Absent: embeddings pass as they are, or there are none. */
+  readonly embeddings?: EmbeddingsDialect;
   /** For requests of the language's own clients that are passed on as they are; absent: chat is its only language. */
   readonly passed?: {
     /** Client headers that begin with this are part of such a request. */

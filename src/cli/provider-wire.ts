@@ -41,6 +41,7 @@ export function endpointsOf(provider: Provider): ReadonlySet<string> | null {
       .filter((route) => passedPath(provider, "", route) !== null)
       .map(({ endpoint }) => endpoint),
   );
+  if (dialectOf(provider).embeddings !== undefined) passed.add("embeddings");
   const served = all.filter((endpoint) => endpoint === "chat" || passed.has(endpoint));
   return new Set<string>(
     served.includes("chat") ? [...served, ...TRANSLATED, ANYTHING] : [...served, ANYTHING],
@@ -126,6 +127,9 @@ function passagesOf(provider: Provider, model: string): TargetLanguage["passages
   const chat = chatPassage(provider, dialect);
   return {
     ...(chat === undefined ? {} : { chat }),
+    ...(dialect.embeddings === undefined
+      ? {}
+      : { embeddings: { kind: "embedded", dialect: dialect.embeddings } }),
     messages: ownMessages(provider, model, ROUTES.messages) ?? {
       kind: "translated",
       dialect: dialect.chat,

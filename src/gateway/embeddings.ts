@@ -29,6 +29,12 @@ export function convertEmbeddings(body: Buffer, wanted: EmbeddingFormat): Buffer
     // Not JSON, so not an answer either.
     return null;
   }
+  const converted = convertedEmbeddings(answer, wanted);
+  return converted === null ? null : Buffer.from(JSON.stringify(converted));
+}
+
+/** The same of an answer that was read already. */
+export function convertedEmbeddings(answer: unknown, wanted: EmbeddingFormat): object | null {
   if (typeof answer !== "object" || answer === null || !("data" in answer) || !Array.isArray(answer.data))
     return null;
   const data: unknown[] = [];
@@ -37,7 +43,7 @@ export function convertEmbeddings(body: Buffer, wanted: EmbeddingFormat): Buffer
     if (converted === null) return null;
     data.push(converted);
   }
-  return Buffer.from(JSON.stringify({ ...answer, data }));
+  return { ...answer, data };
 }
 
 function convertItem(item: unknown, wanted: EmbeddingFormat): object | null {

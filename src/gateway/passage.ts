@@ -6,10 +6,11 @@ import type {
   DialectStream,
   DialectTarget,
   DialectUsage,
+  EmbeddingsDialect,
 } from "../../providers/dialects/index.ts";
 import type { Route } from "./routes.ts";
 
-export type Passage = Translated | Mended | Verbatim | Counted;
+export type Passage = Translated | Mended | Verbatim | Counted | Embedded;
 
 /** Request and answer are parsed and written anew. */
 export interface Translated {
@@ -48,6 +49,12 @@ export interface Mended {
 /** The provider can't count, so the gateway tells about how many tokens a request has. */
 interface Counted {
   readonly kind: "counted";
+}
+
+/** Embeddings that are written anew in the provider's language. */
+interface Embedded {
+  readonly kind: "embedded";
+  readonly dialect: EmbeddingsDialect;
 }
 
 /** What a target's language means for requests to it. */

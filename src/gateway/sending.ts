@@ -4,6 +4,7 @@ import { THOUGHT_MARK } from "../../providers/dialects/index.ts";
 import type { Clock } from "../clock.ts";
 import type { CallRequest } from "../upstream/call.ts";
 import type { AnswerContext } from "./answer-error.ts";
+import { EmbeddingSending } from "./embedding-sending.ts";
 import type { Exchange } from "./exchange.ts";
 import { MendedSending } from "./mended.ts";
 import type { Relay, RelayHost } from "./relay.ts";
@@ -40,6 +41,8 @@ export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clo
       return new MendedSending(exchange, target, passage, wallMs);
     case "verbatim":
       return new VerbatimSending(exchange, target, passage, wallMs);
+    case "embedded":
+      return new EmbeddingSending(exchange, target, passage.dialect, wallMs);
     case "counted":
       throw new Error("Invariant broken: counts are answered without sending anything");
   }

@@ -3,6 +3,7 @@ import type { Dialect } from "../dialect.ts";
 import { SseParser } from "../sse.ts";
 import { dialectStream } from "../stream.ts";
 import { generateAnswer } from "./answer.ts";
+import { embeddings } from "./embeddings.ts";
 import { generateRequest } from "./request.ts";
 import { GenerateStream } from "./stream.ts";
 
@@ -16,5 +17,6 @@ export const gemini: Dialect = {
       return dialectStream(new SseParser((event, data) => state.event(event, data)), state);
     },
   },
+  embeddings,
   path: () => null,
 };

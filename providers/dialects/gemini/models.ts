@@ -8,6 +8,11 @@ export interface GeminiModel {
   readonly isPro: boolean;
 }
 
+/** Whether a base URL is Vertex's rather than AI Studio's. */
+export function isVertex(baseUrl: string): boolean {
+  return baseUrl.includes("/publishers/google");
+}
+
 const NEWEST = 9900;
 
 export function geminiModel(name: string): GeminiModel {

@@ -14,7 +14,7 @@ import {
 } from "../shared/params.ts";
 import { chatMessages, toolPlan, type FunctionTool, type ToolPlan } from "../shared/tools.ts";
 import { contentsOf } from "./contents.ts";
-import { geminiModel, takesJsonSchema, wantsSignatures } from "./models.ts";
+import { geminiModel, isVertex, takesJsonSchema, wantsSignatures } from "./models.ts";
 import { thinkingConfig } from "./reasoning.ts";
 import { openApiSchema } from "./schema.ts";
 
@@ -46,9 +46,9 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
   const warnings: string[] = [];
   const model = geminiModel(target.model);
   const native = applyRules(request, GENERATE_RULES, warnings);
-  const isVertex = target.baseUrl.includes("/publishers/google");
+  const withoutIds = isVertex(target.baseUrl);
   const { system, contents } = contentsOf(chatMessages(request), {
-    withoutIds: isVertex,
+    withoutIds,
     signatures: wantsSignatures(model),
     baseUrl: target.baseUrl,
     warnings,
@@ -72,15 +72,15 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
     ...native,
   };
   return {
-    path: modelPath(target, request["stream"] === true),
+    path: modelPath(target, request["stream"] === true ? "streamGenerateContent?alt=sse" : "generateContent"),
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
     warnings: [...new Set(warnings)],
   };
 }
 
-function modelPath(target: DialectTarget, stream: boolean): string {
-  const method = stream ? "streamGenerateContent?alt=sse" : "generateContent";
+/** Path and query of a method of the target's model. */
+export function modelPath(target: DialectTarget, method: string): string {
   const name = target.model.replace(/^models\//, "");
   const resource = name.split("/").map(encodeURIComponent).join("/");
   // Tuned models are resources of their own.
