@@ -261,7 +261,7 @@ class NodeHttpServer implements HttpServer {
     const path = pathOf(request);
     try {
       if (this.#isDraining) refuseDraining(response);
-      if (request.headers.host === undefined && request.httpVersionMinor > 0) refuseHostless();
+      checkHost(request);
       checkTransferCoding(request.headers["transfer-encoding"]);
       if (this.#jsonRoutes.serve(path, request, response)) return;
       if (this.#formRoutes.serve(path, request, response)) return;
@@ -350,9 +350,16 @@ function refuseDraining(response: ServerResponse): never {
   );
 }
 
-/** RFC 9112 section 3.2: a request of HTTP/1.1 without a Host header must be refused. */
-function refuseHostless(): never {
-  throw new GatewayError("invalid_request", "The request has no Host header.");
+/** RFC 9112 section 3.2: a request of HTTP/1.1 has one Host header, an older one at most one. Node itself takes the first of several. */
+function checkHost({ rawHeaders, httpVersionMinor }: IncomingMessage): void {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at];
+    if (name?.length === 4 && name.toLowerCase() === "host") count += 1;
+  }
+  if (count > 1) throw new GatewayError("invalid_request", "The request has more than one Host header.");
+  if (count === 0 && httpVersionMinor > 0)
+    throw new GatewayError("invalid_request", "The request has no Host header.");
 }
 
 /**

@@ -24,6 +24,8 @@ describe("malformed framing", () => {
     ["an unknown method", "BREW /v1/models HTTP/1.1\r\nhost: x\r\n\r\n", 400, "invalid_request"],
     ["an unknown version", "GET /v1/models HTTP/9.9\r\nhost: x\r\n\r\n", 400, "invalid_request"],
     ["no Host", "GET /v1/models HTTP/1.1\r\n\r\n", 400, "invalid_request"],
+    ["two Hosts", "GET /v1/models HTTP/1.1\r\nhost: x\r\nHOST: x\r\n\r\n", 400, "invalid_request"],
+    ["two Hosts of an old client", "GET / HTTP/1.0\r\nhost: x\r\nhost: y\r\n\r\n", 400, "invalid_request"],
     ["a Host that is none", "GET /v1/models HTTP/1.1\r\nhost: a b\r\n\r\n", 400, "invalid_request"],
     [
       "a header name with a space",
