@@ -314,7 +314,9 @@ function rebalance(bucket: BucketRows, author: string, before: Row | undefined, 
   if (before?.given === after.given) return;
   const balances = bucket.balances;
   const add = (replica: string, parts: number): void => {
-    balances.set(replica, wrap((balances.get(replica) ?? 0) + parts));
+    const balance = wrap((balances.get(replica) ?? 0) + parts);
+    if (balance === 0) balances.delete(replica);
+    else balances.set(replica, balance);
   };
   for (const [receiver, edge] of after.given) {
     const moved = difference(edge.parts, before?.given.get(receiver)?.parts ?? 0);

@@ -1,6 +1,6 @@
 // Carries the replica's messages over a transport: sends what is due, hands answers back, and answers siblings once
 // what was given to them is durable. What the fleet shares beside the buckets goes along in the same messages.
-import { Malformed } from "../bucket/codec.ts";
+import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import type { Heard } from "../bucket/lww-map.ts";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
@@ -49,7 +49,8 @@ function opened(bytes: Uint8Array): Parcel {
 }
 
 function malformed(error: unknown): unknown {
-  return error instanceof Malformed ? new TransportError("malformed", error.message, error) : error;
+  if (!(error instanceof Malformed)) return error;
+  return new TransportError(error instanceof UnknownVersion ? "version" : "malformed", error.message, error);
 }
 
 export class Courier {

@@ -1,7 +1,7 @@
 // Messages out and in: what to tell a peer, and which messages are taken at all.
 import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
-import type { Vector } from "../bucket/ledger.ts";
+import type { Ledger, Vector } from "../bucket/ledger.ts";
 import type { Entry } from "../bucket/member.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
@@ -13,6 +13,9 @@ import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
 /** Entries in one message; more follow in the next. */
 const ENTRIES_MAX = 2000;
+/** Members and buckets that a replica keeps, those of other configurations included: one who knows the secret could invent any number. */
+export const MEMBERS_MAX = 4096;
+export const BUCKETS_MAX = 50_000;
 /** How far behind the latest a message of one sender may come in. */
 const SERIALS_BEHIND_MAX = 256;
 
@@ -197,8 +200,11 @@ export class Exchange {
       else if (message.boot === me.boot && link !== null) link.isSelf = true;
       return { kind: "refused", reason: "own", detail: "the message is from this replica itself" };
     }
-    if (!this.#isRepeated(message)) return null;
-    return { kind: "refused", reason: "repeated", detail: "the message was seen before" };
+    if (this.#isRepeated(message)) {
+      return { kind: "refused", reason: "repeated", detail: "the message was seen before" };
+    }
+    const detail = crowdedBy(message, this.#state.ledger);
+    return detail === null ? null : { kind: "refused", reason: "oversized", detail };
   }
 
   /**
@@ -240,4 +246,34 @@ export class Exchange {
     }
     return false;
   }
+}
+
+/** Why a message brings more than a replica keeps; null: it does not. Part of one can't be left out: the shares would not add up. */
+function crowdedBy({ sender, sections, farewells }: Message, { members, buckets }: Ledger): string | null {
+  let rows = 0;
+  for (const { entries } of sections) rows += entries.length;
+  if (members.size + sections.length + 2 * farewells.length + 1 > MEMBERS_MAX) {
+    const ids = new Set([sender, ...sections.map(({ author }) => author)]);
+    for (const { gone, by } of farewells) ids.add(gone).add(by);
+    const count = members.size + countNew(ids, members);
+    if (count > MEMBERS_MAX)
+      return `it would make ${count} members of the fleet; at most ${MEMBERS_MAX} are kept`;
+  }
+  if (rows > 0 && buckets.size + rows > BUCKETS_MAX) {
+    const keys = new Set(sections.flatMap(({ entries }) => entries.map(({ bucket }) => bucket)));
+    const count = buckets.size + countNew(keys, buckets);
+    if (count > BUCKETS_MAX) return `it would make ${count} buckets; at most ${BUCKETS_MAX} are kept`;
+  }
+  for (const { entries } of sections) {
+    const { row } = entries.find(({ row: { given } }) => given.size > MEMBERS_MAX) ?? {};
+    if (row !== undefined)
+      return `a row gives to ${row.given.size} replicas; at most ${MEMBERS_MAX} are kept`;
+  }
+  return null;
+}
+
+function countNew(names: ReadonlySet<string>, known: ReadonlyMap<string, unknown>): number {
+  let count = 0;
+  for (const name of names) if (!known.has(name)) count += 1;
+  return count;
 }

@@ -10,7 +10,7 @@
 //
 // Notices go to all siblings at once and name no receiver; one that is replayed to a restarted receiver passes. That
 // is harmless: rows are merged, and merging old rows changes nothing.
-import { type Envelope, openFrame, sealFrame, type Unsealed } from "./seal.ts";
+import { type Envelope, openFrame, sealFrame, type Unsealed, VERSION_NOTICE, versionsOf } from "./seal.ts";
 import {
   MESSAGE_BYTES_MAX,
   type Receive,
@@ -83,9 +83,10 @@ export class Gate {
     return sealFrame(this.#secret, { envelope: this.#envelope("notice", "all"), body: message });
   }
 
-  /** Answers a request's frame with a frame; a stranger gets an empty one and learns nothing. */
+  /** Answers a request's frame with a frame; a stranger gets an empty one and learns nothing (of another version: only this one's). */
   async answer(frame: Uint8Array): Promise<Uint8Array> {
     const opened = this.#open(frame, "request");
+    if (opened === "version") return VERSION_NOTICE;
     if (typeof opened === "string") return new Uint8Array();
     const reply = await this.#take(opened);
     const outcome = typeof reply === "string" ? reply : "ok";
@@ -113,12 +114,13 @@ export class Gate {
 
   async #send(address: string, to: string, body: Uint8Array, carry: Carry): Promise<Uint8Array> {
     const envelope = this.#envelope("request", to);
-    const answer = openFrame(this.#secret, await carry(sealFrame(this.#secret, { envelope, body })));
+    const frame = await carry(sealFrame(this.#secret, { envelope, body }));
+    const answer = openFrame(this.#secret, frame);
     if (answer === "wrong_secret") {
       throw new TransportError("wrong_secret", `${address} answers with another fleet.secret`);
     }
     if (answer === "version") {
-      throw new TransportError("version", `${address} speaks another version of the fleet's protocol`);
+      throw new TransportError("version", `${address} speaks ${versionsOf(frame)}`);
     }
     if (answer === "malformed" || !isAnswerTo(envelope, answer.envelope)) {
       throw new TransportError(

@@ -7,7 +7,8 @@
 // carries the request's `from` and number, so it can't be taken for the answer to another request.
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-const FORMAT = "sluice-fleet-1";
+const VERSION = 1;
+const FORMAT = `sluice-fleet-${VERSION}`;
 
 /** The longest first line, in bytes. */
 const LINE_BYTES_MAX = 512;
@@ -43,7 +44,16 @@ const LINE =
   /^(sluice-fleet-1 (request|answer|notice) (\w{1,64}) (\w{1,64}) (\d{1,15}) (\w{1,32})) ([0-9a-f]{64})$/;
 
 /** The line of any version, this one's included. */
-const ANY_VERSION = /^sluice-fleet-\d{1,6} /;
+const ANY_VERSION = /^sluice-fleet-(\d{1,6}) /;
+
+/** The answer to a frame of another version, which could not open a sealed one: it tells this one's version and nothing else. */
+export const VERSION_NOTICE: Uint8Array = Buffer.from(`${FORMAT} version\n`);
+
+/** What a frame of another version and this program's are, in words. */
+export function versionsOf(frame: Uint8Array): string {
+  const head = Buffer.from(frame.subarray(0, LINE_BYTES_MAX)).toString("latin1");
+  return `version ${ANY_VERSION.exec(head)?.[1] ?? "?"} of the fleet's protocol; this program speaks ${VERSION}`;
+}
 
 /** Opens a frame; a string says why it can't be: it is no frame of ours, or of another version, or the secret is another. */
 export function openFrame(

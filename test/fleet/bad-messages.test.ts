@@ -6,7 +6,9 @@ import { crc32, Writer } from "../../src/bucket/codec.ts";
 import { MODULUS, WHOLE } from "../../src/bucket/parts.ts";
 import { NEVER, NO_EDGE } from "../../src/bucket/row.ts";
 import type { Section } from "../../src/bucket/ledger.ts";
-import { sealFrame } from "../../src/fleet/seal.ts";
+import { openFrame, sealFrame, versionsOf } from "../../src/fleet/seal.ts";
+import { BUCKETS_MAX, MEMBERS_MAX } from "../../src/fleet/exchange.ts";
+import { encodeMapMessage } from "../../src/bucket/lww-codec.ts";
 import { MESSAGE_BYTES_MAX, type TransportFault } from "../../src/fleet/transport.ts";
 import { gauge, Liar, post, REQUESTS, startVictim, type Victim } from "./victim.ts";
 
@@ -36,7 +38,6 @@ describe("a stranger's bytes", () => {
   test.each<[string, Uint8Array, TransportFault]>([
     ["a page of HTML", Buffer.from("<html><body>It works!</body></html>"), "malformed"],
     ["a frame sealed with another secret", sealed, "wrong_secret"],
-    ["a frame of a later protocol", Buffer.from(named.replace("fleet-1", "fleet-2"), "latin1"), "version"],
     ["a frame of half the length", sealed.subarray(0, sealed.length / 2), "malformed"],
     ["random bytes", Uint8Array.from({ length: 5000 }, (_, index) => (index * 7919) & 0xff), "malformed"],
   ])("are refused, counted and change nothing: %s", async (_, bytes, fault) => {
@@ -45,6 +46,20 @@ describe("a stranger's bytes", () => {
     expect(await post(victim.port, bytes)).toEqual({ status: 401, body: Buffer.alloc(0) });
     expect(victim.state()).toEqual(before);
     expect(refused(fault)).toBe(1);
+    await expectServing(100);
+  });
+
+  test("of a later protocol are told this one's version, so that both sides can say what is wrong", async () => {
+    victim = await startVictim();
+    const before = victim.state();
+    const later = Buffer.from(named.replace("fleet-1", "fleet-2"), "latin1");
+    const answer = await post(victim.port, later);
+    expect(Buffer.from(answer.body).toString()).toBe("sluice-fleet-1 version\n");
+    expect(victim.state()).toEqual(before);
+    expect(refused("version")).toBe(1);
+    expect(versionsOf(later)).toBe("version 2 of the fleet's protocol; this program speaks 1");
+    // To one of another version this answer is what it is.
+    expect(openFrame("any", Buffer.from("sluice-fleet-2 version\n"))).toBe("version");
     await expectServing(100);
   });
 
@@ -110,6 +125,35 @@ describe("a message with the right seal", () => {
     }
     expect(victim.state()).toEqual(before);
     await expectServing(100);
+  });
+
+  test("of a later version beside the buckets is refused as such, too", async () => {
+    victim = await startVictim();
+    const liar = new Liar(victim);
+    const board = encodeMapMessage({ heard: new Map(), stretches: [] }, 0);
+    expect(
+      await liar.send(
+        liar.message([]),
+        changed(board, (bytes) => (bytes[1] = 9)),
+      ),
+    ).toBe("version");
+    await expectServing(100);
+  });
+
+  test("that invents more members or buckets than are kept is refused, and counted", async () => {
+    victim = await startVictim();
+    const liar = new Liar(victim);
+    const { ledger } = victim.running.replica.state;
+    for (let member = 0; ledger.members.size < MEMBERS_MAX; member++)
+      ledger.member(`${member}`.padStart(32, "0"));
+    const known = liar.message([], { sender: "1".padStart(32, "0") });
+    expect(await liar.send(known)).toBe("ok");
+    expect(await liar.send(liar.message([liar.section({})]))).toBe("oversized");
+    ledger.members.delete("0".repeat(32));
+    for (let bucket = 0; ledger.buckets.size < BUCKETS_MAX; bucket++) ledger.bucket(`bucket-${bucket}`);
+    expect(await liar.send(liar.message([liar.section({}, "one-too-many")]))).toBe("oversized");
+    expect(await liar.send(liar.message([liar.section({})]))).toBe("ok");
+    expect(refused("oversized")).toBe(2);
   });
 
   test("of a later version is refused as such, so that an upgrade shows for what it is", async () => {
