@@ -8,7 +8,7 @@ import { TargetLimits, type KeptLimits } from "../gateway/target-limits.ts";
 import type { MeterSpec } from "../limiter/meters.ts";
 import type { Plant } from "./snapshot.ts";
 
-/** How many targets' learned limits outlive a reload; clients can name any number of models. */
+/** How many targets' limits are learned: clients can name any number of models, and every limit is a bucket of the fleet. */
 const LEARNED_MAX = 1000;
 
 /** As providers' headers speak of them; a month is 30 days there. */
@@ -41,15 +41,16 @@ export function targetLimits(provider: Provider, modelName: string, plant: Plant
     });
     return { meters, kept: limits };
   };
+  const learned = provider.learnsLimits ? learnedBefore(`${account}/${modelName}`, plant) : null;
   return new TargetLimits({
     limiter: plant.limiter,
     clock: plant.clock,
     advisor: new LimitAdvisor({
       reader: new LimitReader(provider.limitHeaders),
       configured,
-      isLearning: provider.learnsLimits,
+      isLearning: learned !== null,
     }),
-    learned: provider.learnsLimits ? learnedBefore(`${account}/${modelName}`, plant) : new Map(),
+    learned: learned ?? new Map(),
     compile,
   });
 }
@@ -125,10 +126,12 @@ function joined(configured: readonly TargetLimit[], learned: readonly TargetLimi
   return limits;
 }
 
-function learnedBefore(target: string, { learned }: Plant): Map<string, LearnedLimit> {
+/** What is learned of a target, over reloads; null when there are too many already. */
+function learnedBefore(target: string, { learned }: Plant): Map<string, LearnedLimit> | null {
   const known = learned.get(target);
   if (known !== undefined) return known;
+  if (learned.size >= LEARNED_MAX) return null;
   const none = new Map<string, LearnedLimit>();
-  if (learned.size < LEARNED_MAX) learned.set(target, none);
+  learned.set(target, none);
   return none;
 }

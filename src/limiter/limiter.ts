@@ -62,7 +62,8 @@ export class Limiter {
   readonly #quota: Quota;
   readonly #clock: Clock;
   readonly #room: WaitingRoom;
-  readonly #lines = new Map<Bucket, Line>();
+  /** Held by the meters of the configuration and of requests: the line of a limit that is no more goes with them. */
+  readonly #lines = new Map<Bucket, WeakRef<Line>>();
   readonly #pauses = new Map<string, Pause>();
   #arrivals = 0;
   #isClosed = false;
@@ -75,7 +76,7 @@ export class Limiter {
     this.#clock = clock;
     this.#room = new WaitingRoom(quota, clock, timers);
     quota.onRoom((bucket) => {
-      const line = this.#lines.get(bucket);
+      const line = this.#lines.get(bucket)?.deref();
       if (line === undefined || line.size === 0) return;
       this.#room.stir(line);
       if (!this.#isEnding) this.#room.serveStirred(clock.elapsedMs());
@@ -185,7 +186,11 @@ export class Limiter {
   /** For metrics; read when somebody scrapes. */
   *samples(): Iterable<Sample> {
     const now = this.#clock.elapsedMs();
-    for (const line of this.#lines.values()) yield* lineSamples(this.#quota, line, now);
+    for (const [bucket, held] of this.#lines) {
+      const line = held.deref();
+      if (line === undefined) this.#lines.delete(bucket);
+      else yield* lineSamples(this.#quota, line, now);
+    }
   }
 
   /** Refuses all that wait and all that come. What is reserved can still be settled. */
@@ -259,13 +264,13 @@ export class Limiter {
   }
 
   #line(meter: Meter): Line {
-    const known = this.#lines.get(meter.bucket);
+    const known = this.#lines.get(meter.bucket)?.deref();
     if (known !== undefined) {
       known.meter = meter;
       return known;
     }
     const line = new Line(meter);
-    this.#lines.set(meter.bucket, line);
+    this.#lines.set(meter.bucket, new WeakRef(line));
     return line;
   }
 
