@@ -9,7 +9,7 @@ import type { MeterSpec } from "../limiter/meters.ts";
 import type { Plant } from "./snapshot.ts";
 
 /** How many targets' limits are learned: clients can name any number of models, and every limit is a bucket of the fleet. */
-const LEARNED_MAX = 1000;
+export const LEARNED_MAX = 1000;
 
 /** As providers' headers speak of them; a month is 30 days there. */
 const WINDOW_MS: Readonly<Record<LimitPeriod, number>> = {
@@ -21,7 +21,11 @@ const WINDOW_MS: Readonly<Record<LimitPeriod, number>> = {
 };
 
 /** The limits of one model at one provider. */
-export function targetLimits(provider: Provider, modelName: string, plant: Plant): TargetLimits {
+export function targetLimits(
+  provider: Provider,
+  modelName: string,
+  plant: Pick<Plant, "limiter" | "clock" | "learned">,
+): TargetLimits {
   const model = provider.models.get(modelName);
   const { account } = provider;
   const owner: LimitOwner = { kind: "model", provider: account, model: modelName };
@@ -41,7 +45,10 @@ export function targetLimits(provider: Provider, modelName: string, plant: Plant
     });
     return { meters, kept: limits };
   };
-  const learned = provider.learnsLimits ? learnedBefore(`${account}/${modelName}`, plant) : null;
+  const isInvented = model === undefined;
+  const learned = provider.learnsLimits
+    ? learnedBefore(`${account}/${modelName}`, plant.learned, isInvented)
+    : null;
   return new TargetLimits({
     limiter: plant.limiter,
     clock: plant.clock,
@@ -126,11 +133,15 @@ function joined(configured: readonly TargetLimit[], learned: readonly TargetLimi
   return limits;
 }
 
-/** What is learned of a target, over reloads; null when there are too many already. */
-function learnedBefore(target: string, { learned }: Plant): Map<string, LearnedLimit> | null {
+/** What is learned of a target, over reloads; null when there are too many already that no configuration names. */
+function learnedBefore(
+  target: string,
+  learned: Plant["learned"],
+  isInvented: boolean,
+): Map<string, LearnedLimit> | null {
   const known = learned.get(target);
   if (known !== undefined) return known;
-  if (learned.size >= LEARNED_MAX) return null;
+  if (learned.size >= LEARNED_MAX && isInvented) return null;
   const none = new Map<string, LearnedLimit>();
   learned.set(target, none);
   return none;
