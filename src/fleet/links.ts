@@ -20,6 +20,7 @@ const PACE_MIN_MS = 4;
 const PACE_MAX_MS = 100;
 /** An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same. */
 const ANSWER_MS = 200;
+const PATIENCE_DOUBLINGS = 2;
 /** A link that failed so many times in a row is tried less often. */
 const FAILURES_MAX = 5;
 
@@ -55,6 +56,11 @@ export interface Occasion {
   readonly isSeeking: boolean;
   /** Whom to ask for units that requests here wait for; empty while none waits. */
   readonly asked: ReadonlySet<string>;
+}
+
+/** A peer that is only slow, or has much to answer, is not asked over and over. */
+function patienceMs({ failures }: Link): number {
+  return ANSWER_MS * 2 ** Math.min(failures, PATIENCE_DOUBLINGS);
 }
 
 interface Answer {
@@ -108,7 +114,7 @@ export class Links {
     const links = [...this.all.values()].filter((link) => !link.isSelf);
     const round = this.#round(links, occasion.nowMs);
     const due = links.filter((link) => {
-      if (link.isBusy && occasion.nowMs - link.sentMs >= ANSWER_MS) this.failed(link);
+      if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs(link)) this.failed(link);
       return !link.isBusy && this.#isDue(link, occasion, round);
     });
     for (const link of due) {
