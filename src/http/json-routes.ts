@@ -11,7 +11,7 @@ import type { ClientKey, Runtime } from "../gateway/runtime.ts";
 import { isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
-import type { BodyBudget } from "./body-budget.ts";
+import { LARGE_BYTES_MIN, type BodyBudget } from "./body-budget.ts";
 import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
 import { clientTimeoutMs } from "./client-timeout.ts";
 import { ClientDownstream } from "./downstream.ts";
@@ -141,7 +141,11 @@ export class JsonRoutes {
         timeoutMs,
       };
       const about = { requestId: id, shape: to.shape, isStream: members.isStream };
-      this.#options.gateway.serve(facts, new ClientDownstream(response, about));
+      const downstream = new ClientDownstream(response, about);
+      const { gateway } = this.#options;
+      // Reading it and writing it anew are two steps, between which others get their turn.
+      if (body.length >= LARGE_BYTES_MIN) setImmediate(() => gateway.serve(facts, downstream));
+      else gateway.serve(facts, downstream);
     } catch (error) {
       turnAway(this.#options, arrival, error);
     }
