@@ -162,8 +162,10 @@ export class Attempt implements Receiver, RelayHost {
     this.#client.write(isMessages ? PING : words, "latin1");
   }
 
-  onEnd(): void {
+  onEnd(): boolean {
     this.#relay?.end();
+    // What is still being decoded, or waits for a slow client, keeps its deadlines.
+    return this.#isOver;
   }
 
   onFailure(error: GatewayError): void {

@@ -20,8 +20,8 @@ export interface Receiver {
   onData(chunk: Buffer): void;
   /** Nothing has come for a while in the middle of the answer; told again and again. */
   onQuiet?(): void;
-  /** The answer is whole. */
-  onEnd(): void;
+  /** All of the answer has arrived. Says whether that was all; else the call goes on, under its deadlines, until `letGo` or `abort`. */
+  onEnd(): boolean;
   /** The call failed or was aborted; nothing follows. */
   onFailure(error: GatewayError): void;
 }
@@ -63,7 +63,7 @@ function isNothing(body: CallRequest["body"]): boolean {
 }
 
 /** Gets what arrives after the receiver has let go of a call. */
-const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd() {}, onFailure() {} };
+const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd: () => true, onFailure() {} };
 
 /** How long a provider may take to end an answer that is complete by its contents, in milliseconds. */
 const LINGER_MS = 1000;
@@ -89,6 +89,8 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   #takenBytes = 0;
   /** When the receiver was last told of a silence, or would have been had there been one. */
   #toldMs = 0;
+  /** The answer has arrived, and the connection serves others. */
+  #hasEnded = false;
   #isOver = false;
   #isPaused = false;
 
@@ -144,6 +146,7 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   /** The receiver has all it needs. The rest of the answer is dropped; the connection is kept if it ends soon. */
   letGo(): void {
     if (this.#isOver) return;
+    if (this.#hasEnded) return this.#finish();
     this.#receiver = NOBODY;
     if (this.#isPaused) this.resume();
     this.#enter("idle", LINGER_MS);
@@ -181,9 +184,11 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
 
   onResponseEnd(): void {
     if (this.#isOver) return;
-    this.#finish();
     if (this.#client !== null) this.#origin.release(this.#client);
-    this.#receiver.onEnd();
+    this.#client = null;
+    this.#controller = null;
+    this.#hasEnded = true;
+    if (this.#receiver.onEnd()) this.#finish();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -213,6 +218,7 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   }
 
   #finish(): void {
+    if (this.#isOver) return;
     this.#isOver = true;
     this.#watch.delete(this);
   }

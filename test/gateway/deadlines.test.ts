@@ -1,7 +1,18 @@
 // Deadlines: of one attempt, of the whole request, and the client's own.
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { startGateway } from "./gateway-fixture.ts";
-import { answerBody, good, scriptedUpstream, whole, type Script } from "./scripted-upstream.ts";
+import { jsonRequest } from "../http/raw-client.ts";
+import {
+  answerBody,
+  contentFrame,
+  DONE_FRAME,
+  FINISH_FRAME,
+  good,
+  scriptedUpstream,
+  whole,
+  type Script,
+} from "./scripted-upstream.ts";
 
 const silent: Script = () => undefined;
 const busy: Script = (request) => request.answer(503, '{"error":{"message":"busy"}}');
@@ -116,4 +127,35 @@ describe("retries as the configuration wants them", () => {
     expect(upstream.requests).toHaveLength(3);
     await gateway.settled();
   });
+});
+
+describe("a compressed stream that has arrived", () => {
+  const big: Script = (request) => {
+    const frames = Array.from({ length: 300 }, () => contentFrame("x".repeat(64 * 1024))).join("");
+    const body = gzipSync(`${frames}${FINISH_FRAME}${DONE_FRAME}`);
+    request.streamHead({ "content-encoding": "gzip" }).chunk(body).endChunks();
+  };
+
+  test("still ends by the deadline when its client does not read it", async () => {
+    const upstream = await scriptedUpstream(big);
+    const gateway = await startGateway({ providers: { a: upstream }, config: "timeouts: { total: 20s }" });
+    const client = gateway.client();
+    client.socket.pause();
+    client.send(jsonRequest({ model: "any", stream: true, messages: [] }));
+    while (gateway.records.length === 0 && gateway.used().concurrent === 0) await turn();
+    const served = await upstream.request(0);
+    // All of it has been sent; its decoder has stopped, since nobody reads.
+    while (served.socket.writableLength > 0) await turn();
+    for (let turns = 0; turns < 200; turns++) await turn();
+    expect(gateway.gateway.runningCount).toBe(1);
+    gateway.advance(20_100);
+    await gateway.settled();
+    expect(gateway.records).toMatchObject([{ outcome: "provider_error", errorCode: "provider_timeout" }]);
+  });
+
+  function turn(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
 });

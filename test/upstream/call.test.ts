@@ -17,6 +17,8 @@ class Notes implements Receiver {
   headers: IncomingHttpHeaders = {};
   body = "";
   ends: string[] = [];
+  /** Whether it has all it needs when the answer has arrived. */
+  isContent = true;
   readonly #ended = Promise.withResolvers<void>();
   onFirst: () => void = () => undefined;
 
@@ -34,9 +36,10 @@ class Notes implements Receiver {
     this.onFirst();
   }
 
-  onEnd(): void {
+  onEnd(): boolean {
     this.ends.push("whole");
     this.#ended.resolve();
+    return this.isContent;
   }
 
   onFailure(error: GatewayError): void {
@@ -94,6 +97,20 @@ describe("a call", () => {
     }
     expect(new Set(upstream.requests.map(({ socket }) => socket)).size).toBe(1);
     expect(bench.watch.size).toBe(0);
+  });
+
+  test("whose answer has arrived and is still worked on keeps its deadlines, not its connection", async () => {
+    const { bench } = await benchWith((r) => r.answer(200, "x"));
+    const [late, quick] = [new Notes(), new Notes()];
+    late.isContent = quick.isContent = false;
+    const calls = [bench.call(late), bench.call(quick)];
+    await Promise.all([late.ended, quick.ended]);
+    expect([bench.watch.size, bench.origin.freeCount]).toEqual([2, 2]);
+    calls[1]?.letGo();
+    expect(bench.watch.size).toBe(1);
+    bench.advance(TIMEOUTS.totalMs + 1);
+    expect([late.ends, quick.ends]).toEqual([["whole", "provider_timeout"], ["whole"]]);
+    expect([bench.watch.size, bench.origin.freeCount]).toEqual([0, 2]);
   });
 
   test("interim answers are not answers", async () => {
