@@ -66,9 +66,9 @@ function streamTimeouts({ attemptMs, ...timeouts }: Config["timeouts"]): Timeout
   return { ...timeouts, firstTokenMs: Math.min(timeouts.firstTokenMs, attemptMs ?? Infinity) };
 }
 
-/** The whole answer is the first byte, so only connecting, the attempt and the total can be told from being slow. */
-function wholeTimeouts({ connectMs, totalMs, attemptMs }: Config["timeouts"]): Timeouts {
-  return { connectMs, totalMs, idleMs: totalMs, firstTokenMs: attemptMs ?? totalMs };
+/** The first byte comes when nearly all of the answer is there, so until then only the attempt and the total can be told from being slow. */
+function wholeTimeouts({ connectMs, totalMs, attemptMs, idleMs }: Config["timeouts"]): Timeouts {
+  return { connectMs, totalMs, idleMs, firstTokenMs: attemptMs ?? Infinity };
 }
 
 /** Aliases first: they are what most clients should ask for. */

@@ -86,7 +86,11 @@ function usageOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedReques
   }
   // A provider that answered with an error has produced nothing; one that fell silent has read the prompt, as far as one knows.
   if (end.kind !== "answered" && end.isRefused) return NOTHING_USED;
-  return estimatedUsage(target.estimate.of(planned.shape).inputTokens, end.outputTokens);
+  const { inputTokens, outputTokens, maxTokens } = target.estimate.of(planned.shape);
+  // Bytes may be anything. No answer is longer than what was asked for, and what was no good is no more than what was expected.
+  const isUseless = end.kind === "failed" || end.kind === "lost";
+  const outputTokensMax = isUseless ? outputTokens : (maxTokens ?? Infinity);
+  return estimatedUsage(inputTokens, Math.min(end.outputTokens, outputTokensMax));
 }
 
 function notSent(error: GatewayError): AttemptEnd {

@@ -54,7 +54,7 @@ export interface Snapshot extends Runtime {
   readonly metersOf: { get(key: ClientKey): Meters | undefined };
   readonly routes: RouteTable<UpstreamTarget>;
   readonly timeouts: Timeouts;
-  /** For answers that come as a whole: their first byte comes when all of them is there, so only the attempt's deadline and the total count. */
+  /** For answers that come as a whole: their first byte comes when all of them is there, so only the attempt's deadline and the total count until then. */
   readonly wholeTimeouts: Timeouts;
   /** How long a request may wait for room, in milliseconds. */
   readonly queueWaitMs: number;

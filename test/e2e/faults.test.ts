@@ -1,219 +1,194 @@
-// Every fault the simulator knows, streamed and not, through a real gateway: what the client gets, within which time,
-// and that nothing stays taken or running behind it.
+// Every fault the simulator knows, as `faults.txt` tells it: streamed and not, before and behind the first byte, with and
+// without another provider, through a real gateway. What the client gets, what is settled at each provider, and that
+// nothing stays taken or running behind it.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FAULTS } from "../../src/simulator/faults.ts";
-import type { FaultName } from "../../src/simulator/faults.ts";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import type { Simulator } from "../../src/simulator/simulator.ts";
 import { startGateway } from "./harness.ts";
 import type { GatewayProcess } from "./harness.ts";
 
-/**
- * `whole`: the complete answer. A status and a code: an error instead of an answer. A code alone: a stream that had
- * begun and ends with this error.
- */
-type Expected = "whole" | readonly [status: number, code: string] | { readonly brokenWith: string };
+const TABLE = readFileSync(join(import.meta.dirname, "faults.txt"), "utf8");
 
-const BAD = [502, "provider_bad_response"] as const;
-const LATE = [504, "provider_timeout"] as const;
-const OVERLOADED = [503, "provider_overloaded"] as const;
-const FAILED = [502, "provider_error"] as const;
-const broken = (brokenWith: string) => ({ brokenWith });
-
-/** What clients know some of our codes as. */
-const CLIENT_CODES: Readonly<Record<string, string>> = {
-  provider_rate_limited: "rate_limit_exceeded",
-  provider_quota_spent: "insufficient_quota",
-};
-
-/** What a client gets of each, streamed and as a whole. */
-const EXPECTED: Readonly<Record<FaultName, readonly [Expected, Expected]>> = {
-  slow: [LATE, LATE],
-  silent: [LATE, LATE],
-  "headers-only": [LATE, LATE],
-  stall: [broken("provider_timeout"), LATE],
-  cut: [broken("stream_interrupted"), [502, "provider_unreachable"]],
-  reset: [
-    [502, "provider_unreachable"],
-    [502, "provider_unreachable"],
-  ],
-  "early-end": [broken("stream_interrupted"), BAD],
-  "half-frame": [broken("stream_interrupted"), BAD],
-  "error-in-stream": [broken("provider_error"), FAILED],
-  "error-first": [FAILED, FAILED],
-  malformed: [broken("provider_bad_response"), BAD],
-  "endless-line": [broken("provider_bad_response"), BAD],
-  linger: ["whole", LATE],
-  "no-finish": ["whole", "whole"],
-  "no-done": ["whole", "whole"],
-  "no-usage": ["whole", "whole"],
-  "no-tool-index": ["whole", "whole"],
-  html: [BAD, BAD],
-  "html-502": [FAILED, FAILED],
-  "wrong-type": [BAD, "whole"],
-  "not-an-object": [BAD, BAD],
-  empty: [BAD, BAD],
-  "empty-stream": [BAD, BAD],
-  // Compressed although it was asked not to.
-  gzip: ["whole", "whole"],
-  "gzip-cut": [broken("provider_bad_response"), BAD],
-  bytes: ["whole", "whole"],
-  crlf: ["whole", "whole"],
-  comments: ["whole", "whole"],
-  floats: ["whole", "whole"],
-  400: [
-    [400, "invalid_request"],
-    [400, "invalid_request"],
-  ],
-  401: [
-    [502, "provider_auth"],
-    [502, "provider_auth"],
-  ],
-  403: [
-    [502, "provider_auth"],
-    [502, "provider_auth"],
-  ],
-  404: [
-    [404, "model_not_found"],
-    [404, "model_not_found"],
-  ],
-  408: [FAILED, FAILED],
-  422: [
-    [422, "invalid_request"],
-    [422, "invalid_request"],
-  ],
-  context: [
-    [400, "context_length_exceeded"],
-    [400, "context_length_exceeded"],
-  ],
-  filter: [
-    [400, "content_filter"],
-    [400, "content_filter"],
-  ],
-  429: [
-    [429, "provider_rate_limited"],
-    [429, "provider_rate_limited"],
-  ],
-  quota: [
-    [429, "provider_quota_spent"],
-    [429, "provider_quota_spent"],
-  ],
-  500: [FAILED, FAILED],
-  502: [FAILED, FAILED],
-  503: [OVERLOADED, OVERLOADED],
-  529: [OVERLOADED, OVERLOADED],
-};
-
-const isFault = (name: string): name is FaultName => Object.hasOwn(FAULTS, name);
-const NAMES = Object.keys(FAULTS).filter(isFault);
-/** How it is asked, and whether the provider's frames are passed on as they are (`canonical`) or mended. */
-const FORMS = [
-  { form: "streamed", isStream: true, quirks: {} },
-  { form: "whole", isStream: false, quirks: {} },
-  { form: "passed", isStream: true, quirks: { canonical: true } },
-] as const;
+/** How it is asked; `passed` is a stream too, from a provider whose frames are passed on unread (`canonical`). */
+const FORMS = ["streamed", "whole", "passed"] as const;
+/** Faults that show after some right chunks, which may be none. */
+const SETTABLE = new Set([
+  "stall",
+  "cut",
+  "early-end",
+  "malformed",
+  "half-frame",
+  "endless-line",
+  "error-in-stream",
+]);
 /** Faults that end by a deadline. They get short ones, the others long ones that a busy machine does not reach. */
-const LATE_FAULTS = new Set<FaultName>(["slow", "silent", "headers-only", "stall", "linger"]);
-const HURRIED = { first_token: "500ms", idle: "500ms", total: "2s" };
-const PATIENT = { first_token: "20s", idle: "20s", total: "20s" };
+const LATE = new Set(["slow", "silent", "headers-only", "stall", "linger"]);
+const HURRIED = { first_token: "700ms", attempt: "700ms", idle: "700ms", total: "10s" };
+const PATIENT = { first_token: "25s", idle: "25s", total: "25s" };
+/** How many run at a time where none waits for a deadline. */
+const AT_ONCE = 8;
 /** Nothing may hang. */
-const BOUND_MS = 25_000;
+const BOUND_MS = 28_000;
+
+interface Cell {
+  readonly id: string;
+  readonly fault: string;
+  readonly form: string;
+  readonly when: string;
+  readonly isAlone: boolean;
+  /** As the table says. */
+  readonly expected: string;
+}
+
+/** The words of the table's lines: fault, form, when, what becomes of it alone, and beside another. */
+const ROWS = TABLE.split("\n")
+  .filter((line) => line.includes("|") && !line.startsWith("#"))
+  .map((line) => line.split("|").map((part) => part.trim().replaceAll(/ +/g, " ")));
+
+const CELLS: readonly Cell[] = ROWS.flatMap(([head = "", alone = "", beside = ""]) => {
+  const [fault = "", form = "", when = ""] = head.split(" ");
+  return [
+    { fault, form, when, isAlone: true, expected: alone },
+    { fault, form, when, isAlone: false, expected: beside === "same" ? alone : beside },
+  ];
+}).map((cell, index) => Object.assign({ id: String(index).padStart(3, "0") }, cell));
 
 let simulator: Simulator;
-let hurried: GatewayProcess;
-let patient: GatewayProcess;
+const gateways: GatewayProcess[] = [];
+const results = new Map<string, string>();
 
 beforeAll(async () => {
   simulator = await startSimulator();
-  const isLate = (name: FaultName): boolean => LATE_FAULTS.has(name);
-  [hurried, patient] = await Promise.all([
-    startFor(NAMES.filter(isLate), HURRIED),
-    startFor(
-      NAMES.filter((name) => !isLate(name)),
-      PATIENT,
-    ),
-  ]);
-});
+  const hurried = CELLS.filter(({ fault }) => LATE.has(fault));
+  const patient = CELLS.filter(({ fault }) => !LATE.has(fault));
+  await play(hurried, HURRIED, hurried.length);
+  await play(patient, PATIENT, AT_ONCE);
+}, 100_000);
 
 afterAll(async () => {
-  await hurried.stop();
-  await patient.stop();
+  for (const gateway of gateways) await gateway.stop();
   await simulator.close();
 });
 
-/** One provider per case: a circuit that one fault opens would answer for the next. */
-function startFor(faults: readonly FaultName[], timeouts: object): Promise<GatewayProcess> {
-  const base = { dialect: "openai", base_url: `${simulator.url}/v1`, limits: [{ concurrent: 1 }] };
-  const providers = faults.flatMap((name) =>
-    FORMS.map(({ form, quirks }) => [`${form}-${name}`, { ...base, quirks }] as const),
-  );
-  return startGateway({
-    providers: Object.fromEntries(providers),
-    queue: { max_wait: "0s" },
-    retry: { attempts: 1 },
-    timeouts,
-  });
+/** Asks all of it, so many at a time, and notes what came of it. */
+async function play(cells: readonly Cell[], timeouts: object, atOnce: number): Promise<void> {
+  const gateway = await startFor(cells, timeouts);
+  gateways.push(gateway);
+  const outcomes = new Map<string, string>();
+  const due = [...cells];
+  const next = async (): Promise<void> => {
+    const cell = due.shift();
+    if (cell === undefined) return;
+    outcomes.set(cell.id, await ask(gateway, cell));
+    await next();
+  };
+  await Promise.all(Array.from({ length: atOnce }, next));
+  const metrics = await gateway.metrics();
+  for (const { id } of cells) results.set(id, `${outcomes.get(id)} ${settled(metrics, id)}`);
 }
 
-async function ask(name: FaultName, form: string, stream: boolean) {
-  const gateway = LATE_FAULTS.has(name) ? hurried : patient;
+/** Two providers for each cell, so that no circuit and no pause of one meets another. */
+function startFor(cells: readonly Cell[], timeouts: object): Promise<GatewayProcess> {
+  const limits = [{ requests: "1000/min" }, { tokens: "1_000_000/min" }, { concurrent: 1 }];
+  const base = { dialect: "openai", base_url: `${simulator.url}/v1`, limits };
+  const providers: Record<string, object> = {};
+  const models: Record<string, readonly string[]> = {};
+  for (const { id, fault, form, when, isAlone } of cells) {
+    const own = { ...base, quirks: form === "passed" ? { canonical: true } : {} };
+    const after = SETTABLE.has(fault) && form !== "whole" ? `;after=${when === "begun" ? 3 : 0}` : "";
+    providers[`a${id}`] = own;
+    if (!isAlone) providers[`b${id}`] = own;
+    models[`m${id}`] = [`a${id}/sim-${fault}${after}`, ...(isAlone ? [] : [`b${id}/sim-chat`])];
+  }
+  const retry = { attempts: 2, backoff: { first: "20ms" } };
+  return startGateway({ providers, models, queue: { max_wait: "0s" }, retry, timeouts });
+}
+
+/** What the client got, in the words of the table but for the units. All requests are of one length. */
+async function ask(gateway: GatewayProcess, { id, form }: Cell): Promise<string> {
+  const stream = form === "whole" ? "false" : "true ";
   const response = await fetch(`${gateway.url}/v1/chat/completions`, {
     method: "POST",
     signal: AbortSignal.timeout(BOUND_MS),
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({
-      model: `${form}-${name}/sim-${name}`,
-      stream,
-      messages: [{ role: "user", content: "hello" }],
-    }),
+    body: `{"model":"m${id}","max_tokens":12,"messages":[{"role":"user","content":"hello"}],"stream":${stream}}`,
   });
   const text = (await response.text()).replaceAll("\r\n", "\n");
-  return { status: response.status, code: response.headers.get("x-sluice-error"), text };
+  const header = (name: string): string | null => response.headers.get(name);
+  const waits = [header("retry-after-ms") === null ? "" : `${header("retry-after-ms")}ms`];
+  if (header("x-should-retry") === "false") waits.push("stop");
+  const by = header("x-sluice-provider")?.startsWith("b") === true ? "other" : "own";
+  const says = waits.filter((word) => word !== "").join(",") || "-";
+  return `${meaning(response, text, form !== "whole")} ${response.status} ${header("x-sluice-attempts")}x ${by} ${says}`;
 }
 
-function check(
-  { status, code, text }: Awaited<ReturnType<typeof ask>>,
-  expected: Expected,
-  isStream: boolean,
-): void {
-  if (expected === "whole") {
-    expect(status).toBe(200);
-    if (isStream) expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
-    else expect(JSON.parse(text)).toMatchObject({ object: "chat.completion" });
-    return;
-  }
-  if ("brokenWith" in expected) {
-    const last = text.trimEnd().split("\n\n").at(-1) ?? "";
-    expect(status).toBe(200);
-    expect(JSON.parse(last.slice("data: ".length))).toMatchObject({
-      error: { code: expected.brokenWith, param: null, message: expect.any(String) },
+/** `whole`, an error's code in front of an answer, or behind the beginning of one. */
+function meaning({ status, headers }: Response, text: string, isStream: boolean): string {
+  const type = headers.get("content-type");
+  if (status !== 200) {
+    expect(type).toBe("application/json");
+    expect(JSON.parse(text)).toMatchObject({
+      error: { message: expect.any(String), code: expect.any(String) },
     });
-    expect(text).not.toContain("[DONE]");
-    return;
+    return headers.get("x-sluice-error") ?? "no code";
   }
-  expect([status, code]).toEqual(expected);
-  expect(JSON.parse(text)).toMatchObject({
-    error: { code: CLIENT_CODES[code ?? ""] ?? code, message: expect.any(String) },
-  });
+  expect(type).toBe(isStream ? "text/event-stream" : "application/json");
+  if (!isStream) {
+    expect(JSON.parse(text)).toMatchObject({ object: "chat.completion" });
+    return "whole";
+  }
+  if (text.endsWith("data: [DONE]\n\n")) return "whole";
+  expect(text).not.toContain("[DONE]");
+  const last: unknown = JSON.parse(text.trimEnd().split("\n\n").at(-1)?.slice("data: ".length) ?? "");
+  expect(last).toMatchObject({ error: { message: expect.any(String), code: expect.any(String) } });
+  return `broken:${/"code":"(\w+)"/.exec(text)?.[1]}`;
 }
+
+/** Units spent at the first provider and at the other, as requests/tokens; slots that are still held, if any. */
+function settled(metrics: string, id: string): string {
+  const value = (name: string, bucket: string): number => {
+    const line = new RegExp(`^sluice_bucket_${name}\\{[^}]*bucket="${bucket}"[^}]*\\} (\\S+)$`, "m");
+    return Number(line.exec(metrics)?.[1] ?? 0);
+  };
+  const spent = (bucket: string): number =>
+    value("taken_units_total", bucket) +
+    value("overrun_units_total", bucket) -
+    value("returned_units_total", bucket);
+  const at = (provider: string): string =>
+    `${spent(`${provider}/requests/min`)}/${spent(`${provider}/tokens/min`)}`;
+  const held = spent(`a${id}/concurrent`) + spent(`b${id}/concurrent`);
+  return `${at(`a${id}`)} ${at(`b${id}`)}${held === 0 ? "" : ` HELD ${held}`}`;
+}
+
+test("the table has every fault in every form, and no other", () => {
+  const all = Object.keys(FAULTS).flatMap((fault) =>
+    FORMS.flatMap((form) =>
+      (SETTABLE.has(fault) && form !== "whole" ? ["first", "begun"] : ["first"]).map(
+        (when) => `${fault} ${form} ${when}`,
+      ),
+    ),
+  );
+  const told = ROWS.map(([head = ""]) => head);
+  expect(told.filter((head) => !all.includes(head))).toEqual([]);
+  expect(all.filter((head) => !told.includes(head))).toEqual([]);
+  expect(new Set(told).size).toBe(told.length);
+});
 
 describe("a client meets a provider's fault", () => {
-  const cases = NAMES.flatMap((name) => FORMS.map(({ form, isStream }) => ({ name, form, isStream })));
+  test.each(CELLS.map((cell) => Object.assign({ with: cell.isAlone ? "alone" : "beside another" }, cell)))(
+    "$fault, $form, $when, $with",
+    ({ id, expected }) => {
+      expect(results.get(id)).toBe(expected);
+    },
+  );
 
-  test.each(cases)("$name, $form", async ({ name, form, isStream }) => {
-    const [streamed, whole] = EXPECTED[name];
-    check(await ask(name, form, isStream), form === "whole" ? whole : streamed, isStream);
-  });
-
-  test("and behind all of them nothing is taken and nothing runs", async () => {
-    const levels: number[] = [];
-    for (const gateway of [hurried, patient]) {
-      const text = await gateway.metrics();
-      for (const [, level] of text.matchAll(/^sluice_bucket_level_units\{.*\} (\S+)$/gm))
-        levels.push(Number(level));
-      expect(text).toContain("\nsluice_requests_running 0\n");
+  test("and behind all of them nothing runs", async () => {
+    for (const gateway of gateways) {
+      expect(await gateway.metrics()).toContain("\nsluice_requests_running 0\n");
       expect(await gateway.isHealthy()).toBe(true);
     }
-    expect(levels).toEqual(cases.map(() => 1));
   });
 });

@@ -18,7 +18,7 @@ const STEP_MS = 5;
 /** `timeouts.total` is 3 s; two turns of the watch and some steps for the network come on top. */
 const REQUEST_MS_MAX = 3500;
 
-/** 64 MiB per answer would only make the test slow; what is compressed is read by other threads, in another time than ours. */
+/** 64 MiB per answer would only make the test slow. */
 const LEFT_OUT = new Set(["endless-line"]);
 const FAULT_NAMES = Object.keys(FAULTS).filter((name) => !LEFT_OUT.has(name));
 const SLACK_MS = 250;
