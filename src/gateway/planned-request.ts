@@ -15,6 +15,9 @@ import type { UpstreamTarget } from "./upstream-target.ts";
 /** Of prompts, where nothing is known of the model yet. */
 const BYTES_PER_TOKEN = 4;
 
+/** What names a client's session where the body does not: it wins over `prompt_cache_key` and `user`. */
+const SESSION_HEADER = "x-sluice-session";
+
 export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   readonly model: string;
   readonly endpoint: string;
@@ -47,7 +50,8 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
     this.isStream = members.isStream;
     this.hasTools = members.hasTools;
     this.hasImages = members.imageCount > 0;
-    this.session = members.session;
+    const session = exchange.request.headers[SESSION_HEADER];
+    this.session = typeof session === "string" && session !== "" ? session : members.session;
     this.shape = {
       textBytes: Math.max(0, body.length - members.mediaBytes),
       imageCount: members.imageCount,
@@ -76,9 +80,8 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   metadata(name: string): string | undefined {
     const { direct, upload } = this.#exchange.request;
     if (direct !== null || upload !== null) return undefined;
-    const body: unknown = JSON.parse(this.#exchange.request.body.toString("utf8"));
-    if (typeof body !== "object" || body === null || !("metadata" in body)) return undefined;
-    const { metadata } = body;
+    if (this.#exchange.request.upload !== null) return undefined;
+    const { metadata } = this.#exchange.parsedBody();
     if (typeof metadata !== "object" || metadata === null || !Object.hasOwn(metadata, name)) return undefined;
     const value: unknown = Reflect.get(metadata, name);
     return typeof value === "string" ? value : undefined;
