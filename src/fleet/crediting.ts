@@ -4,7 +4,8 @@
 //
 // For calendar buckets units belong to a period. Units of the period that we are in are added. Parts that were given
 // in an earlier period had not been refilled for ours by anybody, so they are full. And when the giver's calendar is
-// ahead of ours, parts and units are set apart until our own boundary comes.
+// ahead of ours, parts and units are set apart until our own boundary comes. An edge that was begun afresh hides of
+// which period the parts before it were, if we missed them: they count, and are empty until the next boundary.
 import { difference, MILLI, WHOLE } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE, type Row } from "../bucket/row.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
@@ -14,6 +15,8 @@ import type { ReplicaState } from "./state.ts";
 export interface Credit {
   readonly holding: Holding;
   readonly parts: number;
+  /** Those of them that were given since the edge was begun. */
+  readonly partsOfEdge: number;
   /** Milli-units; below zero when debt came along. */
   readonly units: number;
   /** As in `Edge`. */
@@ -32,20 +35,24 @@ export function creditOf(
   const known = before?.given.get(state.me.id) ?? NO_EDGE;
   const parts = difference(edge.parts, known.parts);
   if (parts <= 0) return null;
-  return { holding, parts, units: newUnits(state, known, edge), period: edge.period };
+  const partsOfEdge = isSameEdge(known, edge) ? parts : difference(edge.parts, edge.partsBefore);
+  return { holding, parts, partsOfEdge, units: newUnits(state, known, edge), period: edge.period };
+}
+
+function isSameEdge(known: Edge, edge: Edge): boolean {
+  return known.boot === edge.boot && known.period === edge.period && known.partsBefore === edge.partsBefore;
 }
 
 /** Units that were given before our disk went back in time may have been credited already: they are not counted. */
 function newUnits(state: ReplicaState, known: Edge, edge: Edge): number {
   const { soundSince, boot } = state.identity;
   if (edge.boot < soundSince || edge.boot > boot) return 0;
-  const isSame =
-    known.boot === edge.boot && known.period === edge.period && known.partsBefore === edge.partsBefore;
-  return difference(edge.units, isSame ? known.units : 0);
+  return difference(edge.units, isSameEdge(known, edge) ? known.units : 0);
 }
 
 /** Books a credit. The ledger must hold the row already. */
-export function book(state: ReplicaState, { holding, parts, units, period }: Credit): void {
+export function book(state: ReplicaState, credit: Credit): void {
+  const { holding, parts, units, period } = credit;
   const { local } = holding;
   state.counts.credits += 1;
   state.markDirty(holding);
@@ -63,7 +70,8 @@ export function book(state: ReplicaState, { holding, parts, units, period }: Cre
   if (local.limit.refill.kind !== "held") {
     const most = (parts / WHOLE) * local.limit.capacity;
     const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
-    const credited = isFresh ? most + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
+    const full = (Math.min(parts, credit.partsOfEdge) / WHOLE) * local.limit.capacity;
+    const credited = isFresh ? full + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
     local.level = Math.min(local.capacity, local.level + credited);
   }
   state.room(local);

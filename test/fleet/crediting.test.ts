@@ -1,0 +1,58 @@
+// What arrives of a calendar quota: units count in their own period, and nothing is refilled twice.
+import { expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { type Edge, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
+import { book, creditOf } from "../../src/fleet/crediting.ts";
+import { give } from "../../src/fleet/giving.ts";
+import { Solo } from "./solo.ts";
+
+const DAILY: Limit = {
+  key: "k/tokens/day",
+  dimension: "tokens",
+  capacity: 100,
+  refill: { kind: "calendar", period: "day", timezone: "UTC" },
+};
+const SIBLING = "b".repeat(32);
+
+/** A replica that gave all it held to a sibling, of which this comes back; its level then. */
+function levelAfter(edgeOf: (period: number, boot: number) => Partial<Edge>): number {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(DAILY);
+  const holding = state.holding(DAILY.key);
+  give(state, holding, { to: SIBLING, parts: WHOLE, units: 100_000 });
+  const { local } = holding;
+  const edge = { parts: 0, partsBefore: 0, units: 0, boot: state.me.boot, period: 0 };
+  const given = new Map([[state.me.id, { ...edge, ...edgeOf(local?.period ?? 0, state.me.boot) }]]);
+  const row: Row = { spent: 0, returned: 0, given, gauge: NO_GAUGE };
+  const credit = creditOf(state, holding, undefined, row);
+  state.ledger.place(state.ledger.member(SIBLING), holding.rows, { boot: 1, version: 1 }, row);
+  if (credit !== null) book(state, credit);
+  return local?.level ?? Number.NaN;
+}
+
+test("units of the present period are added", () => {
+  const edge = { parts: WHOLE / 2, units: 7000 };
+  expect(levelAfter((period) => ({ ...edge, period: period + 1 }))).toBeCloseTo(7, 6);
+});
+
+test("parts of an earlier period are full: nobody has refilled them for this one", () => {
+  const edge = { parts: WHOLE / 2, units: 7000 };
+  expect(levelAfter((period) => ({ ...edge, period }))).toBeCloseTo(50, 6);
+});
+
+test("parts of a period that is not known are empty, for they may be of this one and spent", () => {
+  const edge = { parts: WHOLE / 2, partsBefore: 0.3 * WHOLE, units: 7000 };
+  expect(levelAfter((period) => ({ ...edge, period }))).toBeCloseTo(20, 6);
+});
+
+test("parts of a later period wait for it", () => {
+  const edge = { parts: WHOLE / 2, units: 7000 };
+  expect(levelAfter((period) => ({ ...edge, period: period + 2 }))).toBe(0);
+});
+
+test("units for another life of this replica are not credited", () => {
+  const edge = { parts: WHOLE / 2, units: 7000 };
+  expect(levelAfter((period, boot) => ({ ...edge, period: period + 1, boot: boot - 1 }))).toBe(0);
+});
