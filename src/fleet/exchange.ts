@@ -94,7 +94,7 @@ export class Exchange {
   #encode(known: Vector | null, wantsAnswer: boolean, link: Link | undefined): Uint8Array {
     const state = this.#state;
     const { ledger, me } = state;
-    const isTelling = known !== null && ledger.lineage !== null && !state.isRecovering && isAcquainted(state);
+    const isTelling = known !== null && ledger.lineage !== null && this.#maySpeak();
     const base = isTelling ? this.#base(known, wantsAnswer ? link : undefined) : NOTHING;
     const sections = isTelling ? ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry)) : [];
     if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
@@ -116,6 +116,11 @@ export class Exchange {
     state.counts.sent += 1;
     state.counts.sentBytes += bytes.length;
     return bytes;
+  }
+
+  #maySpeak(): boolean {
+    const state = this.#state;
+    return !state.isRecovering && state.durableId === state.me.id && isAcquainted(state);
   }
 
   /**
@@ -215,7 +220,8 @@ export class Exchange {
     const state = this.#state;
     const { ledger, me } = state;
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
-    if (forgotten > me.profile.era && isAcquainted(state)) {
+    // One that leaves is not waited for any more when the others forget: it only looks for the last word on itself.
+    if (forgotten > me.profile.era && isAcquainted(state) && me.heir === "") {
       goOnAsNewcomer(state);
       return true;
     }

@@ -56,6 +56,7 @@ export class Journal {
   readonly #offsetMs: number;
   #flushing: readonly Holding[] | null = null;
   #flushingProfile: Profile | null = null;
+  #flushingId = "";
   /** The last write was refused. */
   isFailing = false;
 
@@ -89,6 +90,7 @@ export class Journal {
     if (state.dirty.length === 0) this.#collectMembers(batch);
     batch.push([IDENTITY_KEY, encodeIdentity(this.#identity(instant))]);
     state.isIdentityDirty = false;
+    this.#flushingId = state.identity.id;
     this.#flushing = holdings;
     return { batch };
   }
@@ -194,7 +196,10 @@ export class Journal {
   }
 
   #end(isDurable: boolean): void {
-    if (isDurable) this.isFailing = false;
+    if (isDurable) {
+      this.isFailing = false;
+      this.#state.durableId = this.#flushingId;
+    }
     const holdings = this.#flushing;
     assert(holdings !== null, "a flush ends once");
     this.#flushing = null;

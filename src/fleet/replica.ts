@@ -68,6 +68,7 @@ export class Replica implements Quota {
     this.state = new ReplicaState(identity, nowMs, instant.wallMs);
     this.journal = new Journal(this.state, timelineMs - nowMs);
     this.state.ledger.lineage = stored?.lineage ?? null;
+    this.state.durableId = stored?.id ?? "";
     if (loaded !== null) fill(this.state, loaded, timelineMs - nowMs);
     this.state.storedStamp = { boot: stored?.boot ?? 0, version: stored?.version ?? 0 };
     this.state.room = (bucket) => this.#tellRoom(bucket);
@@ -210,6 +211,7 @@ export class Replica implements Quota {
     state.nowMs = Math.max(state.nowMs, nowMs);
     if (this.#isGiveDue) giveDue(state);
     this.#isGiveDue = false;
+    if (state.durableId !== state.me.id) return [];
     return this.exchange.due({
       nowMs: state.nowMs,
       news: state.news,

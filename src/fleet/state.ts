@@ -52,6 +52,8 @@ export class ReplicaState {
   pendingProfile: Profile | null = null;
   /** Siblings that were given something that they can see now. */
   readonly toTell = new Set<string>();
+  /** The id that is on disk. Under another one nothing is said: what it were given would be lost with the process. */
+  durableId = "";
   /** It has just joined; what it says of itself is not durable yet. */
   isNewcomer = false;
   /** A sibling has said something of itself; one that leaves waits until that is on a disk here. */

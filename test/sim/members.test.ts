@@ -89,6 +89,22 @@ describe("a replica that is gone", () => {
     expect(total(cluster)).toBeCloseTo(1, 6);
   });
 
+  test("is given nothing any more, whatever it had asked for", () => {
+    const cluster = three(12);
+    const { world } = cluster;
+    const victim = cluster.machines.get("m2");
+    const id = victim?.replica?.id ?? "";
+    load(cluster, "m2", 200, 500);
+    world.runUntil(6400);
+    victim?.crash();
+    world.runUntil(10_000);
+    const before = believedShare(cluster, id);
+    for (const name of ["m0", "m1"]) load(cluster, name, 60, 4000);
+    world.runUntil(16_000);
+    expect(believedShare(cluster, id)).toBe(before);
+    expect(before).toBeLessThan(1);
+  });
+
   test("is taken over by policy, and its share is used again", () => {
     const cluster = three(3, { membership: { reclaimAfterMs: 5000 } });
     cluster.machines.get("m2")?.crash();
@@ -201,6 +217,27 @@ test("a fleet that was founded and handed on behind a cut is not founded a secon
   expect(total(cluster)).toBe(1);
 });
 
+test("a new replica says nothing before its id is on its disk, or what it were given could be lost with it", () => {
+  const cluster = three(14);
+  const { world } = cluster;
+  const fresh = cluster.add("fresh");
+  fresh.isDiskFull = true;
+  fresh.start();
+  load(cluster, "fresh", 60, 4000);
+  world.runUntil(9000);
+  const id = fresh.replica?.id ?? "";
+  expect(cluster.machines.get("m0")?.replica?.state.ledger.buckets.get(LIMIT.key)?.entries.has(id)).toBe(
+    false,
+  );
+  fresh.crash();
+  fresh.isDiskFull = false;
+  fresh.start();
+  load(cluster, "fresh", 60, 2000);
+  world.runUntil(14_000);
+  expect(total(cluster)).toBeCloseTo(1, 6);
+  expect(shareOf(fresh)).toBeGreaterThan(0);
+});
+
 test("a leaver keeps what its running requests hold until they end", () => {
   const limit: Limit = {
     key: "p/concurrent",
@@ -246,6 +283,25 @@ describe("a disk", () => {
     cluster.world.runUntil(20_000);
     expect(cluster.oracles[0]?.isBroken).toBe(false);
     expect(cluster.differences()).toEqual([]);
+  });
+
+  test("that went back in time lets nothing be admitted before the siblings were asked", () => {
+    const cluster = three(13);
+    const machine = cluster.machines.get("m0");
+    const backup = new Map(machine?.disk);
+    for (const name of ["m1", "m2"]) load(cluster, name, 60, 4000);
+    cluster.world.runUntil(11_000);
+    machine?.crash();
+    if (machine !== undefined) machine.disk = backup;
+    machine?.start();
+    const before = cluster.desks.get("m0")?.admitted;
+    load(cluster, "m0", 1000, 3);
+    cluster.world.runUntil(11_003);
+    expect(cluster.desks.get("m0")?.admitted).toBe(before);
+    load(cluster, "m0", 60, 4000);
+    cluster.world.runUntil(20_000);
+    expect(cluster.desks.get("m0")?.admitted).toBeGreaterThan(before ?? 0);
+    expect(cluster.oracles[0]?.isBroken).toBe(false);
   });
 
   test("that was copied stops the process that was started first", () => {
