@@ -93,6 +93,11 @@ function isEarly(party: Party): boolean {
   return party.waiting > 0 && party.waitingMs === 0 && party.share >= 0;
 }
 
+/** Units below which a part is of no use: the request at the head of a line keeps the others behind it from going. */
+function needOf({ cost, waiting }: Party): number {
+  return Math.max(cost, waiting, Number.MIN_VALUE);
+}
+
 /** The division by demand: of `parts`, among those whose portion lets them use it. */
 function portionsOf(
   parties: readonly Party[],
@@ -102,13 +107,16 @@ function portionsOf(
 ): Map<Party, number> {
   const users = parties
     .filter((party) => party.demand > 0)
-    .sort((left, right) => right.demand - left.demand || (left.id < right.id ? -1 : 1));
+    .sort(
+      (left, right) =>
+        right.demand / needOf(right) - left.demand / needOf(left) || (left.id < right.id ? -1 : 1),
+    );
   for (; users.length > 0; users.pop()) {
     const demand = users.reduce((sum, party) => sum + party.demand, 0);
     const portion = (party: Party): number => Math.floor(parts * (party.demand / demand));
     const isUsable = users.every((party) => {
       const holds = ((entitled.get(party.id) ?? 0) + portion(party)) / WHOLE;
-      return holds * capacity >= party.cost * (1 - 1e-6);
+      return holds * capacity >= needOf(party) * (1 - 1e-6);
     });
     if (isUsable) return new Map(users.map((party) => [party, portion(party)]));
   }

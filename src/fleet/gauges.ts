@@ -1,6 +1,7 @@
 // What a replica shows of its buckets: how fast units are taken, what a request costs, who waits. Moving averages are
 // brought up to date at every tick, for the buckets that are in use only.
 import { WHOLE } from "../bucket/parts.ts";
+import { SMALL_PARTS } from "./giving.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -12,6 +13,8 @@ const EARLY_MS = 1000;
 const QUIET_MS = 500;
 /** Demand below this part of the capacity per second is none. */
 const NO_DEMAND = 1e-3;
+/** A part with this much of its capacity in it counts as full. */
+const FULL = 0.98;
 
 /** Brings the gauges of all buckets in use up to date and says what has changed. `elapsedMs`: since the last tick. */
 export function updateGauges(state: ReplicaState, elapsedMs: number): void {
@@ -31,7 +34,7 @@ export function updateGauges(state: ReplicaState, elapsedMs: number): void {
       local.isBlockSmall;
     if (isIdle) holding.demand = 0;
     if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
-    holding.isEarly = !isIdle && isRunningOut(holding, local);
+    holding.isEarly = !isIdle && isRunningOut(state, holding, local);
     show(state, holding);
     holding.isActive = !isIdle;
     return !isIdle;
@@ -57,10 +60,24 @@ function average(
   else if (holding.cost === 0) holding.cost = holding.waiting?.cost ?? 0;
 }
 
-function isRunningOut(holding: Holding, local: OpenBucket): boolean {
+/** Whether what is here will not last, or others' share would be of more use here than it is there. */
+function isRunningOut(state: ReplicaState, holding: Holding, local: OpenBucket): boolean {
   if (holding.waiting !== null || local.limit.refill.kind === "held") return false;
   const expected = (holding.demand / 1000) * EARLY_MS;
-  return expected >= holding.cost && local.level + local.ratePerMs * EARLY_MS < expected;
+  const refilled = local.ratePerMs * EARLY_MS;
+  if (expected < holding.cost || expected <= refilled) return false;
+  return local.level + refilled < expected || (refilled > 0 && isOverflowing(state, holding));
+}
+
+/** Whether a sibling's part is full: what it refills there is lost to the fleet. */
+function isOverflowing({ ledger, me }: ReplicaState, { rows, local }: Holding): boolean {
+  if (local === null) return false;
+  for (const [author, { row }] of rows.entries) {
+    if (author === me.id) continue;
+    const share = ledger.share(rows, author);
+    if (share >= SMALL_PARTS && row.gauge.level >= (share / WHOLE) * local.limit.capacity * FULL) return true;
+  }
+  return false;
 }
 
 /**

@@ -8,12 +8,13 @@ import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
 /** Moves smaller than this part of the whole are not worth it, unless a request hangs on them. */
-const SMALL_PARTS = WHOLE / 50;
+export const SMALL_PARTS = WHOLE / 50;
 /** Units of a bucket that nobody has touched: as many as the parts can hold. The receiver knows the capacity. */
 const FULL_UNITS = MODULUS / 4;
 
 export function isReachable(state: ReplicaState, member: Member): boolean {
   if (member === state.me) return true;
+  if (member.heir !== "") return false;
   return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs;
 }
 

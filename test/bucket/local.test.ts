@@ -42,3 +42,42 @@ test("a record that could not be written leaves the old block in force", () => {
   expect(bucket.take(801, 60_000)).toBe(false);
   expect(bucket.take(800, 60_000)).toBe(true);
 });
+
+test("debt outlives the process, and is paid by refill before anything else is taken", () => {
+  const bucket = bucketWith(800);
+  expect(bucket.take(800, 0)).toBe(true);
+  bucket.owe(300, 0);
+  bucket.isAtRest = true;
+  const record = bucket.beginRecord(0);
+  const restored = new LocalBucket(LIMIT, 0);
+  restored.resize(LIMIT, WHOLE, 0);
+  restored.restore(record, 0);
+  expect(restored.level).toBe(-100);
+  // 0.001 units per millisecond: 100 s pay for the debt, and only then something is there again.
+  restored.refill(100_000);
+  expect(restored.take(0.5, 100_000)).toBe(false);
+});
+
+test("the time that a process was down refills once", () => {
+  const restored = new LocalBucket(LIMIT, 50_000);
+  restored.resize(LIMIT, WHOLE, 0);
+  restored.restore({ level: 0, atMs: 0, block: 0 }, 50_000);
+  expect(restored.level).toBeCloseTo(50, 6);
+  restored.refill(60_000);
+  expect(restored.level).toBeCloseTo(60, 6);
+});
+
+test("a share below zero holds, mints and admits nothing", () => {
+  const bucket = new LocalBucket(LIMIT, 0);
+  bucket.resize(LIMIT, -WHOLE / 2, 0);
+  bucket.refill(1_000_000);
+  expect(bucket.level).toBe(0);
+  expect(bucket.take(1, 1_000_000)).toBe(false);
+});
+
+test("parts that arrive bring no units by themselves", () => {
+  const bucket = new LocalBucket(LIMIT, 0);
+  bucket.resize(LIMIT, WHOLE / 4, 0);
+  bucket.resize(LIMIT, WHOLE, 0);
+  expect(bucket.level).toBe(0);
+});
