@@ -1,51 +1,41 @@
-// npm run mutants [-- --only TEXT]      plants each fault in a copy of the project; the suite has to fail
-import { spawnSync } from "node:child_process";
+// npm run mutants [-- --only TEXT] [--jobs 2]      plants each fault in a copy of the project; the suite has to fail
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { MUTANTS, type Mutant } from "./mutants.ts";
+import { jobsOf } from "../sim/pool.ts";
+import { type Mutant, MUTANTS } from "./mutants.ts";
+import { type Suite, SUITES } from "./suites.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vitest.config.ts"];
-/** What has to notice: the laws, reserve ahead, the small model and random faults, the quickest first. */
-const SUITES: readonly (readonly string[])[] = [
-  [
-    "vitest",
-    "run",
-    "--bail",
-    "1",
-    "test/clock.test.ts",
-    "test/bucket",
-    "test/fleet/reserve-ahead.test.ts",
-    "test/fleet/downtime.test.ts",
-  ],
-  [
-    "vitest",
-    "run",
-    "--bail",
-    "1",
-    "test/fleet/shell.test.ts",
-    "test/fleet/calendar.test.ts",
-    "test/sim/members.test.ts",
-    "test/sim/exhaustive.test.ts",
-  ],
-  ["node", "test/sim/run.ts", "--seeds", "60"],
-];
 /** A mutant that makes a suite run for ever is noticed as well. */
 const PATIENCE_MS = 240_000;
 
-const { values } = parseArgs({ options: { only: { type: "string", default: "" } } });
-const copy = mkdtempSync(join(tmpdir(), "sluice-mutants-"));
+const NAMES: readonly Suite[] = ["laws", "reserve ahead", "members", "small model", "seeds"];
 
-function isGreen(suite: readonly string[]): boolean {
-  const [command = "", ...args] = suite;
+const { values } = parseArgs({
+  options: { only: { type: "string", default: "" }, jobs: { type: "string" } },
+});
+
+function isGreen(copy: string, suite: Suite): Promise<boolean> {
+  const [command, ...args] = SUITES[suite];
   const bin = join(ROOT, "node_modules/.bin", command);
-  return spawnSync(bin, args, { cwd: copy, timeout: PATIENCE_MS, stdio: "ignore" }).status === 0;
+  return new Promise((resolve, reject) => {
+    const child = spawn(bin, args, {
+      cwd: copy,
+      timeout: PATIENCE_MS,
+      killSignal: "SIGKILL",
+      stdio: "ignore",
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code === 0));
+  });
 }
 
-/** The suite that failed, or undefined when all passed. */
-function noticedBy(mutant: Mutant): readonly string[] | undefined {
+/** The suite that failed, the one expected first; undefined when all passed. */
+async function noticedBy(copy: string, mutant: Mutant): Promise<Suite | undefined> {
   const path = join(copy, mutant.file);
   const source = readFileSync(path, "utf8");
   writeFileSync(
@@ -53,28 +43,56 @@ function noticedBy(mutant: Mutant): readonly string[] | undefined {
     source.replace(mutant.find, () => mutant.replace),
   );
   try {
-    return SUITES.find((suite) => !isGreen(suite));
+    for (const suite of [mutant.by, ...NAMES.filter((name) => name !== mutant.by)]) {
+      if (!(await isGreen(copy, suite))) return suite;
+    }
+    return undefined;
   } finally {
     writeFileSync(path, source);
   }
 }
 
+function copyOf(folder: string): string {
+  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}
+
+/** Calls `work` for each item, from several workers that each have a copy of their own. */
+async function eachIn<Item>(
+  copies: readonly string[],
+  items: readonly Item[],
+  work: (copy: string, item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(copy, item);
+    }),
+  );
+}
+
+const copies = Array.from({ length: jobsOf(values.jobs) }, () =>
+  mkdtempSync(join(tmpdir(), "sluice-mutants-")),
+);
 try {
-  for (const name of COPIED) cpSync(join(ROOT, name), join(copy, name), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-  const sick = SUITES.find((suite) => !isGreen(suite));
-  if (sick !== undefined) throw new Error(`without any fault this fails already: ${sick.join(" ")}`);
+  copies.forEach(copyOf);
+  const startedMs = performance.now();
+  const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1000).toFixed(0);
+  await eachIn(copies, NAMES, async (copy, suite) => {
+    if (!(await isGreen(copy, suite))) throw new Error(`without any fault this fails already: ${suite}`);
+  });
   const chosen = MUTANTS.filter(({ fault }) => fault.includes(values.only));
   let survivors = 0;
-  for (const mutant of chosen) {
-    const startedMs = performance.now();
-    const suite = noticedBy(mutant);
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(0);
+  console.log("| planted fault | noticed by | seconds |\n| --- | --- | ---: |");
+  await eachIn(copies, chosen, async (copy, mutant) => {
+    const sinceMs = performance.now();
+    const suite = await noticedBy(copy, mutant);
     if (suite === undefined) survivors += 1;
-    console.log(`${suite === undefined ? "SURVIVED" : "caught  "}  ${mutant.fault} (${seconds} s)`);
-  }
-  console.log(`${chosen.length - survivors} caught, ${survivors} survived`);
+    console.log(`| ${mutant.fault} | ${suite ?? "**nothing: it survived**"} | ${seconds(sinceMs)} |`);
+  });
+  console.log(`\n${chosen.length - survivors} caught, ${survivors} survived, in ${seconds(startedMs)} s`);
   process.exitCode = survivors === 0 ? 0 : 1;
 } finally {
-  rmSync(copy, { recursive: true, force: true });
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 // How much of its quota a fleet uses, as a table: every scenario from fixed seeds, against what one central bucket would
 // have admitted of the same requests. The same seeds give the same table on every machine.
 import { Broken } from "./cluster.ts";
-import { run, type Scenario } from "./scenarios.ts";
+import { run, type Scenario, SCENARIOS } from "./scenarios.ts";
 
 /** Units; below it is the rounding of milli-units and refills. */
 const OVER_MIN = 1e-4;
@@ -17,33 +17,50 @@ export interface Accuracy {
   readonly broken: string;
 }
 
-/** Large fleets take long to play, so they get the first seed only. */
-function seedsFor({ machines, isAnyRunning }: Scenario, seeds: readonly number[]): readonly number[] {
-  return machines > 10 || isAnyRunning === true ? seeds.slice(0, 1) : seeds;
+/** One run of a scenario. */
+export interface Piece {
+  readonly name: string;
+  readonly seed: number;
 }
 
-export function accuracyOf(scenario: Scenario, seeds: readonly number[]): Accuracy {
-  const uses: number[] = [];
-  let overMost = 0;
-  let broken = "";
-  for (const seed of seedsFor(scenario, seeds)) {
-    try {
-      const { use, over } = run(scenario, seed);
-      uses.push(use);
-      overMost = Math.max(overMost, over);
-    } catch (error) {
-      if (!(error instanceof Broken)) throw error;
-      uses.push(0);
-      broken = `seed ${seed}: ${error.message}`;
-    }
+export interface Played {
+  /** 0 when the promise broke. */
+  readonly use: number;
+  readonly over: number;
+  /** What broke; empty when nothing did. */
+  readonly broken: string;
+}
+
+/** Every run that the page needs, the large fleets first, for they take longest; they get the first seed only. */
+export function piecesOf(scenarios: readonly Scenario[], seeds: readonly number[]): Piece[] {
+  const isLarge = ({ machines, isAnyRunning }: Scenario): boolean => machines > 10 || isAnyRunning === true;
+  const pieces = (large: boolean): Piece[] =>
+    scenarios
+      .filter((scenario) => isLarge(scenario) === large)
+      .flatMap(({ name }) => (large ? seeds.slice(0, 1) : seeds).map((seed) => ({ name, seed })));
+  return [...pieces(true), ...pieces(false)];
+}
+
+export function play({ name, seed }: Piece): Played {
+  const scenario = SCENARIOS.find((each) => each.name === name);
+  if (scenario === undefined) throw new Error(`no scenario is named ${name}`);
+  try {
+    const { use, over } = run(scenario, seed);
+    return { use, over, broken: "" };
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error;
+    return { use: 0, over: 0, broken: `seed ${seed}: ${error.message}` };
   }
+}
+
+export function accuracyOf(scenario: Scenario, played: readonly Played[]): Accuracy {
   return {
     name: scenario.name,
     machines: scenario.machines,
     target: scenario.target,
-    uses,
-    overMost,
-    broken,
+    uses: played.map(({ use }) => use),
+    overMost: Math.max(...played.map(({ over }) => over)),
+    broken: played.find(({ broken }) => broken !== "")?.broken ?? "",
   };
 }
 
@@ -75,7 +92,7 @@ function lineOf(accuracy: Accuracy): string {
 
 const INTRODUCTION = `# How much of the quota is used
 
-\`npm run accuracy\` writes this page, in some minutes, from fixed seeds. The real replica code runs in virtual time over the simulator's network and disks: by default
+\`npm run accuracy\` writes this page, in about three minutes of two cores, from fixed seeds. The real replica code runs in virtual time over the simulator's network and disks: by default
 4 replicas, links of 0.5 to 5 ms, a quota of 50 units per second with a capacity of 100, demand of 1.5 times the quota for 60 s, and requests that wait for up to 8 s. *Use* is what the fleet
 admitted, of what one central bucket with one line would have admitted of the very same requests; *over* is the most that the fleet was ever ahead of one exact bucket, in units, looked at
 after every event. Fleets of 20 and more replicas take long to play and have one seed.

@@ -157,6 +157,10 @@ class Chaos {
       case "sleep":
         machine.pause(chance.exponential(1500), true);
         return;
+      case "full disk":
+        machine.isDiskFull = true;
+        world.after(chance.exponential(800), () => (machine.isDiskFull = false));
+        return;
       case "clock step":
         machine.wallOffsetMs += chance.pick([-86_400_000, -5000, -60, 60, 5000, 86_400_000]);
         return;
@@ -201,6 +205,7 @@ class Chaos {
     world.network.loss = 0;
     world.network.delayMaxMs = 5;
     for (const machine of machines.values()) {
+      machine.isDiskFull = false;
       machine.wake();
       this.#restart(machine);
     }
@@ -248,6 +253,7 @@ const FAULTS = [
   "one-way cut",
   "stop and go on",
   "sleep",
+  "full disk",
   "clock step",
   "join",
   "leave",

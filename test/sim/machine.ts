@@ -41,6 +41,8 @@ export class Machine {
   bootCount = 1;
   diskMinMs = 0.2;
   diskMaxMs = 1;
+  /** Writes fail; they are tried again with each tick. */
+  isDiskFull = false;
   peers: () => string[];
   #clock: Clock;
   #batch: { readonly apply: () => void } | null = null;
@@ -152,8 +154,12 @@ export class Machine {
     this.#batch = batch;
     world.after(world.chance.between(this.diskMinMs, this.diskMaxMs), () => {
       if (life !== this.life || this.#batch !== batch) return;
-      apply();
       this.#batch = null;
+      if (this.isDiskFull) {
+        replica.journal.failed();
+        return;
+      }
+      apply();
       replica.journal.written();
       this.#answerWaiting();
       this.drive();
@@ -225,7 +231,7 @@ export class Machine {
 
   /** The process dies. What was being written is on the disk, or not. */
   crash(): void {
-    if (this.#batch !== null && this.fleet.world.chance.hits(0.5)) this.#batch.apply();
+    if (this.#batch !== null && !this.isDiskFull && this.fleet.world.chance.hits(0.5)) this.#batch.apply();
     this.#batch = null;
     this.#waitingAnswers.length = 0;
     this.#isDriving = false;

@@ -1,7 +1,7 @@
 // npm run sim -- --seeds 1000 [--from 1] [--jobs 2]     random fleets under random faults
 // npm run sim -- --seed 42                              one of them again, with its faults
 //
-// A run that is stopped (Ctrl-C) says where to go on.
+// `--bail` stops at the first that fails. A run that is stopped (Ctrl-C) says where to go on.
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { chaos } from "./chaos.ts";
@@ -17,6 +17,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     jobs: { type: "string" },
     seed: { type: "string" },
+    bail: { type: "boolean", default: false },
   },
 });
 

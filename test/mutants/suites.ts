@@ -1,0 +1,21 @@
+// The suites that planted faults are tried on: laws, reserve ahead, stories of members, the small model, random seeds.
+
+/** What has to notice, each quick by itself; the whole is tried only when a fault's own suite passes. */
+export const SUITES = {
+  laws: ["vitest", "run", "--bail", "1", "test/bucket", "test/clock.test.ts"],
+  "reserve ahead": [
+    "vitest",
+    "run",
+    "--bail",
+    "1",
+    "test/fleet/reserve-ahead.test.ts",
+    "test/fleet/downtime.test.ts",
+    "test/fleet/calendar.test.ts",
+    "test/fleet/crediting.test.ts",
+  ],
+  members: ["vitest", "run", "--bail", "1", "test/sim/members.test.ts"],
+  "small model": ["vitest", "run", "--bail", "1", "test/sim/exhaustive.test.ts"],
+  seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type Suite = keyof typeof SUITES;
