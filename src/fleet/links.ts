@@ -130,9 +130,9 @@ export class Links {
 
   #isDue(link: Link, occasion: Occasion, round: ReadonlySet<Link>): boolean {
     const sinceMs = occasion.nowMs - link.sentMs;
+    if (occasion.isSeeking) return link.isUrgent || sinceMs >= SEEK_MS;
     if (link.failures > FAILURES_MAX && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
-    if (occasion.isSeeking) return sinceMs >= SEEK_MS;
     if (link.paceMs < PACE_MAX_MS && sinceMs >= link.paceMs && occasion.asked.has(link.peer)) return true;
     if (!round.has(link)) return false;
     return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;

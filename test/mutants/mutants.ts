@@ -353,8 +353,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "a leaver stops when a sibling has heard it, not when it has it on disk",
     file: "src/fleet/membership.ts",
-    find: "(id) => (ledger.member(id).profile.seen.get(me.id) ?? 0) >= me.profile.edition,",
-    replace: "(id) => (this.#links.vectors.get(id)?.get(me.id)?.version ?? 0) >= me.profileStamp.version,",
+    find: "return left.every((gone) => (seen.get(gone.id) ?? 0) >= gone.profile.edition);",
+    replace:
+      "return left.every((gone) => seen !== null && (this.#links.vectors.get(id)?.get(gone.id)?.version ?? 0) >= gone.profileStamp.version);",
     by: "members",
   },
   {
