@@ -1,17 +1,6 @@
 // Faults that one could be tempted by, as changes to the source. The suite has to fail for each of them, or it would
 // not notice the fault either. `npm run mutants` plants them one by one.
-import type { Suite } from "./suites.ts";
-
-export interface Mutant {
-  /** What is wrong with it. */
-  readonly fault: string;
-  readonly file: string;
-  /** Stands exactly once in the file. */
-  readonly find: string;
-  readonly replace: string;
-  /** What is expected to notice it. */
-  readonly by: Suite;
-}
+import type { Mutant } from "./suites.ts";
 
 export const MUTANTS: readonly Mutant[] = [
   {

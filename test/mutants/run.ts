@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { jobsOf } from "../sim/pool.ts";
-import { type Mutant, MUTANTS } from "./mutants.ts";
-import { type Suite, SUITES } from "./suites.ts";
+import { MUTANTS } from "./mutants.ts";
+import { type Mutant, type Suite, SUITES } from "./suites.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vitest.config.ts"];

@@ -19,3 +19,15 @@ export const SUITES = {
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Suite = keyof typeof SUITES;
+
+/** A fault that can be planted. */
+export interface Mutant {
+  /** What is wrong with it. */
+  readonly fault: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly find: string;
+  readonly replace: string;
+  /** What is expected to notice it. */
+  readonly by: Suite;
+}
