@@ -182,7 +182,7 @@ export class Exchange {
       state.counts.refused += 1;
       return refusal;
     }
-    if (link !== null) this.links.answered(link, message, state.ledger.members);
+    if (link !== null) this.links.answered(link, message, state.ledger.members, state.nowMs);
     if (this.#isOutdated(message)) {
       this.links.vectors.delete(message.sender);
       const { sender: from, wantsAnswer } = message;

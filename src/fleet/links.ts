@@ -18,11 +18,18 @@ const FANOUT = 3;
 /** Pace of exchanges for a waiting request: doubles up to this while they bring nothing. */
 const PACE_MIN_MS = 4;
 const PACE_MAX_MS = 100;
-/** An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same. */
+/**
+ * An exchange without an answer for this long doesn't keep the next from starting; a late answer is taken all the same.
+ * It follows the time that answers took lately and doubles with each failure, as TCP does it (RFC 6298): an answer after
+ * a failure may be to either exchange and tells no time, so the longer patience stays until one comes at the first try.
+ */
 const ANSWER_MS = 200;
-const PATIENCE_DOUBLINGS = 2;
-/** A link that failed so many times in a row is tried less often. */
+const ANSWER_MIN_MS = 20;
+const ANSWER_MAX_MS = 800;
+const DOUBLINGS_MAX = 6;
+/** A link that failed so many times in a row, and for so long, is tried less often. */
 const FAILURES_MAX = 5;
+const FAILING_MS = 1000;
 
 export class Link {
   readonly name: string;
@@ -41,11 +48,36 @@ export class Link {
   hasMore = false;
   paceMs = PACE_MIN_MS;
   failures = 0;
+  /** How long answers take, and by how much that varies; NaN before the first. */
+  roundTripMs = Number.NaN;
+  variationMs = 0;
+  doublings = 0;
+  answeredMs = -Infinity;
   /** Members of whom the peer knows less than we do, and no more than when it was heard before: it can't ask others. */
   stuck: ReadonlySet<string> = new Set();
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** How long to wait for an answer now. A peer that is only slow, or has much to answer, is not asked over and over. */
+  get patienceMs(): number {
+    const usualMs = Number.isNaN(this.roundTripMs)
+      ? ANSWER_MS
+      : Math.max(ANSWER_MIN_MS, this.roundTripMs + 4 * this.variationMs);
+    return Math.min(ANSWER_MAX_MS, usualMs * 2 ** this.doublings);
+  }
+
+  /** Learns from an answer at the first try. */
+  timed(tookMs: number): void {
+    this.doublings = 0;
+    if (Number.isNaN(this.roundTripMs)) {
+      this.roundTripMs = tookMs;
+      this.variationMs = tookMs / 2;
+      return;
+    }
+    this.variationMs += (Math.abs(tookMs - this.roundTripMs) - this.variationMs) / 4;
+    this.roundTripMs += (tookMs - this.roundTripMs) / 8;
   }
 }
 
@@ -56,11 +88,6 @@ export interface Occasion {
   readonly isSeeking: boolean;
   /** Whom to ask for units that requests here wait for; empty while none waits. */
   readonly asked: ReadonlySet<string>;
-}
-
-/** A peer that is only slow, or has much to answer, is not asked over and over. */
-function patienceMs({ failures }: Link): number {
-  return ANSWER_MS * 2 ** Math.min(failures, PATIENCE_DOUBLINGS);
 }
 
 interface Answer {
@@ -114,7 +141,11 @@ export class Links {
     const links = [...this.all.values()].filter((link) => !link.isSelf);
     const round = this.#round(links, occasion.nowMs);
     const due = links.filter((link) => {
-      if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs(link)) this.failed(link);
+      const patienceMs = occasion.isSeeking ? ANSWER_MS : link.patienceMs;
+      if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs) {
+        link.doublings = Math.min(DOUBLINGS_MAX, link.doublings + 1);
+        this.failed(link);
+      }
       return !link.isBusy && this.#isDue(link, occasion, round);
     });
     for (const link of due) {
@@ -131,7 +162,8 @@ export class Links {
   #isDue(link: Link, occasion: Occasion, round: ReadonlySet<Link>): boolean {
     const sinceMs = occasion.nowMs - link.sentMs;
     if (occasion.isSeeking) return link.isUrgent || sinceMs >= SEEK_MS;
-    if (link.failures > FAILURES_MAX && sinceMs < HEARTBEAT_MS) return false;
+    const isFailing = link.failures > FAILURES_MAX && occasion.nowMs - link.answeredMs >= FAILING_MS;
+    if (isFailing && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
     if (link.paceMs < PACE_MAX_MS && sinceMs >= link.paceMs && occasion.asked.has(link.peer)) return true;
     if (!round.has(link)) return false;
@@ -159,8 +191,15 @@ export class Links {
     for (const link of this.all.values()) link.hasAnswered = false;
   }
 
-  answered(link: Link, { sender, vector }: Answer, members: ReadonlyMap<string, Member>): void {
+  answered(
+    link: Link,
+    { sender, vector }: Answer,
+    members: ReadonlyMap<string, Member>,
+    nowMs: number,
+  ): void {
     if (link.peer !== "" && link.peer !== sender) this.#askAnew();
+    if (link.isBusy && link.failures === 0) link.timed(nowMs - link.sentMs);
+    link.answeredMs = nowMs;
     link.isBusy = false;
     link.failures = 0;
     link.hasAnswered = true;
