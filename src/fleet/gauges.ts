@@ -35,7 +35,7 @@ export function updateGauges(state: ReplicaState, elapsedMs: number): void {
     if (isIdle) holding.demand = 0;
     if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
     holding.isEarly = !isIdle && isRunningOut(state, holding, local);
-    show(state, holding);
+    show(state, holding, isIdle);
     holding.isActive = !isIdle;
     return !isIdle;
   });
@@ -103,8 +103,11 @@ function areQuietShown(state: ReplicaState): boolean {
   return state.quietShownMs === state.nowMs;
 }
 
-/** Publishes this replica's row if it says something new, and what is no reason to give only now and then. */
-export function show(state: ReplicaState, holding: Holding): void {
+/**
+ * Publishes this replica's row if it says something new, and what is no reason to give only now and then. `isLast`: the
+ * bucket comes to rest, and will not be looked at again before it is used.
+ */
+export function show(state: ReplicaState, holding: Holding, isLast = false): void {
   // Totals beyond the block are not covered by the disk yet; after a crash they would look like a disk gone back.
   if (holding.isHidden || (holding.local !== null && holding.local.allowance < 0)) return;
   const shown = holding.rows.entries.get(state.me.id)?.row;
@@ -114,7 +117,7 @@ export function show(state: ReplicaState, holding: Holding): void {
       shown.spent === holding.local?.spent &&
       shown.gauge.level === gauge.level &&
       shown.gauge.demand === gauge.demand;
-    const isOfUse = shown.gauge.waiting !== gauge.waiting || state.waitedFor.has(holding);
+    const isOfUse = isLast || shown.gauge.waiting !== gauge.waiting || state.waitedFor.has(holding);
     if (isSame ? shown.gauge.waiting === gauge.waiting : !isOfUse && !areQuietShown(state)) return;
   }
   state.publish(holding);
