@@ -11,6 +11,8 @@ const FINISH: Readonly<Record<string, FinishReason>> = {
   STOP: "stop",
   FINISH_REASON_UNSPECIFIED: "stop",
   MAX_TOKENS: "length",
+  // The answer goes on in another request, which has no counterpart in chat.
+  CONTINUATION: "length",
   SAFETY: "content_filter",
   RECITATION: "content_filter",
   LANGUAGE: "content_filter",

@@ -32,6 +32,7 @@ export const GENERATE_RULES: ParamRules = {
   web_search_options: "carried",
   extra_body: "carried",
   user: "dropped",
+  service_tier: "carried",
   safety_settings: "carried",
   cached_content: "carried",
   safetySettings: "native",
@@ -69,6 +70,7 @@ export function generateRequest(request: Json, target: DialectTarget): DialectRe
     ...toolMembers(request, plan, asOpenApi),
     ...(Object.keys(generationConfig).length === 0 ? {} : { generationConfig }),
     ...googleMembers(request),
+    ...serviceTier(request, warnings),
     ...native,
   };
   return {
@@ -192,4 +194,13 @@ function googleMembers(request: Json): Json {
     ...(cached === undefined ? {} : { cachedContent: cached }),
     ...(safety.length === 0 ? {} : { safetySettings: safety }),
   };
+}
+
+/** The default is left unsaid: not every model and platform knows the member. */
+function serviceTier(request: Json, warnings: string[]): Json {
+  const tier = readText(request, "service_tier");
+  if (tier === undefined || tier === "auto" || tier === "default") return {};
+  if (["flex", "priority", "standard"].includes(tier)) return { serviceTier: tier };
+  warnings.push(`service_tier ${tier} was dropped: the provider has no such tier.`);
+  return {};
 }

@@ -96,6 +96,8 @@ describe("members", () => {
       { generationConfig: { responseMimeType: "application/json", responseSchema: { type: "object" } } },
       OLD,
     ],
+    ["a tier", { service_tier: "priority" }, { serviceTier: "priority" }],
+    ["the default tier", { service_tier: "default" }, {}],
     ["search", { web_search_options: {} }, { tools: [{ googleSearch: {} }] }],
     [
       "safety settings and cached content",
@@ -173,6 +175,7 @@ describe("members", () => {
   test.each<[string, Json, Json, string, Asked?]>([
     ["logit_bias", { logit_bias: { 5: 1 } }, {}, "logit_bias was dropped"],
     ["user", { user: "u" }, {}, "user was dropped"],
+    ["another tier", { service_tier: "scale" }, {}, "service_tier scale was dropped"],
     ["one call at a time", { parallel_tool_calls: false }, {}, "parallel_tool_calls was dropped"],
     [
       "effort of a model that does not think",
