@@ -68,6 +68,11 @@ describe("a stream", () => {
     ],
     ["a limit", [event([{ text: "a" }], { finishReason: "MAX_TOKENS" })], { content: "a", finish: "length" }],
     [
+      "a limit to be continued from",
+      [event([{ text: "a" }], { finishReason: "CONTINUATION" })],
+      { content: "a", finish: "length" },
+    ],
+    [
       "no content at the end",
       [event([{ text: "a" }]), { candidates: [{ finishReason: "STOP" }] }],
       { content: "a", finish: "stop" },
