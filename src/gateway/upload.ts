@@ -70,6 +70,8 @@ export class Upload {
   onReady: ((error: GatewayError | null) => void) | null;
   /** Called when the form turns out to be no good, or to have stopped, after it was ready. */
   onFailure: (error: GatewayError) => void = () => undefined;
+  /** Called once when it has let go of everything. */
+  onClose: () => void = () => undefined;
 
   constructor(options: UploadOptions, onReady: (error: GatewayError | null) => void) {
     this.contentType = options.contentType;
@@ -148,6 +150,7 @@ export class Upload {
     this.onReady = null;
     this.#drop(this.#pieces.length);
     this.#options.source.resume();
+    this.onClose();
   }
 
   /** Begins an attempt that sends the form with this name for its model, or as it is; the provider may take none of it for `stallMs`. One at a time, and only while it is whole. */

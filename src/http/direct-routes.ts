@@ -128,8 +128,13 @@ export class DirectRoutes {
     const announcedBytes = announcedLength(request.headers, uploadBytesMax);
     const head = { contentType: request.headers["content-type"] ?? "", boundary: null, announcedBytes };
     const upload = uploadReader.read(request, head, receivedMs, () => undefined);
-    const model = this.#modelInPath(provider, arrival.direct.path) ?? ANY_MODEL;
-    this.#handOver(arrival, key, { body: NO_BODY, upload, members: membersOf(`${provider}/${model}`) });
+    try {
+      const model = this.#modelInPath(provider, arrival.direct.path) ?? ANY_MODEL;
+      this.#handOver(arrival, key, { body: NO_BODY, upload, members: membersOf(`${provider}/${model}`) });
+    } catch (error) {
+      upload.close();
+      throw error;
+    }
   }
 
   /** What there is to know of a request whose whole body is here. */
@@ -159,7 +164,7 @@ export class DirectRoutes {
 
   #handOver(arrival: DirectArrival, key: ClientKey, given: Given): void {
     const { id, route, direct, request, response, receivedMs } = arrival;
-    if (response.destroyed) return;
+    if (response.destroyed) return given.upload?.close();
     const { headers } = request;
     const timeoutMs = clientTimeoutMs(headers);
     const about = { requestId: id, shape: "chat", isStream: false } as const;

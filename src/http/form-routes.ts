@@ -95,7 +95,7 @@ export class FormRoutes {
   }
 
   #handOver({ id, route, request, response, receivedMs }: FormArrival, key: ClientKey, upload: Upload): void {
-    if (response.destroyed) return;
+    if (response.destroyed) return upload.close();
     const { gateway } = this.#options;
     const model = upload.model ?? unnamedModel(route, gateway.runtime);
     if (model === null) {

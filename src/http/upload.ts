@@ -47,6 +47,8 @@ export class UploadReader {
     );
     const running = new RunningUpload(upload, this.#limits, nowMs);
     this.#running.add(running);
+    // A request that is answered before it is whole has no `close`: Node has let go of it by then.
+    upload.onClose = () => this.#running.delete(running);
     request.on("data", (piece: Buffer) => running.add(piece));
     request.on("end", () => upload.end());
     request.on("close", () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
 import type { Upload } from "../../src/gateway/upload.ts";
 import { errorOf } from "./envelope.ts";
-import { startServer } from "./server-fixture.ts";
+import { startServer, type Fixture } from "./server-fixture.ts";
 
 const MIB = 1024 * 1024;
 const MODEL = '--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nsmart\r\n';
@@ -108,5 +108,31 @@ describe("a form", () => {
       .send(head("content-length: 4", "POST", "content-encoding: gzip\r\n"))
       .answer();
     expect(gzip.status).toBe(415);
+  });
+});
+
+/** Open connections, forms that are on their way, and the bytes that they hold. */
+function held({ samples }: Pick<Fixture, "samples">): readonly (number | undefined)[] {
+  const values = new Map(samples().map(({ name, value }) => [name, value]));
+  return ["connections", "uploads", "large_bodies_bytes"].map((name) => values.get(`sluice_http_${name}`));
+}
+
+describe("a form that is answered before it is whole, and whose client leaves then, is not kept", () => {
+  const few = `${MODEL.replace("smart", "")}${FILE}`;
+
+  test.each([
+    ["small", `${head("content-length: 60000")}${few}`],
+    ["of unknown length", `${head("transfer-encoding: chunked")}${few.length.toString(16)}\r\n${few}\r\n`],
+    [
+      "passed through",
+      `POST /providers/local/files HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\nx-sluice-timeout: soon\r\ncontent-length: 60000\r\n\r\n${"x".repeat(20_000)}`,
+    ],
+  ])("%s", async (_, sent) => {
+    const server = await startServer();
+    const raw = server.client().send(sent);
+    expect((await raw.answer()).status).toBe(400);
+    raw.close();
+    while (held(server)[0] !== 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(held(server)).toEqual([0, 0, 0]);
   });
 });
