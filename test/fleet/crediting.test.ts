@@ -5,6 +5,7 @@ import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
 import { book, creditOf } from "../../src/fleet/crediting.ts";
 import { give } from "../../src/fleet/giving.ts";
+import { handOverAll } from "../../src/fleet/leaving.ts";
 import { Solo } from "./solo.ts";
 
 const DAILY: Limit = {
@@ -55,4 +56,21 @@ test("parts of a later period wait for it", () => {
 test("units for another life of this replica are not credited", () => {
   const edge = { parts: WHOLE / 2, units: 7000 };
   expect(levelAfter((period, boot) => ({ ...edge, period: period + 1, boot: boot - 1 }))).toBe(0);
+});
+
+test("a leaver's parts that are set apart for a later period are not handed over as parts of this one", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(DAILY);
+  const holding = state.holding(DAILY.key);
+  state.publish(holding);
+  const { local } = holding;
+  if (local === null) throw new Error("it is open");
+  local.aheadParts = WHOLE / 4;
+  local.aheadUnits = 3;
+  local.aheadPeriod = local.period + 1;
+  handOverAll(state, SIBLING);
+  const edge = holding.given.get(SIBLING);
+  expect(edge?.parts).toBe(WHOLE);
+  expect(edge?.partsBefore).toBe(WHOLE / 4);
 });

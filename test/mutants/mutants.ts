@@ -134,14 +134,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/fleet/merging.ts",
     find: "state.ledger.succession.size > 0 ? [...touched]",
     replace: "state.ledger.succession.size > 1e9 ? [...touched]",
-    by: "members",
+    by: "seeds",
   },
   {
     fault: "parts set apart for a later calendar period are handed over as parts of this one",
     file: "src/fleet/leaving.ts",
     find: "if (local.aheadPeriod !== -1) handOverAhead(state, local, heir);",
     replace: "",
-    by: "seeds",
+    by: "reserve ahead",
   },
   {
     fault: "just after a calendar boundary units are taken that the disk would refill again",
@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/fleet/crediting.ts",
     find: "  if (edge.boot < soundSince || edge.boot > boot) return 0;",
     replace: "",
-    by: "members",
+    by: "reserve ahead",
   },
   {
     fault: "merge takes the field-wise greater of what all rows of a bucket say, as of one shared row",
