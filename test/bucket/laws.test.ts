@@ -91,6 +91,7 @@ describe("what counts as known of an author", () => {
           }
         }
       }),
+      { numRuns: 1500 },
     );
   });
 });

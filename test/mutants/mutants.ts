@@ -182,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: `    if (compareStamps(section.from, author) > 0) return "gap";
 `,
     replace: "",
-    by: "members",
+    by: "laws",
   },
   {
     fault: "a checksum is not looked at",
