@@ -1,6 +1,7 @@
 // One attempt from its units to their settlement: the target's circuits let it through, it is sent, its answer is
 // relayed, and what was reserved is settled in the `finally` beside it, so that no way out can miss it or do it twice.
 import { GatewayError } from "../errors.ts";
+import type { RateLimitFacts } from "../limiter/reservation.ts";
 import type { Usage } from "../observe/events.ts";
 import { admit, observeLatency, report } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
@@ -42,17 +43,36 @@ function begin(granted: Granted, { exchange, parts, race }: Way): AttemptEnd | P
   if (exchange.stopped !== null) return notSent(exchange.stopped);
   granted.pass = admit(target.health, now);
   if (granted.pass === null) return notSent(resting(target));
-  exchange.targetHeaders = target.upstream.answerHeaders;
-  record.provider = target.provider;
-  record.model = target.model;
-  record.attempts += 1;
-  record.waitedMs += granted.waitedMs;
-  record.sentMs = now;
   const facts = parts.limiter.facts(reservation.meters, now);
-  const attempt = new Attempt(exchange, target.upstream, facts, parts);
+  const attempt = attemptAt(target.upstream, exchange, facts, parts);
+  record.waitedMs += granted.waitedMs;
+  // Of attempts that were made, the client hears of the last.
+  if (attempt instanceof Attempt || record.attempts === 0) {
+    exchange.targetHeaders = target.upstream.answerHeaders;
+    record.provider = target.provider;
+    record.model = target.model;
+  }
+  if (attempt instanceof GatewayError) return notSent(attempt);
+  record.attempts += 1;
+  record.sentMs = now;
   if (race === null) exchange.onStop = (error) => attempt.abort(error);
   else race.joined(granted, attempt);
   return attempt.run(now);
+}
+
+/** The attempt, or why this request can't be asked of this target. */
+function attemptAt(
+  target: UpstreamTarget,
+  exchange: Exchange,
+  facts: RateLimitFacts,
+  parts: ServeParts,
+): Attempt | GatewayError {
+  try {
+    return new Attempt(exchange, target, facts, parts);
+  } catch (error) {
+    if (error instanceof GatewayError) return error;
+    throw error;
+  }
 }
 
 /** Books what an attempt has used and how its target did; `end` is null when a fault of ours broke it off. */

@@ -41,10 +41,16 @@ const FAILURES: Partial<Readonly<Record<ErrorCode, FailureKind>>> = {
 const OK: Verdict = { kind: "ok" };
 const ABANDONED: Verdict = { kind: "abandoned" };
 
+/** Whether the request can't be said in the target's language, so that nothing was sent; another's may have words for it. */
+export function isUnsuited({ isSent, error }: AttemptEnd): boolean {
+  return !isSent && error?.code === "unsupported_parameter";
+}
+
 /** What an attempt's end says about its target; null: it broke off by a fault of ours. */
 export function verdictOf(end: AttemptEnd | null): Verdict {
   if (end === null || end.kind === "gone" || end.kind === "lost") return ABANDONED;
   if (end.kind === "answered") return OK;
+  if (isUnsuited(end)) return ABANDONED;
   const kind = FAILURES[end.error.code] ?? "bad_request";
   const { retryAfterMs } = end.error;
   return retryAfterMs === undefined ? { kind } : { kind, waitMs: retryAfterMs };

@@ -81,6 +81,7 @@ export class Race {
 
   /** An attempt of this race is about to be sent. */
   joined(granted: Granted, attempt: Attempt): void {
+    if (!this.isFirst(granted)) this.#options.way.parts.hedges.sent(granted.target.provider);
     this.#runners.push({ granted, attempt });
   }
 
@@ -102,12 +103,11 @@ export class Race {
   }
 
   #hedge(): void {
-    const { exchange, parts } = this.#options.way;
+    const { exchange } = this.#options.way;
     if (exchange.stopped !== null) return;
     const granted = this.#reserve();
     if (granted === null) return;
     this.#progress(exchange).started(granted.target);
-    parts.hedges.sent(granted.target.provider);
     this.#start(granted);
   }
 

@@ -6,7 +6,7 @@ import type { Setback } from "../routing/retry.ts";
 import type { Attempt, Target } from "../routing/target.ts";
 import type { AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
-import { verdictOf } from "./outcome.ts";
+import { isUnsuited, verdictOf } from "./outcome.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 /** The request's way through its plan, made when the attempt at `first` has failed. */
@@ -26,6 +26,7 @@ export function progressFrom(
 
 /** A failed attempt as routing looks at it. */
 export function setbackOf(end: AttemptEnd): Setback {
+  if (isUnsuited(end)) return { kind: "unsuited", waitMs: null };
   const verdict = verdictOf(end);
   // An attempt that was stopped says nothing of its target, and is not tried again either.
   if (verdict.kind === "ok" || verdict.kind === "abandoned") return { kind: "bad_request", waitMs: null };

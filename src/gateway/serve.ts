@@ -19,7 +19,7 @@ import { carryOut } from "./carry-out.ts";
 import { answerCount } from "./count.ts";
 import type { HeaderList } from "./downstream.ts";
 import type { Exchange } from "./exchange.ts";
-import { outcomeOf } from "./outcome.ts";
+import { isUnsuited, outcomeOf } from "./outcome.ts";
 import { PlannedRequest } from "./planned-request.ts";
 import { pause, progressFrom, setbackOf } from "./retry.ts";
 import { hedgeDelayMs, Race } from "./race.ts";
@@ -72,7 +72,8 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     const end = await running;
     exchange.onStop = null;
     if (end.kind !== "failed") return end.error;
-    failure = end.error;
+    // What one target can't be asked is not what the client has to know of one that was.
+    if (failure === null || !isUnsuited(end)) failure = end.error;
     if (exchange.stopped !== null) return exchange.stopped;
     if (!exchange.isRepeatable) return finalError(failure, exchange.record.attempts);
     progress = race?.progress ?? progress ?? progressFrom(attempts, granted.target, exchange);

@@ -26,9 +26,12 @@ export const RETRY_POLICY: RetryPolicy = {
   pauseMsMax: 10_000,
 };
 
-/** How an attempt failed. `waitMs`: how long the provider asked to be left alone, if it did. */
+/**
+ * How an attempt failed; `unsuited`: it was not made, because the target can't be asked this. `waitMs`: how long the
+ * provider asked to be left alone, if it did.
+ */
 export interface Setback {
-  readonly kind: FailureKind;
+  readonly kind: FailureKind | "unsuited";
   readonly waitMs: number | null;
 }
 
@@ -53,13 +56,14 @@ export type StopReason =
   | "nowhere";
 
 /** What a failure leaves to try: nothing, other targets, or the same again later too. */
-const AFTER: Readonly<Record<FailureKind, "nothing" | "elsewhere" | "again">> = {
+const AFTER: Readonly<Record<Setback["kind"], "nothing" | "elsewhere" | "again">> = {
   bad_request: "nothing",
   content_filter: "nothing",
   quota_spent: "elsewhere",
   auth: "elsewhere",
   not_found: "elsewhere",
   context_length: "elsewhere",
+  unsuited: "elsewhere",
   timeout: "elsewhere",
   rate_limited: "again",
   overloaded: "again",
@@ -122,6 +126,7 @@ export class Progress<U> {
       trial.notBeforeMs = now + (waitMs ?? 0);
     }
     if (kind === "context_length") this.#dropSmaller(failed);
+    if (kind === "unsuited") this.#sent -= 1;
   }
 
   /** The same, and nothing else runs: what to do now. */

@@ -7,6 +7,11 @@ import { answerBody, DONE_FRAME, good, scriptedUpstream, type Script } from "./s
 const silent: Script = () => undefined;
 const busy: Script = (request) => request.answer(503, '{"error":{"message":"busy"}}');
 
+/** What some languages have no words for. */
+const SPOKEN = [
+  { role: "user", content: [{ type: "input_audio", input_audio: { data: "AAAA", format: "wav" } }] },
+];
+
 /** Two providers in order, and hedges after a second. */
 async function pair(first: Script, second: Script, options: Partial<GatewayOptions> = {}) {
   const [a, b] = [await scriptedUpstream(first), await scriptedUpstream(second)];
@@ -79,6 +84,22 @@ describe("a slow first target", () => {
     good(second);
     expect(await answer).toMatchObject({ status: 200, headers: { "x-sluice-provider": "b" } });
     await gateway.settled();
+  });
+
+  test("and a second that can't be asked this: the client waits for the first", async () => {
+    const { a, b, gateway } = await pair(silent, good, { dialects: { b: "anthropic" } });
+    const answer = gateway.ask({ model: "any", messages: SPOKEN });
+    const first = await a.request(0);
+    gateway.advance(1000);
+    good(first);
+    expect(await answer).toMatchObject({
+      status: 200,
+      headers: { "x-sluice-provider": "a", "x-sluice-attempts": "1" },
+    });
+    expect(b.requests).toEqual([]);
+    expect((await gateway.settled()).requests).toBe(1);
+    expect(gateway.records).toMatchObject([{ provider: "a", outcome: "ok" }]);
+    expect([...gateway.hedges.samples()]).toEqual([]);
   });
 
   test("and a second that fails before it: the client waits for the first", async () => {

@@ -36,3 +36,55 @@ test("nobody waits longer than ten seconds for a provider to be ready again", as
   expect(answer).toMatchObject({ status: 429, headers: { "retry-after": "30", "x-sluice-attempts": "1" } });
   await gateway.settled();
 });
+
+/** A request that one of the languages has no words for. */
+const SPOKEN = {
+  model: "any",
+  messages: [
+    { role: "user", content: [{ type: "input_audio", input_audio: { data: "AAAA", format: "wav" } }] },
+  ],
+};
+
+test.each([
+  ["first", { a: "anthropic" }, "b", "1"],
+  ["after a failure", { b: "anthropic" }, "c", "2"],
+])(
+  "a target that can't be asked this is passed over, and is no attempt: %s",
+  async (_, dialects, provider, attempts) => {
+    const [a, b, c] = await Promise.all([
+      scriptedUpstream((r) => r.answer(503, "{}")),
+      scriptedUpstream(whole),
+      scriptedUpstream(whole),
+    ]);
+    const gateway = await startGateway({ providers: { a, b, c }, dialects });
+    const answer = await gateway.ask(SPOKEN);
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { "x-sluice-provider": provider, "x-sluice-attempts": attempts },
+    });
+    expect((await gateway.settled()).requests).toBe(Number(attempts));
+  },
+);
+
+test("the client is told how the targets failed that could be asked", async () => {
+  const [a, b] = [await scriptedUpstream((r) => r.answer(401, "{}")), await scriptedUpstream(whole)];
+  const gateway = await startGateway({ providers: { a, b }, dialects: { b: "anthropic" } });
+  const answer = await gateway.ask(SPOKEN);
+  expect(answer).toMatchObject({
+    status: 502,
+    headers: { "x-sluice-error": "provider_auth", "x-sluice-provider": "a", "x-sluice-attempts": "1" },
+  });
+  expect(gateway.records).toMatchObject([{ provider: "a", attempts: 1, errorCode: "provider_auth" }]);
+  await gateway.settled();
+});
+
+test("and what can't be asked of any of them is the request's fault", async () => {
+  const [a, b] = [await scriptedUpstream(whole), await scriptedUpstream(whole)];
+  const gateway = await startGateway({ providers: { a, b }, dialects: { a: "anthropic", b: "anthropic" } });
+  const answer = await gateway.ask(SPOKEN);
+  expect(answer).toMatchObject({
+    status: 400,
+    headers: { "x-sluice-error": "unsupported_parameter", "x-sluice-attempts": "0" },
+  });
+  expect((await gateway.settled()).requests).toBe(0);
+});

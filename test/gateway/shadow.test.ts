@@ -51,6 +51,17 @@ describe("a shadow", () => {
     });
   });
 
+  test("that can't be asked this is one that failed, and nobody's fault", async () => {
+    const { b, gateway } = await shadowed(good, { dialects: { b: "anthropic" } });
+    const content = [{ type: "input_audio", input_audio: { data: "AAAA", format: "wav" } }];
+    const answer = await gateway.ask({ model: "seen", messages: [{ role: "user", content }] });
+    expect(answer.body).toBe(answerBody());
+    await untilEnded(gateway);
+    expect(b.requests).toEqual([]);
+    expect(samples(gateway)).toMatchObject({ "requests_total failed": 1 });
+    expect((await gateway.settled()).requests).toBe(1);
+  });
+
   test.each([
     ["is broken", broken],
     ["is refused", refusing],
