@@ -179,6 +179,20 @@ describe("reserve ahead", () => {
     expect(solo.replica.take([bucket], [400], solo.nowMs)).toBeNull();
   });
 
+  test("a block that could not be written is not spent from", () => {
+    const solo = new Solo();
+    const bucket = solo.replica.open(LIMITS[1]!);
+    solo.flush();
+    expect(solo.replica.take([bucket], [400], solo.nowMs)).toMatchObject({ reason: "durability" });
+    const { journal } = solo.replica;
+    const instant = { bootId: "m", monotonicMs: solo.nowMs, wallMs: solo.wallMs };
+    expect(journal.collect(solo.nowMs, instant)).not.toBeNull();
+    journal.failed();
+    expect(solo.replica.take([bucket], [400], solo.nowMs)).toMatchObject({ reason: "durability" });
+    solo.flush();
+    expect(solo.replica.take([bucket], [400], solo.nowMs)).toBeNull();
+  });
+
   test("a clean stop burns nothing, a kill burns at most the block", () => {
     const solo = new Solo();
     const limit = LIMITS[1]!;

@@ -301,7 +301,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/fleet/journal.ts",
     find: "      holding.local?.endRecord(isDurable);",
     replace: "      holding.local?.endRecord(true);",
-    by: "seeds",
+    by: "reserve ahead",
   },
   {
     fault: "units are given to a replica that has fallen silent",
