@@ -37,11 +37,20 @@ export function errorBody(error: GatewayError, shape: ErrorShape, requestId: str
         MESSAGES_TYPES[error.status] ?? (error.status < 500 ? "invalid_request_error" : "api_error");
       return JSON.stringify({
         type: "error",
-        error: { type, message: error.message },
+        error: { type, message: error.message, ...messagesDetails(error) },
         request_id: requestId,
       });
     }
   }
+}
+
+/**
+ * What clients of the messages route read besides the type: told that nobody holds their conversation, they send it whole.
+ * https://platform.claude.com/docs/en/api/errors
+ */
+function messagesDetails({ code, param }: GatewayError): object {
+  if (code !== "unsupported_parameter" || param !== "thread") return {};
+  return { details: { error_code: "thread_unsupported_request", unsupported: ["thread"] } };
 }
 
 /** The last event of a stream that fails after it began. */

@@ -59,6 +59,16 @@ describe("an error's body", () => {
     });
   });
 
+  test("about a thread tells clients of the messages route to send their conversation whole", () => {
+    const error = new GatewayError("unsupported_parameter", "Because.", { param: "thread" });
+    expect(JSON.parse(errorBody(error, "messages", "id-1"))).toMatchObject({
+      error: {
+        type: "invalid_request_error",
+        details: { error_code: "thread_unsupported_request", unsupported: ["thread"] },
+      },
+    });
+  });
+
   test("as the last event of a stream is named where its clients ignore unnamed ones", () => {
     const error = new GatewayError("stream_interrupted", "a\nb");
     expect(errorEvent(error, "chat", "id-1")).toMatch(/^data: \{.*\}\n\n$/);

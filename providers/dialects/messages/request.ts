@@ -32,6 +32,8 @@ export const MESSAGES_CLIENT_RULES: ParamRules = {
   // They run at the provider, which another provider can't do in its place.
   mcp_servers: "refused",
   container: "refused",
+  // The provider would hold the conversation; dropped, its next request would come without what was said before.
+  thread: "refused",
 };
 
 /** Longer ids are a client's bookkeeping, not a user's name, and providers refuse them. */

@@ -121,6 +121,7 @@ describe("members", () => {
       "tools[1]",
     ],
     ["servers", { mcp_servers: [{}] }, "unsupported_parameter", "mcp_servers"],
+    ["a thread", { thread: { type: "create" } }, "unsupported_parameter", "thread"],
     [
       "strange content",
       { messages: [{ role: "user", content: [{ type: "hologram" }] }] },
