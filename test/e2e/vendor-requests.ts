@@ -11,7 +11,9 @@ export const VENDOR_NAMES = ["mistral", "anthropic", "gemini", "bedrock"] as con
 export const FAULTS = ["rate limited", "bad request", "wrong key", "overloaded"] as const;
 export type Fault = (typeof FAULTS)[number];
 
+/** As the schema library's helper of the official client writes it, to the order of its members. */
 export const SCHEMA = {
+  $schema: "http://json-schema.org/draft-07/schema#",
   type: "object",
   properties: { city: { type: "string" } },
   required: ["city"],

@@ -4,7 +4,9 @@ import Anthropic from "@anthropic-ai/sdk";
 import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 import { jsonSchemaOutputFormat } from "@anthropic-ai/sdk/helpers/json-schema";
 import type * as Sdk from "openai";
+import type * as Helpers from "openai/helpers/zod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
 import { readString, type Json } from "../../providers/dialects/json.ts";
 import { SIGNATURE } from "../dialects/vendor-answers.ts";
 import { startGateway, type GatewayProcess } from "./harness.ts";
@@ -147,17 +149,12 @@ describe.each(OPENAI)("%s", (packageName) => {
 
     test.each(WHOLE_OR_STREAM)("gets an answer that follows a schema, parsed, %s", async (_, isStream) => {
       const openai = await connect();
+      const { zodResponseFormat }: typeof Helpers = await import(`${packageName}/helpers/zod`);
       vendor.willAnswer(saying(name, { text: '{"city":"Oslo"}' }, isStream));
       const request = {
         ...rest,
         messages: [user("Which city?")],
-        response_format: {
-          type: "json_schema" as const,
-          json_schema: { name: "output", strict: true, schema: SCHEMA },
-          // What the helper of the schema library adds for the client to parse with.
-          $brand: "auto-parseable-response-format" as const,
-          $parseRaw: JSON.parse,
-        },
+        response_format: zodResponseFormat(z.object({ city: z.string() }), "output"),
       };
       const answer = isStream
         ? await openai.chat.completions.stream(request).finalChatCompletion()
