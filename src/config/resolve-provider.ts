@@ -153,8 +153,11 @@ function resolveOptions(
   for (const [key, option] of Object.entries(declared)) {
     const value =
       (Object.hasOwn(given, key) ? given[key] : undefined) ?? firstSet(option.env, env) ?? option.default;
-    if (value !== undefined) options[key] = value;
-    else if (option.optional !== true) {
+    if (value !== undefined) {
+      options[key] = value;
+      if (option.number === true && !isAmount(value))
+        report.error([...path, "options", key], "expected a number of at least 0");
+    } else if (option.optional !== true) {
       const variable = option.env?.[0];
       const hint = variable === undefined ? "" : `, or the environment variable ${variable}`;
       report.error([...path, "options"], `\`${key}\` is missing: set it here${hint}`);
@@ -162,6 +165,11 @@ function resolveOptions(
     }
   }
   return options;
+}
+
+function isAmount(text: string): boolean {
+  const value = Number(text.replaceAll("_", ""));
+  return Number.isFinite(value) && value >= 0;
 }
 
 function fillIn(text: string, options: Readonly<Record<string, string>>, path: Path, report: Report): string {

@@ -72,22 +72,15 @@ function resolveProviders(raw: RawConfig, context: ResolveContext): ReadonlyMap<
   return providers;
 }
 
-/** Whoever can reach the gateway can spend its owner's money, so strangers need keys. */
+/** Strangers need a client's key whatever is configured; the operators' routes, which make those, must not be open to them. */
 function checkExposure(raw: RawConfig, report: Report): void {
   if (raw.listen.isLoopback) return;
-  const canMakeKeys = raw.admin.key !== undefined || report.isLeft(["admin"]);
-  if (raw.keys.length === 0 && !canMakeKeys && !report.isLeft(["keys"])) {
-    report.error(
-      ["listen"],
-      "listening beyond this machine needs client keys: set `keys` (or `admin: { key: … }` to make them at run time), or listen on 127.0.0.1",
-    );
-  }
-  if (raw.admin.key === undefined && !report.isLeft(["admin"])) {
-    report.error(
-      ["listen"],
-      "listening beyond this machine needs an admin key: set `admin: { key: … }`, or listen on 127.0.0.1",
-    );
-  }
+  if (raw.admin.key !== undefined || report.isLeft(["admin"])) return;
+  const thenKeys = raw.keys.length > 0 ? "" : ", and `keys` for clients (or make them at run time)";
+  report.error(
+    ["listen"],
+    `listening beyond this machine needs an admin key: set \`admin: { key: … }\`${thenKeys}, or listen on 127.0.0.1`,
+  );
 }
 
 function toRetry({ attempts, backoff, max_pause, budget }: RawConfig["retry"]): Config["retry"] {

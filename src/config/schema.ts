@@ -200,7 +200,7 @@ export const keyDefinitionSchema = strict({ name: keyName, ...keyShape });
 export type RawKeyDefinition = z.output<typeof keyDefinitionSchema>;
 
 const admin = strict({
-  key: secret().optional().describe("The secret for /admin, /fleet and /dashboard; none: loopback only."),
+  key: secret().optional().describe("The secret for /admin and /fleet; none: loopback only."),
 });
 
 const usage = strict({
@@ -286,6 +286,7 @@ const option = strict({
     .describe("The environment variables it is taken from when the configuration does not give it."),
   default: z.string().optional().describe("Its value when nothing else gives one."),
   optional: flag().optional().describe("Whether the provider works without it."),
+  number: flag().optional().describe("Whether it is a number of at least 0."),
 });
 
 /** A file of providers/catalog; its name is the provider type's id. */

@@ -57,7 +57,12 @@ test("settings that make no sense change nothing", async () => {
   const simulators = new Simulators();
   onTestFinished(() => simulators.close());
   await simulators.prepare(await configOf({ one: simulator() }));
-  const bad = await configOf({ one: simulator(), two: simulator({ pace_ms: "many" }) });
-  await expect(simulators.prepare(bad)).rejects.toMatchObject({ code: "invalid_config" });
+  const config = await configOf({ one: simulator(), two: simulator() });
+  const two = config.providers.get("two");
+  if (two === undefined) throw new Error("it was just configured");
+  const bad = new Map([...config.providers, ["two", { ...two, options: { pace_ms: "many" } }]]);
+  await expect(simulators.prepare({ ...config, providers: bad })).rejects.toMatchObject({
+    code: "invalid_config",
+  });
   expect(await status(simulators.url("one"))).toBe(200);
 });

@@ -114,6 +114,8 @@ providers:
       "`resource` is missing: set it here, or the environment variable AZURE_OPENAI_RESOURCE",
     ],
     ["{ azure: { api_key: k, options: { resorce: x } } }", 'no such option; did you mean "resource"?'],
+    ["{ simulator: { options: { first_ms: soon } } }", "options.first_ms: expected a number of at least 0"],
+    ["{ simulator: { options: { pace_ms: -1 } } }", "options.pace_ms: expected a number of at least 0"],
     ["{ azure: { api_key: k, options: { resource: a/b } } }", "it becomes part of a URL"],
     ["{ vllm: { base_url: 'http://x/{port}' } }", "nothing in `options` fills {port}"],
     ["{ vllm: { base_url: ftp://x } }", "must begin with http:// or https://"],
@@ -322,11 +324,10 @@ models: { a: [ own/x ] }
 
 describe("what strangers can reach", () => {
   test.each([
-    ["listen: 0.0.0.0:80", "needs client keys"],
     ["listen: 0.0.0.0:80", "needs an admin key"],
     ['admin: { key: "my admin key" }', "admin.key: the key holds a blank"],
-    ["listen: 'example.com:80'", "needs client keys"],
-    ["listen: '[::]:80'", "needs client keys"],
+    ["listen: 'example.com:80'", "needs an admin key"],
+    ["listen: '[::]:80'", "needs an admin key"],
     ["listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]", "needs an admin key"],
     ["fleet: { peers: [ http://b:1 ] }", "fleet: `secret` is missing"],
     ["fleet: { listen: 127.0.0.1:1 }", "fleet: `secret` is missing"],

@@ -10,7 +10,9 @@ describe("a change of", () => {
     ["listen: 127.0.0.1:1", ["listen"]],
     ["http: { max_body: 1mb }", ["http"]],
     ["cache: { ttl: 10m }", []],
-    ["data_dir: other\nlog: { level: debug }", ["data_dir", "log"]],
+    ["data_dir: other", ["data_dir"]],
+    ["log: { level: debug }", []],
+    ["log: { merges: true }", ["log.merges"]],
     ["fleet: { name: other }", ["fleet"]],
   ])("%j waits for a restart in %j", async (yaml, keys) => {
     const before = await load("");
