@@ -160,7 +160,9 @@ class SimulatorCore {
   }
 
   private route(request: IncomingMessage, response: ServerResponse, body: Buffer | null): void {
-    const path = new URL(request.url ?? "/", "http://simulator").pathname;
+    const { pathname } = new URL(request.url ?? "/", "http://simulator");
+    // A gateway passes on what begins with its base URL alone.
+    const path = pathname.replace(/^\/v1(?=\/simulator\/)/, "");
     if (body === null) throw new GatewayError("request_too_large", "The body is larger than 64 MiB.");
     if (path.startsWith("/simulator/")) {
       sendJson(response, 200, this.control(`${request.method} ${path}`, body));
