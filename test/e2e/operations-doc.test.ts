@@ -8,12 +8,21 @@ import { startGateway } from "./harness.ts";
 test("docs/OPERATIONS.md lists every metric, and none besides", async () => {
   const page = readFileSync(join(import.meta.dirname, "../../docs/OPERATIONS.md"), "utf8");
   const listed = [...page.matchAll(/^\| `(sluice_\w+)` \| [\w, ]*\|/gm)].map(([, name = ""]) => name);
-  const gateway = await startGateway({ providers: { simulator: {} } });
+  const gateway = await startGateway({
+    providers: { slow: { type: "simulator", options: { first_ms: 5000 } }, simulator: {} },
+    models: {
+      all: {
+        targets: ["slow/sim-chat", "simulator/sim-chat"],
+        shadow: { to: "simulator/sim-echo", percent: 100 },
+      },
+    },
+    hedge: { after: "1ms", min: "1ms", percent: 100 },
+  });
   onTestFinished(async () => void (await gateway.stop()));
   await fetch(`${gateway.url}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ model: "simulator/sim-chat", messages: [{ role: "user", content: "hello" }] }),
+    body: JSON.stringify({ model: "all", messages: [{ role: "user", content: "hello" }] }),
   });
   const shown = [...(await gateway.metrics()).matchAll(/^# TYPE (sluice_\w+)/gm)].map(
     ([, name = ""]) => name,
