@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { Remote } from "./remote.ts";
-import { count, table } from "./table.ts";
+import { amountOf, count, table, unitsPerAmount } from "./table.ts";
 
 const fleet = z.object({
   name: z.string(),
@@ -64,9 +64,9 @@ export function describeFleet(view: FleetStatus): string {
       names.get(replica) ?? replica,
       shareBar(share),
       `${count(share * 100)} %`,
-      count(level),
-      count(demand),
-      waiting > 0 ? count(waiting) : "–",
+      inAmounts(bucket, level),
+      inAmounts(bucket, demand),
+      waiting > 0 ? inAmounts(bucket, waiting) : "–",
     ]),
   );
   const columns = ["limit", "replica", "share", "", "level", "demand/s", "waits for"];
@@ -75,6 +75,10 @@ export function describeFleet(view: FleetStatus): string {
     table(["member", "state", "version", "heard before"], members),
     ...(shares.length === 0 ? [] : [table(columns, shares)]),
   ].join("\n\n");
+}
+
+function inAmounts(bucket: string, units: number): string {
+  return amountOf(bucket, units / unitsPerAmount(bucket));
 }
 
 function shareBar(share: number): string {

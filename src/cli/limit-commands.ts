@@ -4,7 +4,7 @@ import { z } from "zod";
 import { GatewayError } from "../errors.ts";
 import type { Invocation } from "./args.ts";
 import { findRemote, messageIn, reporting, type Remote, type RemoteShell } from "./remote.ts";
-import { count, table } from "./table.ts";
+import { amountOf, table } from "./table.ts";
 
 const amounts = z.object({ amount: z.number(), burst: z.number() });
 const answer = z.object({
@@ -47,7 +47,7 @@ export function runLimitChange(invocation: Invocation, shell: RemoteShell): Prom
       : await remote.ask("DELETE", path);
     if (status !== 200) throw new GatewayError("invalid_request", messageIn(text, status));
     const done = isSetting
-      ? `\`${limit}\` is ${count(body.amount)} for the whole fleet, until it is unset.`
+      ? `\`${limit}\` is ${amountOf(limit, body.amount)} for the whole fleet, until it is unset.`
       : `\`${limit}\` is as configured again.`;
     shell.out(`${invocation.flag("json") ? text : done}\n`);
     return 0;
@@ -86,8 +86,8 @@ export function describeSetLimits(limits: readonly SetLimit[]): string {
   if (limits.length === 0) return "";
   const rows = limits.map(({ limit, configured, set }) => [
     limit,
-    count(set.amount),
-    configured === null ? "–" : count(configured.amount),
+    amountOf(limit, set.amount),
+    configured === null ? "–" : amountOf(limit, configured.amount),
     set.by || "–",
     `${set.at.slice(0, 16).replace("T", " ")} UTC`,
   ]);

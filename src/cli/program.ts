@@ -65,6 +65,14 @@ function run(invocation: Invocation): Promise<number> {
   }
 }
 
+/** `sluice top | head`: a command whose reader has enough is done. A gateway goes on without one. */
+function endWithReader({ command }: Invocation): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    if (command !== "start") process.exit(0);
+  });
+}
+
 /** Runs the command that the arguments ask for. Resolves with the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   const parsed = parseCommandLine(args, VERSION);
@@ -76,6 +84,7 @@ export async function runProgram(args: readonly string[]): Promise<number> {
       output.err(parsed.text);
       return 2;
     case "run":
+      endWithReader(parsed);
       return run(parsed);
   }
 }

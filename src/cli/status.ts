@@ -5,10 +5,11 @@ import { findRemote, reporting } from "./remote.ts";
 import type { Remote, RemoteShell } from "./remote.ts";
 import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
 import { describeSetLimits, readSetLimits, runLimitChange, type SetLimit } from "./limit-commands.ts";
-import { count, table } from "./table.ts";
+import { amountOf, count, table, unitsPerAmount } from "./table.ts";
 import type { Invocation } from "./args.ts";
 
 export interface BucketStatus {
+  /** Levels and capacities are in the limit's own unit, dollars for `usd`. */
   readonly bucket: string;
   readonly level: number;
   readonly capacity: number;
@@ -125,15 +126,19 @@ function trafficOf(samples: readonly MetricSample[]): readonly TrafficStatus[] {
 
 function bucketsOf(samples: readonly MetricSample[]): readonly BucketStatus[] {
   const own = samples.filter(({ name }) => name.startsWith("sluice_bucket_"));
-  return [...grouped(own, ["bucket"])].map(([bucket, group]) => ({
-    bucket,
-    level: sum(group, "sluice_bucket_level_units"),
-    capacity: sum(group, "sluice_bucket_capacity_units"),
-    fleetLevel: sum(group, "sluice_bucket_fleet_level_units"),
-    fleetCapacity: sum(group, "sluice_bucket_fleet_capacity_units"),
-    waiting: sum(group, "sluice_bucket_waiting_requests"),
-    refused: sum(group, "sluice_bucket_refused_requests_total"),
-  }));
+  return [...grouped(own, ["bucket"])].map(([bucket, group]) => {
+    const perAmount = unitsPerAmount(bucket);
+    const amount = (name: string): number => sum(group, `sluice_bucket_${name}_units`) / perAmount;
+    return {
+      bucket,
+      level: amount("level"),
+      capacity: amount("capacity"),
+      fleetLevel: amount("fleet_level"),
+      fleetCapacity: amount("fleet_capacity"),
+      waiting: sum(group, "sluice_bucket_waiting_requests"),
+      refused: sum(group, "sluice_bucket_refused_requests_total"),
+    };
+  });
 }
 
 /** For people. */
@@ -167,9 +172,9 @@ export function bucketTable(buckets: readonly BucketStatus[]): string {
   );
   const rows = buckets.map(({ bucket, level, capacity, fleetLevel, fleetCapacity, waiting, refused }) => [
     bucket,
-    count(level),
-    count(capacity),
-    ...(hasSiblings ? [count(fleetLevel), count(fleetCapacity)] : []),
+    amountOf(bucket, level),
+    amountOf(bucket, capacity),
+    ...(hasSiblings ? [amountOf(bucket, fleetLevel), amountOf(bucket, fleetCapacity)] : []),
     count(waiting),
     count(refused),
   ]);

@@ -22,3 +22,18 @@ export function count(value: number): string {
   const rounded = Math.abs(value) >= 100 ? Math.round(value) : Math.round(value * 10) / 10;
   return rounded.toLocaleString("en-US");
 }
+
+/** How many of its units make one of what the limit is configured in: a budget counts millionths of dollars. */
+export function unitsPerAmount(limit: string): number {
+  return isBudget(limit) ? 1_000_000 : 1;
+}
+
+/** An amount in what the limit is configured in; requests cost small parts of a dollar. */
+export function amountOf(limit: string, amount: number): string {
+  return isBudget(limit) && Math.abs(amount) < 100 ? String(Math.round(amount * 1e4) / 1e4) : count(amount);
+}
+
+/** By the end of its name: `key/alice/usd/month`. */
+function isBudget(limit: string): boolean {
+  return /\/usd\/\w+$/.test(limit);
+}

@@ -9,7 +9,7 @@ import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
 import { describeFleet } from "./fleet-status.ts";
-import { count, table } from "./table.ts";
+import { amountOf, count, table } from "./table.ts";
 
 const EVERY_MS = 1000;
 const BAR_WIDTH = 20;
@@ -92,9 +92,9 @@ function bars(buckets: readonly BucketStatus[]): string {
   const rows = buckets.map((row) => [
     row.bucket,
     bar(row.level, row.capacity),
-    count(row.level),
-    count(row.capacity),
-    count(row.fleetCapacity),
+    amountOf(row.bucket, row.level),
+    amountOf(row.bucket, row.capacity),
+    amountOf(row.bucket, row.fleetCapacity),
     count(row.waiting),
   ]);
   return table(["limit", "left", "", "of", "fleet", "waiting"], rows);

@@ -20,6 +20,7 @@ let server: Server;
 let url: string;
 let isDraining: boolean;
 let keySent: string | undefined;
+let hasBudget: boolean;
 
 function bucketSamples(bucket: string, values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([name, value]) => ({
@@ -31,10 +32,23 @@ function bucketSamples(bucket: string, values: Readonly<Record<string, number>>)
   }));
 }
 
+/** A budget of 5 dollars, of which 1,234 micro-dollars are spent. */
+function budgetSamples(): Sample[] {
+  const [level, capacity] = [4_998_766, 5_000_000];
+  const values = {
+    level_units: level,
+    capacity_units: capacity,
+    fleet_level_units: level,
+    fleet_capacity_units: capacity,
+  };
+  return bucketSamples("key/a/usd/day", values);
+}
+
 const LEVELS = { level_units: 480, capacity_units: 500, fleet_level_units: 480, fleet_capacity_units: 500 };
 
 beforeEach(async () => {
   isDraining = false;
+  hasBudget = false;
   const observer = createObserver({
     writer: memoryWriter(),
     clock: new ManualClock(),
@@ -45,6 +59,7 @@ beforeEach(async () => {
   observer.requestEnded(requestRecord({ route: "/v1/completions", outcome: "provider_error", usage: null }));
   observer.addSource(() => [
     ...bucketSamples("main/requests/min", { ...LEVELS, waiting_requests: 3, refused_requests_total: 1 }),
+    ...(hasBudget ? budgetSamples() : []),
   ]);
   server = createServer((request, response) => {
     keySent = request.headers.authorization;
@@ -177,6 +192,16 @@ main/requests/min  gw-0     ███████████████░░�
 test("sluice limits shows the limits alone", async () => {
   const { out } = await run(`limits --url ${url}`);
   expect(out.split("\n")).toHaveLength(3);
+});
+
+test("a limit in dollars is shown in dollars, as it is configured and set", async () => {
+  hasBudget = true;
+  const { out } = await run(`limits --url ${url}`);
+  expect(out).toContain("key/a/usd/day      4.9988    5  ");
+  const json: unknown = JSON.parse((await run(`limits --json --url ${url}`)).out);
+  expect(json).toContainEqual(
+    expect.objectContaining({ bucket: "key/a/usd/day", level: 4.998766, fleetCapacity: 5 }),
+  );
 });
 
 test("labels are read back as they were written", () => {

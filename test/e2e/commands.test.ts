@@ -55,6 +55,24 @@ async function sluice(args: readonly string[], until?: RegExp): Promise<Ran> {
   return { code, output };
 }
 
+/** Runs a command whose reader closes the pipe as soon as something has come. */
+async function cutOff(args: readonly string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: root,
+    env: { PATH: process.env["PATH"] },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stderr.on("data", (data: Buffer) => void (output += data.toString()));
+  child.stdout.once("data", () => child.stdout.destroy());
+  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("close", resolve);
+  });
+  clearTimeout(timer);
+  return { code, output };
+}
+
 /** In this order: the last of them end the instance. */
 const COMMANDS: readonly (readonly [
   name: string,
@@ -77,6 +95,10 @@ const COMMANDS: readonly (readonly [
 
 /** Commands that end only when they are told to. */
 const ENDLESS = new Set(["top", "sim", "start"]);
+
+test("a command whose reader has enough ends quietly", async () => {
+  expect(await cutOff(["top", "--url", gateway.url])).toEqual({ code: 0, output: "" });
+}, 60_000);
 
 test("every command of the help does what it says", async () => {
   const { output } = await sluice(["--help"]);
