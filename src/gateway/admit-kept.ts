@@ -43,7 +43,10 @@ export function admitKept(
 }
 
 function book(outcome: Reservation | Refusal, { limiter, clock }: ServeParts): GatewayError | null {
-  if (outcome.kind === "refused") return refusalError(outcome);
+  if (outcome.kind === "refused") {
+    limiter.countRefused(outcome);
+    return refusalError(outcome);
+  }
   limiter.settle(outcome, NOTHING_USED, clock.elapsedMs());
   return null;
 }

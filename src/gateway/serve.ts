@@ -9,6 +9,7 @@ import type { Clock, Random, Timers } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import { refusalError } from "../limiter/refusal.ts";
+import type { Refusal } from "../limiter/reservation.ts";
 import type { Observer } from "../observe/events.ts";
 import { plan } from "../routing/plan.ts";
 import type { Progress } from "../routing/retry.ts";
@@ -61,7 +62,7 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
   for (;;) {
     const pending = obtain(targets, planned, exchange, parts);
     const granted = pending instanceof Promise ? await pending : pending;
-    if (granted.kind === "refused") return exchange.stopped ?? failure ?? refusalError(granted);
+    if (granted.kind === "refused") return exchange.stopped ?? failure ?? turnedAway(granted, parts);
     progress?.started(granted.target);
     const way = { exchange, planned, parts, race: null };
     const afterMs = attempts.length > 1 ? hedgeDelayMs(exchange, granted.target) : null;
@@ -85,6 +86,11 @@ export async function serve(exchange: Exchange, parts: ServeParts): Promise<Gate
     planned.now = parts.clock.elapsedMs();
     targets = step.targets;
   }
+}
+
+function turnedAway(refusal: Refusal, { limiter }: ServeParts): GatewayError {
+  limiter.countRefused(refusal);
+  return refusalError(refusal);
 }
 
 /** The attempts that can know what the request builds on: an earlier answer is known to its own provider alone. */

@@ -105,7 +105,6 @@ export class Limiter {
     if (shortage !== null) {
       const line = meters.lineOf(shortage.bucket);
       if (shortage.reason !== "never") return this.#wait(meters, costs, ask, { line, now });
-      line.refused++;
       return refusal("exceeds_limit", line, Infinity);
     }
     meters.countTaken(costs);
@@ -183,6 +182,12 @@ export class Limiter {
     return this.#room.size;
   }
 
+  /** For metrics: a request was turned away with this. A refusal that led to another target is none. */
+  countRefused({ meter }: Refusal): void {
+    const line = meter === null ? undefined : this.#lines.get(meter.bucket)?.deref();
+    if (line !== undefined) line.refused++;
+  }
+
   /** For metrics; read when somebody scrapes. */
   *samples(): Iterable<Sample> {
     const now = this.#clock.elapsedMs();
@@ -211,11 +216,9 @@ export class Limiter {
     // The units are here and being reserved on disk, or a sibling has them: that is not what a client declines to wait for.
     const deadlineMs = next.waitMs === 0 ? Math.max(ask.deadlineMs, now + FETCH_MS_MAX) : ask.deadlineMs;
     if (deadlineMs <= now || now + next.leastMs > deadlineMs) {
-      longest.refused++;
       return refusal("no_room", longest, retryAfterMs);
     }
     if (longest.size >= this.lineLengthMax) {
-      longest.refused++;
       return refusal("queue_full", longest, retryAfterMs);
     }
     const wanted = { meters, costs, ask, deadlineMs, sinceMs: now, sequence: this.#arrivals++ };

@@ -32,7 +32,12 @@ function readings(quota: Quota, line: Line, now: number): Reading[] {
       line.lowered,
       "Units that the provider reported as gone though no request of this fleet took them.",
     ],
-    ["refused_requests_total", "counter", line.refused, "Requests refused because this bucket had no room."],
+    [
+      "refused_requests_total",
+      "counter",
+      line.refused,
+      "Requests turned away because this bucket had no room.",
+    ],
     [
       "waited_requests_total",
       "counter",

@@ -181,7 +181,6 @@ export class WaitingRoom {
     if (wasHead) this.stir(line);
     const next = forecast(this.#quota, waiter.meters, waiter.costs, { place: waiter, now });
     const short = next.line ?? line;
-    short.refused++;
     // Units that are here and can't be had are the disk's fault only if it refuses to reserve them.
     const reason = next.waitMs === 0 && this.#quota.isDiskFailing ? "not_durable" : "no_room";
     waiter.decide(refusal(reason, short, Math.max(1, next.waitMs)));

@@ -128,6 +128,21 @@ describe("a refusal", () => {
     await gateway.settled();
   });
 
+  test("is counted once, and not where another target took the request", async () => {
+    const a = await scriptedUpstream((request) => request.answer(200, answerBody()));
+    const b = await scriptedUpstream((request) => request.answer(200, answerBody()));
+    const gateway = await startGateway({ providers: { a, b }, limits, config: "queue: { max_wait: 0s }" });
+    const refusals = () =>
+      [...gateway.solo.limiter.samples()]
+        .filter(({ name, value }) => name === "sluice_bucket_refused_requests_total" && value > 0)
+        .map(({ labels, value }) => `${labels?.["bucket"]}: ${value}`);
+    for (const status of [200, 200]) expect((await gateway.ask({ model: "any" })).status).toBe(status);
+    expect(refusals()).toEqual([]);
+    expect((await gateway.ask({ model: "any" })).status).toBe(429);
+    expect(refusals()).toEqual(["a/requests/min: 1"]);
+    await gateway.settled();
+  });
+
   test("of several targets tells of the one that has room soonest", async () => {
     const a = await scriptedUpstream((request) => request.answer(200, answerBody()));
     const b = await scriptedUpstream((request) => request.answer(200, answerBody()));
