@@ -73,6 +73,7 @@ export async function reporting(shell: Output, body: () => Promise<number>): Pro
 
 /** The message of an answer that is an error. */
 export function messageIn(text: string, status: number): string {
+  if (status === 401) return `The instance wants its admin key: set ${ADMIN_KEY} to it.`;
   const quoted = /"message":("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
   const message: unknown = quoted === undefined ? null : JSON.parse(quoted);
   return typeof message === "string" ? message : `The instance answered with status ${status}.`;

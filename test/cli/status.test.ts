@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../../src/cli/args.ts";
 import { parseMetrics } from "../../src/cli/metrics-text.ts";
 import type { FleetStatus } from "../../src/cli/fleet-status.ts";
+import { messageIn } from "../../src/cli/remote.ts";
 import { runLimits, runStatus } from "../../src/cli/status.ts";
 import { count, table } from "../../src/cli/table.ts";
 import { jsonAnswer } from "../../src/http/plain-route.ts";
@@ -192,6 +193,12 @@ main/requests/min  gw-0     ███████████████░░�
 test("sluice limits shows the limits alone", async () => {
   const { out } = await run(`limits --url ${url}`);
   expect(out.split("\n")).toHaveLength(3);
+});
+
+test("an instance that asks for its admin key is told of as a command's user can help it", () => {
+  const text = '{"error":{"message":"This needs the admin key: `Authorization: Bearer KEY`."}}';
+  expect(messageIn(text, 401)).toBe("The instance wants its admin key: set SLUICE_ADMIN_KEY to it.");
+  expect(messageIn(text, 403)).toBe("This needs the admin key: `Authorization: Bearer KEY`.");
 });
 
 test("a limit in dollars is shown in dollars, as it is configured and set", async () => {
