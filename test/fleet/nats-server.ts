@@ -17,13 +17,13 @@ export async function startNatsServer(port?: number, args: readonly string[] = [
     stdio: ["ignore", "ignore", "pipe"],
   });
   await ready(child);
+  const gone = new Promise((resolve) => {
+    child.once("exit", resolve);
+  });
   return {
     url: `nats://127.0.0.1:${chosen}`,
     port: chosen,
     async stop() {
-      const gone = new Promise((resolve) => {
-        child.once("exit", resolve);
-      });
       child.kill("SIGKILL");
       await gone;
     },
