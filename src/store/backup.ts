@@ -20,7 +20,7 @@ import {
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { GatewayError } from "../errors.ts";
-import { LmdbStore, openDatabase, storageError } from "./lmdb.ts";
+import { LmdbStore, openDatabase } from "./lmdb.ts";
 import { DATA } from "./lmdb-file.ts";
 import { dated, makeDirectory } from "./open.ts";
 import { own } from "./owner.ts";
@@ -42,7 +42,10 @@ export async function backUp(directory: string, file: string): Promise<number> {
   try {
     return writeBackup(store, file);
   } catch (error) {
-    throw storageError("The backup failed", file, error);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new GatewayError("storage_unavailable", `The backup can't be written to ${file}: ${reason}.`, {
+      cause: error,
+    });
   } finally {
     await store.close();
   }

@@ -58,6 +58,14 @@ describe("a backup", () => {
     ]);
   });
 
+  test("that can't be written says where, and not that the data folder is at fault", async () => {
+    await (await open()).close();
+    const nowhere = join(folder, "nowhere", "copy");
+    await expect(backUp(directory, nowhere)).rejects.toThrow(
+      /^The backup can't be written to .*nowhere\/copy: ENOENT[^.]*\.part'\.$/,
+    );
+  });
+
   test("comes back where there is no store", async () => {
     await (await open()).close();
     await backUp(directory, file);
