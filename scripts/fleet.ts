@@ -33,6 +33,9 @@ function watch(fleet: FleetProcesses, load: Load): void {
   }, EVERY_MS);
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+process.stdout.once("error", () => process.exit(1));
+
 console.log("Starting a provider and three gateways …");
 const { provider, tally, seconds, use, killedPort } = await runFleetScenario({ rounds: 1, say, watch });
 clearInterval(timer);

@@ -24,6 +24,10 @@ export class Running {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], ...env },
     });
+    const end = (): void => void this.child.kill("SIGKILL");
+    // Whoever started it may end early, by a signal or because nobody reads what it says.
+    process.once("exit", end);
+    this.child.once("exit", () => process.off("exit", end));
     this.#exit = new Promise((resolve) => {
       this.child.once("exit", resolve);
     });
