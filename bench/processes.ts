@@ -6,6 +6,9 @@ import { isLoadResult, type Load, type LoadResult } from "./load.ts";
 
 const DEADLINE_MS = 60_000;
 
+/** Arguments for Node that let a server be asked for its memory. */
+export const COLLECTING = ["--expose-gc", "--import", `${import.meta.dirname}/collect.ts`];
+
 /** A process that serves. */
 export class Served {
   readonly port: number;
@@ -40,10 +43,11 @@ export class Served {
     return nanoseconds / 1000;
   }
 
-  /** Memory that the process keeps to itself, in bytes. */
-  memoryBytes(): number {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
-    return Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
+  /** What the process occupies once it has collected its garbage, in bytes. It was started with `COLLECTING`. */
+  async memoryBytes(): Promise<number> {
+    const line = firstMatch(this.#child, /^occupies (\d+)$/);
+    this.#child.kill("SIGUSR2");
+    return Number(await line);
   }
 
   signal(name: NodeJS.Signals): void {

@@ -10,7 +10,7 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { Load, LoadResult } from "./load.ts";
-import { drive, holdStreams, runJson, Served } from "./processes.ts";
+import { COLLECTING, drive, holdStreams, runJson, Served } from "./processes.ts";
 import { sluiceConfig } from "./sluice-config.ts";
 
 const HERE = import.meta.dirname;
@@ -98,9 +98,9 @@ async function compareLatency(upstream: Served, relay: Served, sluice: Served): 
 async function measureMemory(name: string, server: Served, target = ""): Promise<void> {
   await drive({ port: server.port, connections: CONNECTIONS, requests: 2000, isStream: true });
   const letFirstGo = await holdStreams(server.port, STREAMS / 4);
-  const before = server.memoryBytes();
+  const before = await server.memoryBytes();
   const letGo = await holdStreams(server.port, STREAMS);
-  const perStream = (server.memoryBytes() - before) / STREAMS;
+  const perStream = ((await server.memoryBytes()) - before) / STREAMS;
   await letGo();
   await letFirstGo();
   row(`${name}: memory per open stream at ${STREAMS}`, `${(perStream / 1024).toFixed(1)} KB`, target);
@@ -145,8 +145,8 @@ async function main(): Promise<void> {
     );
     await measureTake();
     await measureStart(config);
-    const relay = await start([join(HERE, "relay.ts"), String(upstream.port)]);
-    const sluice = await start([MAIN, "start", "--config", config], LISTENS);
+    const relay = await start([...COLLECTING, join(HERE, "relay.ts"), String(upstream.port)]);
+    const sluice = await start([...COLLECTING, MAIN, "start", "--config", config], LISTENS);
     await measureMemory("bare relay", relay);
     await measureMemory("Sluice", sluice, "≤ 40 KB");
     await compareLatency(upstream, relay, sluice);
