@@ -54,10 +54,10 @@ export function normaliseFinish(reason: unknown, toolCalls: number, target: Dial
  * `content_parts`.
  */
 export function normaliseText(message: Json, reasoningField?: string): Json {
-  const content = message["content"];
+  const parts = partsOf(message["content"]);
   const foreign = reasoningOf(message, reasoningField);
-  if (!Array.isArray(content) && foreign === undefined) return message;
-  const flat = Array.isArray(content) ? flatten(content) : undefined;
+  if (parts === undefined && foreign === undefined) return message;
+  const flat = parts === undefined ? undefined : flatten(parts);
   const reasoning = `${foreign ?? ""}${flat?.reasoning ?? ""}`;
   return {
     ...message,
@@ -65,6 +65,12 @@ export function normaliseText(message: Json, reasoningField?: string): Json {
     ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
     ...(flat === undefined || flat.others.length === 0 ? {} : { content_parts: flat.others }),
   };
+}
+
+/** Content that is no text, as parts; a single value is a part too. Clients join content with `+`, so nothing else may pass. */
+function partsOf(content: unknown): readonly unknown[] | undefined {
+  if (typeof content === "string" || content === null || content === undefined) return undefined;
+  return Array.isArray(content) ? content : [content];
 }
 
 function reasoningOf(message: Json, field: string | undefined): string | undefined {

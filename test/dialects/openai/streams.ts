@@ -87,6 +87,11 @@ export const DEFECTS: readonly Defect[] = [
     reasoning: "hm",
   },
   {
+    name: "content as one part, and as a number",
+    sent: [ROLE, chunk({ content: { type: "text", text: "a" } }), chunk({ content: 1 }), STOP],
+    content: "a",
+  },
+  {
     name: "reasoning by another name",
     sent: [ROLE, chunk({ reasoning: "hm" }), chunk({ content: "a" }), STOP],
     content: "a",
