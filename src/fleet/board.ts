@@ -49,6 +49,8 @@ const MESSAGE_BYTES = 256 * 1024;
 /** How often what has been counted becomes news. */
 const COUNT_MS = 1000;
 const EXPIRE_MS = 60_000;
+/** How long to wait before writing again after the store refused. */
+const RETRY_MS = 1000;
 
 export interface BoardOptions {
   readonly store: Store;
@@ -91,6 +93,8 @@ export class Board {
   #expiredMs: number;
   #writing: Promise<void> | null = null;
   #isFailing = false;
+  /** Nothing is written before this time: the store has just refused. */
+  #retryMs = -Infinity;
   #refused = 0;
 
   constructor(options: BoardOptions) {
@@ -230,7 +234,7 @@ export class Board {
       this.#expiredMs = nowMs;
       for (const { key } of this.#map.expire(nowMs)) this.#dirty.add(key);
     }
-    if (this.#dirty.size > 0 && this.#writing === null) void this.#flushQuietly();
+    if (this.#dirty.size > 0 && this.#writing === null && nowMs >= this.#retryMs) void this.#flushQuietly();
   }
 
   /** Puts what was counted into this replica's totals, where siblings see it. */
@@ -267,6 +271,7 @@ export class Board {
           reason: error.message,
         });
       this.#isFailing = true;
+      this.#retryMs = this.#options.clock.elapsedMs() + RETRY_MS;
     }
   }
 

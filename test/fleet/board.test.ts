@@ -113,6 +113,26 @@ describe("a board", () => {
     expect([...store.entries("board/")]).toHaveLength(1);
   });
 
+  test("leaves a store that has just refused alone for a second", async () => {
+    const clock = new ManualClock();
+    const store = new MemoryStore();
+    const one = board(store, clock);
+    const stored = async (): Promise<number> => {
+      one.tick();
+      await Promise.resolve();
+      return [...store.entries("board/")].length;
+    };
+    one.set("a", bytes("1"));
+    store.breakWith("the disk is full");
+    one.tick();
+    await expect(one.flush()).rejects.toMatchObject({ code: "storage_unavailable" });
+    store.breakWith(null);
+    clock.advance(900);
+    expect(await stored()).toBe(0);
+    clock.advance(200);
+    expect(await stored()).toBe(1);
+  });
+
   test("forgets pauses after an hour, in the store too", async () => {
     const clock = new ManualClock();
     const store = new MemoryStore();
