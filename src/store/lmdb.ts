@@ -3,6 +3,7 @@
 // own default ("overlapping sync") acknowledges before the sync and is not used. One commit is under way at a time,
 // on lmdb-js's writer thread; batches that arrive meanwhile share the next (group commit), which keeps their order.
 import { accessSync, constants } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { open, type RootDatabase } from "lmdb";
@@ -42,6 +43,10 @@ export function storageError(what: string, place: string, cause: unknown): Gatew
   return new GatewayError("storage_unavailable", `${what} in ${place}: ${reason}. ${advice}.`, { cause });
 }
 
+/** Written, and removed at once, to see whether there is room. */
+const ROOM = "room.tmp";
+const PAGE_BYTES = 4096;
+
 export type Database = RootDatabase<Uint8Array, string>;
 
 /** Opens LMDB's files in `directory` without any of the checks in open.ts. Throws LMDB's own errors. */
@@ -75,6 +80,8 @@ export class LmdbStore implements Store {
   #next: Promise<void> | null = null;
   #current: Promise<void> = Promise.resolve();
   #closed = false;
+  /** The latest commit failed. */
+  #isFailing = false;
 
   constructor(database: Database, directory: string) {
     this.#database = database;
@@ -145,6 +152,7 @@ export class LmdbStore implements Store {
     const writes = new Set<PromiseLike<unknown>>();
     const lost = this.#lost();
     if (lost !== null) throw storageError("Writing was refused", this.#directory, lost);
+    if (this.#isFailing) await this.#tryRoom();
     try {
       const all = this.#database.batch(() => {
         for (const [key, value] of batches.flat()) {
@@ -152,8 +160,26 @@ export class LmdbStore implements Store {
         }
       });
       await Promise.all([all, ...writes]);
+      this.#isFailing = false;
     } catch (error) {
+      this.#isFailing = true;
       throw storageError("Writing failed", this.#directory, await commitCause(error));
+    }
+  }
+
+  /**
+   * After a failure, looks whether the disk takes a page before LMDB is asked again: its writer can abort the whole process
+   * when commits fail again and again (about one run in six of 30 failures did). Throws `storage_unavailable`.
+   */
+  async #tryRoom(): Promise<void> {
+    const path = join(this.#directory, ROOM);
+    try {
+      await writeFile(path, Buffer.alloc(PAGE_BYTES, 1), { flush: true });
+    } catch (error) {
+      throw storageError("Writing failed", this.#directory, error);
+    } finally {
+      // One that stays is written over the next time.
+      await rm(path, { force: true }).catch(() => undefined);
     }
   }
 }
