@@ -24,6 +24,9 @@ export function markedId(id: string, account: string): string {
   return `${id}${MARK}${account}`;
 }
 
+/** The provider of an account: one with several API keys is `provider~key`. */
+export { providerOf } from "../limiter/meters.ts";
+
 /** Puts the provider's name behind an answer's id wherever the id stands in its bytes. */
 export class IdMarker {
   readonly #account: string;

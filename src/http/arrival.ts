@@ -2,7 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
+import type { RequestFacts } from "../gateway/request.ts";
+import type { Route } from "../gateway/routes.ts";
+import type { ClientKey } from "../gateway/runtime.ts";
 import type { Observer } from "../observe/events.ts";
+import { clientTimeoutMs } from "./client-timeout.ts";
+import { ClientDownstream } from "./downstream.ts";
 import { hiddenError, type ErrorShape } from "./error-answer.ts";
 import { methodNotAllowed } from "./paths.ts";
 import { recordRefusal } from "./refusal.ts";
@@ -27,10 +32,28 @@ export interface Door {
   readonly observer: Observer;
 }
 
+/** The body of requests that have none, or whose body flows. */
+export const NO_BODY = Buffer.alloc(0);
+
+/** What the gateway is told of a request that is let in. Throws `invalid_request` for a wait that is none. */
+export function factsOf(
+  { id, request: { headers }, receivedMs }: Arrival,
+  route: Route,
+  key: ClientKey,
+  given: Pick<RequestFacts, "body" | "upload" | "direct" | "members">,
+): RequestFacts {
+  return { ...given, id, route, key, headers, receivedMs, timeoutMs: clientTimeoutMs(headers) };
+}
+
+/** The client's side of it. */
+export function downstreamOf({ id, shape, response }: Arrival, isStream: boolean): ClientDownstream {
+  return new ClientDownstream(response, { requestId: id, shape, isStream });
+}
+
 /** Whether the request is to be served: `false` for OPTIONS, which is answered here. Throws `method_not_allowed`. */
 export function isMethodServed({ id, request, response, pattern, allow }: Arrival): boolean {
   const method = request.method ?? "";
-  if (allow.split(", ").includes(method)) return true;
+  if (allow === method || allow.split(", ").includes(method)) return true;
   if (method !== "OPTIONS") throw methodNotAllowed(method, pattern, allow);
   response.writeHead(204, ["allow", `${allow}, OPTIONS`, "x-request-id", id]).end();
   return false;

@@ -7,7 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomRequestId } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
-import { keeperOf } from "../gateway/affinity.ts";
+import { keeperOf, providerOf } from "../gateway/affinity.ts";
 import { ANY_MODEL, type Direct, type DirectMethod } from "../gateway/direct.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { scanPassed } from "../gateway/request-scan.ts";
@@ -15,13 +15,19 @@ import { membersOf, type RequestFacts } from "../gateway/request.ts";
 import { DIRECT_ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import { unknownResponse } from "../gateway/stored.ts";
-import { isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
+import {
+  downstreamOf,
+  factsOf,
+  isMethodServed,
+  NO_BODY,
+  turnAway,
+  type Arrival,
+  type Door,
+} from "./arrival.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
 import type { BodyBudget } from "./body-budget.ts";
-import { clientTimeoutMs } from "./client-timeout.ts";
 import { announcedLength, isJson } from "./content.ts";
-import { ClientDownstream } from "./downstream.ts";
 import { checkPassedPath, checkPath } from "./paths.ts";
 import type { UploadReader } from "./upload.ts";
 
@@ -33,7 +39,6 @@ const STORED_METHODS: Readonly<Record<string, string>> = {
   "/input_items": "GET",
   "/cancel": "POST",
 };
-const NO_BODY = Buffer.alloc(0);
 
 export interface DirectRoutesOptions extends Door {
   readonly gateway: Gateway;
@@ -163,13 +168,10 @@ export class DirectRoutes {
   }
 
   #handOver(arrival: DirectArrival, key: ClientKey, given: Given): void {
-    const { id, route, direct, request, response, receivedMs } = arrival;
+    const { route, direct, response } = arrival;
     if (response.destroyed) return given.upload?.close();
-    const { headers } = request;
-    const timeoutMs = clientTimeoutMs(headers);
-    const about = { requestId: id, shape: "chat", isStream: false } as const;
-    const facts: RequestFacts = { ...given, id, route, key, headers, direct, receivedMs, timeoutMs };
-    this.#options.gateway.serve(facts, new ClientDownstream(response, about));
+    const facts = factsOf(arrival, route, key, { ...given, direct });
+    this.#options.gateway.serve(facts, downstreamOf(arrival, false));
   }
 }
 
@@ -195,8 +197,7 @@ function storedOf(path: string, request: IncomingMessage): Destination {
     path: `${rest}${queryOf(request)}`,
     stored: { marked: decodeURIComponent(marked), ...found },
   };
-  const [provider = ""] = found.account.split("~", 1);
-  return { route: DIRECT_ROUTES.stored, direct, provider };
+  return { route: DIRECT_ROUTES.stored, direct, provider: providerOf(found.account) };
 }
 
 const METHODS: Readonly<Record<string, DirectMethod>> = {

@@ -6,15 +6,21 @@ import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import { boundaryOf } from "../gateway/multipart.ts";
 import { checkModel } from "../gateway/request-members.ts";
-import { membersOf, type RequestFacts } from "../gateway/request.ts";
+import { membersOf } from "../gateway/request.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import type { Upload } from "../gateway/upload.ts";
-import { isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
+import {
+  downstreamOf,
+  factsOf,
+  isMethodServed,
+  NO_BODY,
+  turnAway,
+  type Arrival,
+  type Door,
+} from "./arrival.ts";
 import type { Authenticator } from "./authenticate.ts";
-import { clientTimeoutMs } from "./client-timeout.ts";
 import { announcedLength } from "./content.ts";
-import { ClientDownstream } from "./downstream.ts";
 import { unnamedModel } from "./json-routes.ts";
 import type { UploadReader } from "./upload.ts";
 
@@ -24,8 +30,6 @@ const FORM_ROUTES: readonly Route[] = [
   ROUTES.transcriptions,
   ROUTES.translations,
 ];
-
-const NO_BODY = Buffer.alloc(0);
 
 export interface FormRoutesOptions extends Door {
   readonly gateway: Gateway;
@@ -94,7 +98,8 @@ export class FormRoutes {
     });
   }
 
-  #handOver({ id, route, request, response, receivedMs }: FormArrival, key: ClientKey, upload: Upload): void {
+  #handOver(arrival: FormArrival, key: ClientKey, upload: Upload): void {
+    const { route, response } = arrival;
     if (response.destroyed) return upload.close();
     const { gateway } = this.#options;
     const model = upload.model ?? unnamedModel(route, gateway.runtime);
@@ -102,23 +107,8 @@ export class FormRoutes {
       throw new GatewayError("invalid_request", "The form has no field `model`.", { param: "model" });
     }
     checkModel(model);
-    const { headers } = request;
-    const timeoutMs = clientTimeoutMs(headers);
-    const members = membersOf(model);
-    const facts: RequestFacts = {
-      id,
-      route,
-      key,
-      headers,
-      body: NO_BODY,
-      upload,
-      direct: null,
-      members,
-      receivedMs,
-      timeoutMs,
-    };
-    const about = { requestId: id, shape: "chat", isStream: false } as const;
-    gateway.serve(facts, new ClientDownstream(response, about));
+    const given = { body: NO_BODY, upload, direct: null, members: membersOf(model) };
+    gateway.serve(factsOf(arrival, route, key, given), downstreamOf(arrival, false));
   }
 }
 

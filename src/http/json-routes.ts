@@ -5,16 +5,13 @@ import { randomRequestId } from "../clock.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { RequiredMember } from "../gateway/request-members.ts";
 import { scanRequest } from "../gateway/request-scan.ts";
-import type { RequestFacts } from "../gateway/request.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey, Runtime } from "../gateway/runtime.ts";
-import { isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
+import { downstreamOf, factsOf, isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";
 import type { Authenticator } from "./authenticate.ts";
 import type { BodyReader } from "./body.ts";
 import { LARGE_BYTES_MIN, type BodyBudget } from "./body-budget.ts";
 import { announcedLength, checkIsJson, decodeBody } from "./content.ts";
-import { clientTimeoutMs } from "./client-timeout.ts";
-import { ClientDownstream } from "./downstream.ts";
 import type { ErrorShape } from "./error-answer.ts";
 
 /** A route of the gateway with what the HTTP border must know of it. */
@@ -121,27 +118,13 @@ export class JsonRoutes {
   }
 
   #handOver(arrival: JsonArrival, key: ClientKey, body: Buffer): void {
-    const { id, request, response, receivedMs, to } = arrival;
+    const { response, to } = arrival;
     if (response.destroyed) return;
     try {
       this.#options.bodyBudget.hold(body, response);
       const members = scanRequest(body, to.required, unnamedModel(to.route, this.#options.gateway.runtime));
-      const { headers } = request;
-      const timeoutMs = clientTimeoutMs(headers);
-      const facts: RequestFacts = {
-        id,
-        route: to.route,
-        key,
-        headers,
-        body,
-        upload: null,
-        direct: null,
-        members,
-        receivedMs,
-        timeoutMs,
-      };
-      const about = { requestId: id, shape: to.shape, isStream: members.isStream };
-      const downstream = new ClientDownstream(response, about);
+      const facts = factsOf(arrival, to.route, key, { body, upload: null, direct: null, members });
+      const downstream = downstreamOf(arrival, members.isStream);
       const { gateway } = this.#options;
       // Reading it and writing it anew are two steps, between which others get their turn.
       if (body.length >= LARGE_BYTES_MIN) setImmediate(() => gateway.serve(facts, downstream));

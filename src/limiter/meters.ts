@@ -34,6 +34,12 @@ export interface Meter extends MeterSpec {
   readonly counting: Counting;
 }
 
+/** The provider's name in that of an account: a provider with several API keys is still one, `main~second`. */
+export function providerOf(account: string): string {
+  const [provider = account] = account.split("~", 1);
+  return provider;
+}
+
 /** All limits on one way of a request: provider, model, client key. */
 export class Meters {
   readonly meters: readonly Meter[];
@@ -61,8 +67,7 @@ export class Meters {
   ) {
     const [provider, model] = pauses;
     const owner = provider?.owner ?? "";
-    // A provider with several API keys is one provider: `main~second`.
-    this.provider = owner.split("~", 1)[0] ?? owner;
+    this.provider = providerOf(owner);
     this.model = model?.owner.slice(owner.length + 1) ?? "";
     this.pauses = pauses;
     this.meters = meters;
