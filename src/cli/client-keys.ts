@@ -1,7 +1,8 @@
 // From the configuration's client keys to those that requests carry. A key that has not changed keeps what was compiled of it (its
 // buckets and lines are not opened again),
 // so that making one key among thousands costs one.
-import type { ClientKey as KeyConfig, Config, Priority } from "../config/config.ts";
+import type { ClientKey as KeyConfig, Config } from "../config/config.ts";
+import { PLACES } from "../gateway/priority.ts";
 import type { ClientKey, Snapshot } from "../gateway/runtime.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { Meters } from "../limiter/meters.ts";
@@ -12,8 +13,6 @@ interface Compiled {
   /** By the SHA-256 of each secret. */
   readonly clients: readonly (readonly [sha256: string, client: ClientKey])[];
 }
-
-const PRIORITIES: Readonly<Record<Priority, ClientKey["priority"]>> = { high: 0, normal: 1, low: 2 };
 
 export class ClientKeys {
   /** The limits of each key, also of those that are in force no more: a request may carry one. */
@@ -47,7 +46,7 @@ export class ClientKeys {
     const known = this.#compiled.get(key);
     if (known !== undefined) return known;
     const { name, models, weight } = key;
-    const priority = PRIORITIES[key.priority];
+    const priority = PLACES[key.priority];
     const meters = this.#limiter.key(meterSpecs({ kind: "key", name }, key.limits));
     const clients = key.secrets.map((secret) => {
       const expiresMs = Math.min(key.expiresMs ?? Infinity, secret.expiresMs ?? Infinity);

@@ -2,6 +2,7 @@
 // line for the one that will have room soonest, and goes to another if that turns out to have some earlier. Nothing is
 // held while waiting.
 import { assert } from "../errors.ts";
+import type { Limiter } from "../limiter/limiter.ts";
 import type { Refusal, Reservation, Waiting } from "../limiter/reservation.ts";
 import { blockedMs, type Pass } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
@@ -144,15 +145,23 @@ function takeElsewhere(
   const now = clock.elapsedMs();
   for (const target of all) {
     if (target === here || blockedMs(target.health, now) > 0) continue;
-    const meters = planned.meters(target);
-    const ask = planned.ask(target, 0);
-    // Asking takes nothing and counts nothing, so it comes first.
-    if (limiter.roomMs(meters, ask, now) > 0) continue;
-    const outcome = limiter.reserve(meters, ask, now);
-    if (outcome.kind === "reserved") return new Granted(target, outcome, now - planned.now);
-    if (outcome.kind === "waiting") outcome.cancel();
+    const taken = takeNow(target, planned, limiter, now);
+    if (taken !== null) return new Granted(target, taken, now - planned.now);
   }
   return null;
+}
+
+/** Units at a target that has some now; null: it has none. Nothing is waited for, and nobody overtaken. */
+export function takeNow(
+  target: RouteTarget,
+  planned: PlannedRequest,
+  limiter: Limiter,
+  now: number,
+): Reservation | null {
+  const meters = planned.meters(target);
+  const ask = planned.ask(target, 0);
+  // Asking takes nothing and counts nothing, so it comes first.
+  return limiter.roomMs(meters, ask, now) > 0 ? null : limiter.reserveNow(meters, ask, now);
 }
 
 /** The request was stopped while it stood in line. */

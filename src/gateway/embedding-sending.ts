@@ -5,6 +5,7 @@ import type { AnswerContext } from "./answer-error.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
 import { convertedEmbeddings, formatOf } from "./embeddings.ts";
 import type { Exchange } from "./exchange.ts";
+import { dialectTarget } from "./passage.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import type { Sending } from "./sending.ts";
 import { withHeaders, withPassed } from "./upstream-request.ts";
@@ -21,14 +22,13 @@ export class EmbeddingSending implements Sending {
   /** Throws a `GatewayError` for what can't be asked in the target's language. */
   constructor(exchange: Exchange, target: UpstreamTarget, dialect: EmbeddingsDialect, wallMs: number) {
     const { request } = exchange;
-    const { about, below } = target.language;
     this.#exchange = exchange;
     this.#dialect = dialect;
-    this.#to = { ...about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
+    this.#to = dialectTarget(target.language, request.id, wallMs);
     const { path, headers, body, warnings } = dialect.encode(exchange.parsedBody(), this.#to);
     this.warnings = warnings;
     this.request = {
-      path: below(path),
+      path: target.language.below(path),
       headers: withPassed(withHeaders(target, false, headers), target, request.headers),
       body: Buffer.from(body),
       timeouts: exchange.timeouts,

@@ -7,7 +7,7 @@ import { AnswerStreamRelay } from "./answer-stream-relay.ts";
 import { NormalisedStream } from "./answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Mended } from "./passage.ts";
+import { dialectTarget, type Mended } from "./passage.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import type { Sending } from "./sending.ts";
 import { upstreamRequest } from "./upstream-request.ts";
@@ -22,10 +22,9 @@ export class MendedSending implements Sending {
   readonly #to: DialectTarget;
 
   constructor(exchange: Exchange, target: UpstreamTarget, passage: Mended, wallMs: number) {
-    const createdSeconds = Math.floor(wallMs / 1000);
     this.#exchange = exchange;
     this.#passage = passage;
-    this.#to = { ...target.language.about, createdSeconds, id: exchange.request.id };
+    this.#to = dialectTarget(target.language, exchange.request.id, wallMs);
     this.request = upstreamRequest(target, exchange);
   }
 

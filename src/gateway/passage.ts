@@ -57,6 +57,11 @@ interface Embedded {
   readonly dialect: EmbeddingsDialect;
 }
 
+/** The facts that dialects want, for one request. `wallMs`: now, in milliseconds since the epoch. */
+export function dialectTarget({ about }: TargetLanguage, requestId: string, wallMs: number): DialectTarget {
+  return { ...about, createdSeconds: Math.floor(wallMs / 1000), id: requestId };
+}
+
 /** What a target's language means for requests to it. */
 export interface TargetLanguage {
   readonly chat: ChatDialect;

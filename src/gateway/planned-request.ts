@@ -50,7 +50,7 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
     this.isStream = members.isStream;
     this.hasTools = members.hasTools;
     this.hasImages = members.imageCount > 0;
-    const session = exchange.request.headers[SESSION_HEADER];
+    const session = headers[SESSION_HEADER];
     this.session = typeof session === "string" && session !== "" ? session : members.session;
     this.shape = {
       textBytes: Math.max(0, body.length - members.mediaBytes),
@@ -80,7 +80,6 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   metadata(name: string): string | undefined {
     const { direct, upload } = this.#exchange.request;
     if (direct !== null || upload !== null) return undefined;
-    if (this.#exchange.request.upload !== null) return undefined;
     const { metadata } = this.#exchange.parsedBody();
     if (typeof metadata !== "object" || metadata === null || !Object.hasOwn(metadata, name)) return undefined;
     const value: unknown = Reflect.get(metadata, name);

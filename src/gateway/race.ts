@@ -11,7 +11,7 @@ import { assert, type GatewayError } from "../errors.ts";
 import type { Progress } from "../routing/retry.ts";
 import type { Attempt as PlannedAttempt, Target } from "../routing/target.ts";
 import { hedgeAfterMs } from "../routing/hedge.ts";
-import { Granted } from "./admission.ts";
+import { Granted, takeNow } from "./admission.ts";
 import type { Attempt, AttemptEnd } from "./attempt.ts";
 import { carryOut, type Way } from "./carry-out.ts";
 import type { Exchange } from "./exchange.ts";
@@ -116,7 +116,7 @@ export class Race {
     return (this.progress ??= progressFrom(attempts, this.#first?.target ?? this.last, exchange));
   }
 
-  /** Units at another target that has some now. Nothing is waited for, and nobody overtaken. */
+  /** Units at another target, if both budgets have something left for it. */
   #reserve(): Granted | null {
     const { exchange, planned, parts } = this.#options.way;
     const budget = exchange.runtime.hedge?.budget;
@@ -124,15 +124,11 @@ export class Race {
     const now = parts.clock.elapsedMs();
     for (const target of this.#progress(exchange).others(now)) {
       const { retryBudget } = target.health;
-      const meters = planned.meters(target);
-      const ask = planned.ask(target, 0);
-      if (retryBudget.left() < 1 || parts.limiter.roomMs(meters, ask, now) > 0) continue;
-      const outcome = parts.limiter.reserve(meters, ask, now);
-      if (outcome.kind === "waiting") outcome.cancel();
-      if (outcome.kind !== "reserved") continue;
+      const taken = retryBudget.left() < 1 ? null : takeNow(target, planned, parts.limiter, now);
+      if (taken === null) continue;
       budget.withdraw();
       retryBudget.withdraw();
-      return new Granted(target, outcome, 0);
+      return new Granted(target, taken, 0);
     }
     return null;
   }

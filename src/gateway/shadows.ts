@@ -54,9 +54,8 @@ export class Shadows {
     const planned = new PlannedRequest(exchange, parts, now);
     // The lowest priority: whoever waits for these units comes first.
     const ask = { ...planned.ask(target, 0), priority: 2, clientKey: "" } as const;
-    const outcome = parts.limiter.reserve(target.upstream.limits.meters, ask, now);
-    if (outcome.kind === "waiting") outcome.cancel();
-    if (outcome.kind !== "reserved") return void (counts.outcomes.skipped += 1);
+    const taken = parts.limiter.reserveNow(target.upstream.limits.meters, ask, now);
+    if (taken === null) return void (counts.outcomes.skipped += 1);
     this.#running.add(exchange);
     this.#bytes += size;
     const ended = (end: AttemptEnd | null): void => {
@@ -64,7 +63,7 @@ export class Shadows {
       this.#bytes -= size;
       count(counts, end, parts.clock.elapsedMs());
     };
-    carryOut(new Granted(target, outcome), { exchange, planned, parts, race: null }).then(
+    carryOut(new Granted(target, taken), { exchange, planned, parts, race: null }).then(
       ended,
       (cause: unknown) => {
         ended(null);

@@ -10,7 +10,7 @@ import { AnswerWholeRelay } from "./answer-whole-relay.ts";
 import type { Stored } from "./direct.ts";
 import { ErrorRelay } from "./error-relay.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Verbatim } from "./passage.ts";
+import { dialectTarget, type Verbatim } from "./passage.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import type { Sending } from "./sending.ts";
 import { isProvidersFailure } from "./passed.ts";
@@ -52,8 +52,7 @@ export class StoredSending implements Sending {
     if (isProvidersFailure(context.status)) return new ErrorRelay(host, context, true);
     const { marked, id, account } = this.#stored;
     if (context.headers["content-type"]?.startsWith("text/event-stream") === true) {
-      const about = { ...this.#target.language.about, createdSeconds: Math.floor(context.wallMs / 1000), id };
-      const watched = this.#passage.watcher.stream(about);
+      const watched = this.#passage.watcher.stream(dialectTarget(this.#target.language, id, context.wallMs));
       return new AnswerStreamRelay(host, context, new WatchedStream(watched, new IdMarker(account)));
     }
     // What it used was counted when it was made.

@@ -9,7 +9,7 @@ import { AnswerStreamRelay } from "./answer-stream-relay.ts";
 import { TranslatedStream } from "./answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Translated } from "./passage.ts";
+import { dialectTarget, type Translated } from "./passage.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
 import type { Sending } from "./sending.ts";
 import { withHeaders, withPassed } from "./upstream-request.ts";
@@ -37,8 +37,8 @@ export class Translation implements Sending {
     const { request } = exchange;
     this.#exchange = exchange;
     this.#passage = passage;
-    const { about, chatPath, below } = target.language;
-    this.#to = { ...about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
+    const { chatPath, below } = target.language;
+    this.#to = dialectTarget(target.language, request.id, wallMs);
     const { path, body, headers, warnings } = this.#encoded();
     this.warnings = warnings;
     this.request = {

@@ -8,7 +8,7 @@ import { WatchedStream } from "./answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "./answer-whole-relay.ts";
 import { IdMarker, withOtherId } from "./affinity.ts";
 import type { Exchange } from "./exchange.ts";
-import type { Verbatim } from "./passage.ts";
+import { dialectTarget, type Verbatim } from "./passage.ts";
 import type { Relay, RelayHost } from "./relay.ts";
 import { rewriteRequest } from "./request-rewrite.ts";
 import type { Sending } from "./sending.ts";
@@ -30,7 +30,7 @@ export class VerbatimSending implements Sending {
     this.#passage = passage;
     this.#account = target.account;
     this.#isStream = isStream;
-    this.#to = { ...target.language.about, createdSeconds: Math.floor(wallMs / 1000), id: request.id };
+    this.#to = dialectTarget(target.language, request.id, wallMs);
     this.request = {
       path: target.paths[request.route.kind] ?? request.route.upstreamPath,
       headers: withPassed(

@@ -111,6 +111,13 @@ export class Limiter {
     return new Held({ meters, clientKey: ask.clientKey, costs }, now, 0);
   }
 
+  /** Takes the units if they are here now; null: they are not, and the request does not wait for them. */
+  reserveNow(meters: Meters, ask: Ask, now: number): Reservation | null {
+    const outcome = this.reserve(meters, ask, now);
+    if (outcome.kind === "waiting") outcome.cancel();
+    return outcome.kind === "reserved" ? outcome : null;
+  }
+
   /** Books what the request used, reported or estimated, and frees its place. A second end of a reservation is a broken invariant. */
   settle(reservation: Reservation, usage: Usage, now: number): void {
     this.#end(reservation, usage, now);
