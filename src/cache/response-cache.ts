@@ -2,6 +2,7 @@
 // It knows nothing of HTTP or of routes. It lives as long as the process; its settings may change at any time.
 import type { Timers } from "../clock.ts";
 import type { CacheUse, Log, Sample } from "../observe/events.ts";
+import { counter, gauge } from "../observe/sample.ts";
 import type { Store } from "../store/store.ts";
 import type { CachedAnswer } from "./answer.ts";
 import { DiskTier } from "./disk-tier.ts";
@@ -166,12 +167,4 @@ export class ResponseCache {
       return null;
     }
   }
-}
-
-function counter(name: string, help: string, value: number, labels: Sample["labels"] = {}): Sample {
-  return { name, help, kind: "counter", labels, value };
-}
-
-function gauge(name: string, help: string, value: number, labels: Sample["labels"] = {}): Sample {
-  return { name, help, kind: "gauge", labels, value };
 }

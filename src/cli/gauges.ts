@@ -1,5 +1,6 @@
 // What `/metrics` shows besides finished requests and buckets: what runs now, and how the providers are.
 import type { Sample } from "../observe/events.ts";
+import { gauge } from "../observe/sample.ts";
 import type { CircuitReport } from "../routing/health-book.ts";
 
 export interface GaugeSource {
@@ -26,7 +27,7 @@ export function* gaugeSamples({
   isConfigured,
   pausedMs,
 }: GaugeSource): Iterable<Sample> {
-  yield gauge("sluice_requests_running", "Requests that run now.", {}, running);
+  yield gauge("sluice_requests_running", "Requests that run now.", running);
   const reports = [...circuits];
   for (const provider of providers) {
     const circuit = reports.find((report) => report.scope === "provider" && report.provider === provider);
@@ -35,27 +36,20 @@ export function* gaugeSamples({
     yield gauge(
       "sluice_provider_up",
       "Whether requests are sent to the provider: 0 while its circuit is open or it asked for a pause.",
-      { provider },
       isUp ? 1 : 0,
-    );
-    yield gauge(
-      "sluice_provider_paused_seconds",
-      "How long it is still held back.",
       { provider },
-      paused / 1000,
     );
+    yield gauge("sluice_provider_paused_seconds", "How long it is still held back.", paused / 1000, {
+      provider,
+    });
   }
   for (const { scope, provider, name, key, state } of reports) {
     if (scope === "model" && !isConfigured(provider, name)) continue;
     yield gauge(
       "sluice_circuit_state",
       "Circuit breakers of providers, models and API keys: 0 closed, 1 half-open or in doubt since a sibling's is open, 2 open.",
-      key === "" ? { scope, provider, name } : { scope, provider, name, key },
       CIRCUIT_VALUES[state],
+      key === "" ? { scope, provider, name } : { scope, provider, name, key },
     );
   }
-}
-
-function gauge(name: string, help: string, labels: Sample["labels"], value: number): Sample {
-  return { name, help, kind: "gauge", labels, value };
 }

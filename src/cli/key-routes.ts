@@ -16,6 +16,7 @@ import type { KeyBook } from "../keys/key-book.ts";
 import type { Secret } from "../keys/secret.ts";
 import type { StoredKey } from "../keys/stored-key.ts";
 import type { LimitLevel } from "../limiter/forecast.ts";
+import { readBody } from "./command-body.ts";
 import { levelView } from "./usage-routes.ts";
 
 export interface KeyParts {
@@ -90,22 +91,9 @@ async function rotate(request: PlainRequest, parts: KeyParts): Promise<PlainAnsw
 }
 
 function overlapIn(body: string): number {
-  const parsed = rotation.safeParse(body === "" ? {} : parseJson(body));
-  if (parsed.success) return parsed.data.overlap;
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? "" : `\`${issue.path.join(".")}\`: `;
-  throw new GatewayError(
-    "invalid_request",
-    `The body must be JSON such as {"overlap": "24h"}: ${where}${issue?.message ?? "it is not"}.`,
-  );
-}
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return null;
-  }
+  const read = readBody(body === "" ? "{}" : body, rotation, '{"overlap": "24h"}');
+  if (typeof read === "string") throw new GatewayError("invalid_request", read);
+  return read.overlap;
 }
 
 async function revoke(name: string, parts: KeyParts): Promise<PlainAnswer> {

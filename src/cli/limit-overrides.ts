@@ -6,6 +6,7 @@ import { limitKey, type LimitOwner } from "../config/limits.ts";
 import { limitFault } from "../config/resolve-limits.ts";
 import type { Clock } from "../clock.ts";
 import type { Board } from "../fleet/board.ts";
+import { readBody } from "./command-body.ts";
 
 const PREFIX = "limits/";
 
@@ -26,17 +27,7 @@ export interface LimitOverride extends LimitChange {
 
 /** Reads an operator's or a sibling's words; a text says what is wrong with them. */
 export function parseLimitChange(text: string): LimitChange | string {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return 'The body must be JSON such as {"amount": 300}.';
-  }
-  const parsed = change.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const where = issue === undefined || issue.path.length === 0 ? "" : `\`${issue.path.join(".")}\`: `;
-  return `The body must be JSON such as {"amount": 300}: ${where}${issue?.message ?? "it is not"}.`;
+  return readBody(text, change, '{"amount": 300}');
 }
 
 /** The limit with another amount, or why it can't have it. */

@@ -1,6 +1,7 @@
 // Totals of use: `GET /admin/usage` for operators, `GET /v1/usage` for a client about its own key. Both take `from`, `to` (days)
 // and `group_by`.
 import type { Clock } from "../clock.ts";
+import { unitsPerAmount } from "../config/limits.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import { assert } from "../errors.ts";
 import { jsonAnswer, type PlainRoute } from "../http/plain-route.ts";
@@ -40,11 +41,9 @@ export function ownUsageRoute(
   };
 }
 
-const MICRO = 1_000_000;
-
 /** A limit and what the fleet has left of it, in the limit's own unit. */
 export function levelView({ meter, facts }: LimitLevel) {
-  const unit = meter.limit.dimension === "usd" ? MICRO : 1;
+  const unit = unitsPerAmount(meter.limit.dimension);
   return {
     limit: meter.name,
     of: facts.limit / unit,

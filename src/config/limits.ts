@@ -22,13 +22,18 @@ const MICRO_PER_USD = 1_000_000;
 
 /** The bucket of a limit: `main/requests/min`, `main/some-model/tokens/min`, `key/team-a/usd/month`, `main/concurrent`. */
 export function toLimit(owner: LimitOwner, spec: LimitSpec): Limit {
-  const unitsPerAmount = spec.dimension === "usd" ? MICRO_PER_USD : 1;
+  const perAmount = unitsPerAmount(spec.dimension);
   return {
     key: limitKey(owner, spec),
     dimension: spec.dimension,
-    capacity: spec.burst * unitsPerAmount,
-    refill: toRefill(spec, spec.amount * unitsPerAmount),
+    capacity: spec.burst * perAmount,
+    refill: toRefill(spec, spec.amount * perAmount),
   };
+}
+
+/** How many of a bucket's units an amount of 1 in the configuration is. */
+export function unitsPerAmount(dimension: LimitSpec["dimension"]): number {
+  return dimension === "usd" ? MICRO_PER_USD : 1;
 }
 
 /** The name of a limit's bucket in the fleet. */

@@ -9,6 +9,12 @@ export interface Findings {
   isLeft(path: Path): boolean;
 }
 
+/** Reports a key, a provider's or a client's, that can't stand in a header. */
+export function checkCarried(key: string, path: Path, report: Findings): void {
+  if (/^[\x21-\x7e]+$/.test(key)) return;
+  report.error(path, "the key holds a blank, a line break or another character that no header can carry");
+}
+
 export class Report implements Findings {
   readonly errors: Problem[] = [];
   /** What works, but may not be what was meant. */

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { ClientKey, KeyDefinition, LimitSpec, ModelAlias, Provider, Target } from "./config.ts";
 import type { Path } from "./problems.ts";
-import type { Findings } from "./report.ts";
+import { checkCarried, type Findings } from "./report.ts";
 import { everyTarget } from "./resolve-aliases.ts";
 import { resolveLimits, UTC_DAYS } from "./resolve-limits.ts";
 import type { RawClientKey, RawKeyDefinition } from "./schema.ts";
@@ -26,7 +26,7 @@ export function resolveKeys(raw: readonly RawClientKey[], offer: Offer): Readonl
   for (const [index, entry] of raw.entries()) {
     const path: Path = ["keys", index];
     const key = resolveKeyDefinition(entry, path, offer);
-    checkSecret(entry.key, [...path, "key"], offer.report);
+    checkCarried(entry.key, [...path, "key"], offer.report);
     const secret = sha256(entry.key);
     const owner = owners.get(secret);
     if (owner !== undefined)
@@ -36,12 +36,6 @@ export function resolveKeys(raw: readonly RawClientKey[], offer: Offer): Readonl
     keys.set(key.name, { ...key, secrets: [{ sha256: secret, expiresMs: null }] });
   }
   return keys;
-}
-
-/** Clients send it in a header. */
-export function checkSecret(secret: string, path: Path, report: Findings): void {
-  if (/^[\x21-\x7e]+$/.test(secret)) return;
-  report.error(path, "the key holds a blank, a line break or another character that no header can carry");
 }
 
 /** SHA-256 in hexadecimal. */

@@ -2,7 +2,7 @@
 // has its own, and whose they are; every key has the limits for itself.
 import type { Provider } from "./config.ts";
 import type { Path } from "./problems.ts";
-import type { Report } from "./report.ts";
+import { checkCarried, type Report } from "./report.ts";
 import { type DayDefaults, resolveLimits } from "./resolve-limits.ts";
 import type { RawProvider } from "./schema.ts";
 
@@ -44,10 +44,4 @@ export function resolvePool(
 function checkPlace(raw: RawProvider, { auth }: Provider, path: Path, report: Report): void {
   if (raw.api_key !== undefined) report.error(path, "set either `api_key` or `api_keys`");
   if (auth.kind === "none") report.error(path, "this provider asks for no key");
-}
-
-/** Reports a key that can't stand in a header. */
-export function checkCarried(key: string, path: Path, report: Report): void {
-  if (/^[\x21-\x7e]+$/.test(key)) return;
-  report.error(path, "the key holds a blank, a line break or another character that no header can carry");
 }

@@ -3,10 +3,10 @@ import { resolve as resolvePath } from "node:path";
 import type { Catalog } from "./catalog.ts";
 import type { Config, Provider } from "./config.ts";
 import type { Env } from "./interpolate.ts";
-import type { Report } from "./report.ts";
+import { checkCarried, type Report } from "./report.ts";
 import { resolveCache } from "./resolve-cache.ts";
 import { resolveFleet } from "./resolve-fleet.ts";
-import { checkProviderBudgets, checkSecret, resolveKeys, sha256 } from "./resolve-keys.ts";
+import { checkProviderBudgets, resolveKeys, sha256 } from "./resolve-keys.ts";
 import { resolveAliases } from "./resolve-aliases.ts";
 import { resolveProvider } from "./resolve-provider.ts";
 import type { RawHttp } from "./gateway-schema.ts";
@@ -34,7 +34,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
   const offer = { providers, aliases, report };
   const keys = resolveKeys(raw.keys, offer);
   checkProviderBudgets(offer);
-  if (raw.admin.key !== undefined) checkSecret(raw.admin.key, ["admin", "key"], report);
+  if (raw.admin.key !== undefined) checkCarried(raw.admin.key, ["admin", "key"], report);
   checkExposure(raw, report);
   return {
     file: context.file,

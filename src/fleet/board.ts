@@ -29,6 +29,7 @@ import {
 import type { Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { Log, Sample } from "../observe/events.ts";
+import { counter, gauge } from "../observe/sample.ts";
 import type { Batch, Store } from "../store/store.ts";
 
 const PREFIX = "board/";
@@ -347,17 +348,12 @@ export class Board {
   }
 
   *samples(): Iterable<Sample> {
-    const gauge = { kind: "gauge", labels: {} } as const;
-    const help = "Entries that the fleet shares beside its buckets";
-    yield { ...gauge, name: "sluice_fleet_shared_entries", help: `${help}.`, value: this.#map.size };
-    yield { ...gauge, name: "sluice_fleet_shared_bytes", help: `${help}, in bytes.`, value: this.#map.bytes };
-    yield {
-      kind: "counter",
-      labels: {},
-      name: "sluice_fleet_shared_refused_total",
-      help: "Entries that were refused: written more than a day ahead of this clock, too long, or without place.",
-      value: this.#refused,
-    };
+    const shared = "Entries that the fleet shares beside its buckets";
+    yield gauge("sluice_fleet_shared_entries", `${shared}.`, this.#map.size);
+    yield gauge("sluice_fleet_shared_bytes", `${shared}, in bytes.`, this.#map.bytes);
+    const refused =
+      "Entries that were refused: written more than a day ahead of this clock, too long, or without place.";
+    yield counter("sluice_fleet_shared_refused_total", refused, this.#refused);
   }
 
   /** The invariants of what it holds. */

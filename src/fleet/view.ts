@@ -1,6 +1,7 @@
 // The fleet as one replica sees it, as plain values for `GET /fleet`, `sluice top` and the metrics.
 import { WHOLE } from "../bucket/parts.ts";
 import type { Sample } from "../observe/events.ts";
+import { counter, gauge } from "../observe/sample.ts";
 import type { Holding } from "./holding.ts";
 import type { Replica } from "./replica.ts";
 import { TRANSPORT_FAULTS } from "./transport.ts";
@@ -164,12 +165,4 @@ export function* fleetSamples(replica: Replica, nowMs: number, counts: Transport
     "How old the oldest news from a live sibling is.",
     Math.max(0, ...live) / 1000,
   );
-}
-
-function counter(name: string, help: string, value: number, labels: Sample["labels"] = {}): Sample {
-  return { name, help, kind: "counter", labels, value };
-}
-
-function gauge(name: string, help: string, value: number): Sample {
-  return { name, help, kind: "gauge", labels: {}, value };
 }

@@ -1,5 +1,6 @@
 // How many hedges were sent to each provider, and how many of them answered first.
 import type { Sample } from "../observe/events.ts";
+import { counter } from "../observe/sample.ts";
 
 export class Hedges {
   readonly #counts = new Map<string, { sent: number; won: number }>();
@@ -18,8 +19,8 @@ export class Hedges {
   *samples(): Iterable<Sample> {
     for (const [provider, { sent, won }] of this.#counts) {
       const labels = { provider };
-      yield counter("sluice_hedges_total", "Requests sent beside one that was slow to answer.", labels, sent);
-      yield counter("sluice_hedges_won_total", "Hedges that were the first to answer.", labels, won);
+      yield counter("sluice_hedges_total", "Requests sent beside one that was slow to answer.", sent, labels);
+      yield counter("sluice_hedges_won_total", "Hedges that were the first to answer.", won, labels);
     }
   }
 
@@ -30,8 +31,4 @@ export class Hedges {
     this.#counts.set(provider, none);
     return none;
   }
-}
-
-function counter(name: string, help: string, labels: Sample["labels"], value: number): Sample {
-  return { name, help, kind: "counter", labels, value };
 }

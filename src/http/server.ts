@@ -11,6 +11,7 @@ import { randomRequestId, type Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { Observer, Sample } from "../observe/events.ts";
+import { counter, gauge } from "../observe/sample.ts";
 import { createApp } from "./app.ts";
 import { Authenticator } from "./authenticate.ts";
 import { BodyReader, type BodyLimits } from "./body.ts";
@@ -292,45 +293,17 @@ class NodeHttpServer implements HttpServer {
   }
 
   *#samples(): Iterable<Sample> {
-    const gauge = { kind: "gauge", labels: {} } as const;
-    yield {
-      ...gauge,
-      name: "sluice_http_connections",
-      help: "Open client connections.",
-      value: this.#sockets.size,
-    };
-    yield {
-      ...gauge,
-      name: "sluice_http_bodies_waiting",
-      help: "Requests whose body has not arrived whole.",
-      value: this.#bodyReader.waitingCount,
-    };
-    yield {
-      ...gauge,
-      name: "sluice_http_uploads",
-      help: "Forms with files that are on their way.",
-      value: this.#uploadReader.runningCount,
-    };
-    yield {
-      ...gauge,
-      name: "sluice_http_large_bodies_bytes",
-      help: "Bytes of large request bodies in memory.",
-      value: this.#bodyBudget.heldBytes,
-    };
-    yield {
-      name: "sluice_http_connections_dropped_total",
-      help: "Connections closed at once because there were too many.",
-      kind: "counter",
-      labels: {},
-      value: this.#droppedCount,
-    };
-    yield {
-      name: "sluice_http_connections_stalled_total",
-      help: "Connections closed because the client did not read what it was sent.",
-      kind: "counter",
-      labels: {},
-      value: this.#stalled.closedCount,
-    };
+    yield gauge("sluice_http_connections", "Open client connections.", this.#sockets.size);
+    const waiting = "Requests whose body has not arrived whole.";
+    yield gauge("sluice_http_bodies_waiting", waiting, this.#bodyReader.waitingCount);
+    const uploads = "Forms with files that are on their way.";
+    yield gauge("sluice_http_uploads", uploads, this.#uploadReader.runningCount);
+    const large = "Bytes of large request bodies in memory.";
+    yield gauge("sluice_http_large_bodies_bytes", large, this.#bodyBudget.heldBytes);
+    const dropped = "Connections closed at once because there were too many.";
+    yield counter("sluice_http_connections_dropped_total", dropped, this.#droppedCount);
+    const stalled = "Connections closed because the client did not read what it was sent.";
+    yield counter("sluice_http_connections_stalled_total", stalled, this.#stalled.closedCount);
   }
 }
 
