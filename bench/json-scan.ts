@@ -1,8 +1,8 @@
 // What reading a request costs, scanned against parsed: microseconds per request for bodies of several sizes, read
 // only and with the model's name changed. `node bench/json-scan.ts`
 import { performance } from "node:perf_hooks";
-import { rewriteRequest } from "../src/gateway/request-rewrite.ts";
-import { scanRequest } from "../src/gateway/request-scan.ts";
+import { rewriteRequest } from "../src/gateway/request/request-rewrite.ts";
+import { scanRequest } from "../src/gateway/request/request-scan.ts";
 import { chatRequest } from "./load.ts";
 
 const REQUIRED = { name: "messages", kind: "array" } as const;

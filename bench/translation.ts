@@ -2,8 +2,8 @@
 // request with ten megabytes of images holds up everybody else. `node bench/translation.ts`
 import { performance } from "node:perf_hooks";
 import { DIALECTS, type ChatDialect, type DialectTarget } from "../providers/dialects/index.ts";
-import { HeldMedia } from "../src/gateway/held-media.ts";
-import { scanRequest } from "../src/gateway/request-scan.ts";
+import { HeldMedia } from "../src/gateway/request/held-media.ts";
+import { scanRequest } from "../src/gateway/request/request-scan.ts";
 
 const TEXT = "Some words of an answer that is about as long as answers are. ";
 const PROMPT = "Some words of a prompt. ".repeat(100);

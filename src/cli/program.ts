@@ -1,15 +1,15 @@
 // The program: reads the command line and runs the command.
 import { parseCommandLine, type Invocation } from "./args.ts";
-import { runBackup, runRestore } from "./backup.ts";
-import { runCheck, type Output } from "./check.ts";
-import { runEvict } from "./evict.ts";
-import { runDrain } from "./drain-command.ts";
-import { runKeys } from "./key-commands.ts";
-import { probeModels } from "./probe.ts";
-import { runSim } from "./sim.ts";
-import { runStart } from "./start.ts";
-import { runLimits, runStatus } from "./status.ts";
-import { runTop } from "./top.ts";
+import { runBackup, runRestore } from "./commands/backup.ts";
+import { runCheck, type Output } from "./commands/check.ts";
+import { runEvict } from "./commands/evict.ts";
+import { runDrain } from "./commands/drain-command.ts";
+import { runKeys } from "./commands/key-commands.ts";
+import { probeModels } from "./commands/probe.ts";
+import { runSim } from "./commands/sim.ts";
+import { runStart } from "./commands/start.ts";
+import { runLimits, runStatus } from "./commands/status.ts";
+import { runTop } from "./commands/top.ts";
 import { hostname } from "node:os";
 
 const VERSION = "0.1.0";

@@ -6,11 +6,11 @@ import type { Limiter } from "../limiter/limiter.ts";
 import type { Refusal, Reservation, Waiting } from "../limiter/reservation.ts";
 import { blockedMs, type Pass } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
-import { addLimitHeaders } from "./answer-headers.ts";
+import { addLimitHeaders } from "./relay/answer-headers.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { ServeParts } from "./serve.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 type RouteTarget = Target<UpstreamTarget>;
 

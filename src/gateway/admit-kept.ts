@@ -6,7 +6,7 @@ import type { GatewayError } from "../errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { priorityOf } from "./priority.ts";
 import type { ServeParts } from "./serve.ts";
-import { NOTHING_USED } from "./usage.ts";
+import { NOTHING_USED } from "./relay/usage.ts";
 
 const NO_TOKENS: Ask["estimate"] = { inputTokens: 0, outputTokens: 0, maxTokens: null, modelMaxTokens: null };
 

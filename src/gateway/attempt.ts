@@ -16,21 +16,21 @@ import {
   answerType,
   JSON_TYPE,
   STREAM_TYPE,
-} from "./answer-headers.ts";
-import type { AnswerContext } from "./answer-error.ts";
-import { covered, withoutSecrets } from "./covered.ts";
-import { DecodingRelay, decoderOf } from "./decoder.ts";
+} from "./relay/answer-headers.ts";
+import type { AnswerContext } from "./relay/answer-error.ts";
+import { covered, withoutSecrets } from "./relay/covered.ts";
+import { DecodingRelay, decoderOf } from "./relay/decoder.ts";
 import type { ClientResponse } from "./downstream.ts";
-import { formatOf } from "./embeddings.ts";
+import { formatOf } from "./sending/embeddings.ts";
 import type { Exchange } from "./exchange.ts";
-import { ErrorRelay, PARTIAL } from "./error-relay.ts";
-import type { AnswerSink, Relay, RelayHost } from "./relay.ts";
-import { sendingOf, signed, type Sending } from "./sending.ts";
-import { announcedBytes, RawRelay } from "./raw-relay.ts";
-import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./stream-relay.ts";
-import { upstreamRequest } from "./upstream-request.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
-import { WholeRelay } from "./whole-relay.ts";
+import { ErrorRelay, PARTIAL } from "./relay/error-relay.ts";
+import type { AnswerSink, Relay, RelayHost } from "./relay/relay.ts";
+import { sendingOf, signed, type Sending } from "./sending/sending.ts";
+import { announcedBytes, RawRelay } from "./relay/raw-relay.ts";
+import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./relay/stream-relay.ts";
+import { upstreamRequest } from "./sending/upstream-request.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
+import { WholeRelay } from "./relay/whole-relay.ts";
 
 /** How an attempt ended. */
 export type AttemptEnd = Answered | Unanswered;

@@ -2,7 +2,7 @@
 import { membersOf, questionKey, valueText, type Member } from "../cache/question.ts";
 import type { ResponseCache } from "../cache/response-cache.ts";
 import type { Exchange } from "./exchange.ts";
-import type { RequestFacts } from "./request.ts";
+import type { RequestFacts } from "./request/request.ts";
 import type { Route } from "./routes.ts";
 
 export interface CachePolicy {

@@ -14,8 +14,8 @@ import type { CacheUse } from "../observe/events.ts";
 import { isCovered, questionOf, type CachePolicy } from "./cache-policy.ts";
 import { admitKept } from "./admit-kept.ts";
 import type { Exchange } from "./exchange.ts";
-import { sendKept } from "./kept-answer.ts";
-import { Recording } from "./recording.ts";
+import { sendKept } from "./relay/kept-answer.ts";
+import { Recording } from "./relay/recording.ts";
 import { serve, type ServeParts } from "./serve.ts";
 
 /** What a request's life needs here. */

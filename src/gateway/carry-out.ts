@@ -12,8 +12,8 @@ import { verdictOf } from "./outcome.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { Race } from "./race.ts";
 import type { ServeParts } from "./serve.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
-import { estimatedUsage, NOTHING_USED } from "./usage.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
+import { estimatedUsage, NOTHING_USED } from "./relay/usage.ts";
 
 /** The request that attempts are made for. */
 export interface Way {

@@ -2,7 +2,7 @@
 // response; answers are written to Node's response directly, because every layer in between costs more than all of
 // the gateway's own work.
 import type { GatewayError } from "../errors.ts";
-import type { AnswerSink } from "./relay.ts";
+import type { AnswerSink } from "./relay/relay.ts";
 
 /** Header names and values in turn, ready for `response.writeHead`. Values are checked: no CR, LF or other control. */
 export type HeaderList = readonly string[];

@@ -8,9 +8,9 @@ import type { Seated } from "../roster.ts";
 import { keeperOf } from "./affinity.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Downstream, HeaderList } from "./downstream.ts";
-import type { Recording } from "./recording.ts";
-import { HeldMedia } from "./held-media.ts";
-import type { RequestFacts } from "./request.ts";
+import type { Recording } from "./relay/recording.ts";
+import { HeldMedia } from "./request/held-media.ts";
+import type { RequestFacts } from "./request/request.ts";
 import type { Snapshot } from "./runtime.ts";
 import type { Timeouts } from "../upstream/call.ts";
 

@@ -5,7 +5,7 @@ import { Roster } from "../roster.ts";
 import { serveCached } from "./cached.ts";
 import type { Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
-import type { RequestFacts } from "./request.ts";
+import type { RequestFacts } from "./request/request.ts";
 import type { Runtime, Snapshot } from "./runtime.ts";
 import { conclude, serve, unexpected, type ServeParts } from "./serve.ts";
 

@@ -10,7 +10,7 @@ import type { Target } from "../routing/target.ts";
 import type { Exchange } from "./exchange.ts";
 import { priorityOf } from "./priority.ts";
 import type { ServeParts } from "./serve.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 /** Of prompts, where nothing is known of the model yet. */
 const BYTES_PER_TOKEN = 4;

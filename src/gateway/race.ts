@@ -16,7 +16,7 @@ import type { Attempt, AttemptEnd } from "./attempt.ts";
 import { carryOut, type Way } from "./carry-out.ts";
 import type { Exchange } from "./exchange.ts";
 import { progressFrom, setbackOf } from "./retry.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 type RouteTarget = Target<UpstreamTarget>;
 

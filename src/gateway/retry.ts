@@ -7,7 +7,7 @@ import type { Attempt, Target } from "../routing/target.ts";
 import type { AttemptEnd } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import { isUnsuited, verdictOf } from "./outcome.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 /** The request's way through its plan, made when the attempt at `first` has failed. */
 export function progressFrom(

@@ -7,7 +7,7 @@ import type { RetryPolicy } from "../routing/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Timeouts } from "../upstream/call.ts";
 import type { CachePolicy } from "./cache-policy.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 /** Who is asking: one entry of `keys`, or the anonymous caller of a gateway that has none. */
 export interface ClientKey {

@@ -26,7 +26,7 @@ import { pause, progressFrom, setbackOf } from "./retry.ts";
 import { hedgeDelayMs, Race } from "./race.ts";
 import type { Hedges } from "./hedges.ts";
 import type { Shadows } from "./shadows.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 export interface ServeParts {
   readonly clock: Clock;

@@ -11,7 +11,7 @@ import type { ClientResponse, Downstream } from "./downstream.ts";
 import { Exchange } from "./exchange.ts";
 import { PlannedRequest } from "./planned-request.ts";
 import type { ServeParts } from "./serve.ts";
-import type { UpstreamTarget } from "./upstream-target.ts";
+import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
 /** How many run at once, and how many bytes of requests they may keep. */
 const RUNNING_MAX = 64;

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
-import type { RequestFacts } from "../gateway/request.ts";
+import type { RequestFacts } from "../gateway/request/request.ts";
 import type { Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
 import type { Observer } from "../observe/events.ts";

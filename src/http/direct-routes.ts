@@ -10,11 +10,11 @@ import { GatewayError } from "../errors.ts";
 import { keeperOf, providerOf } from "../gateway/affinity.ts";
 import { ANY_MODEL, type Direct, type DirectMethod } from "../gateway/direct.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import { scanPassed } from "../gateway/request-scan.ts";
-import { membersOf, type RequestFacts } from "../gateway/request.ts";
+import { scanPassed } from "../gateway/request/request-scan.ts";
+import { bareMembers, type RequestFacts } from "../gateway/request/request.ts";
 import { DIRECT_ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
-import { unknownResponse } from "../gateway/stored.ts";
+import { unknownResponse } from "../gateway/sending/stored.ts";
 import {
   downstreamOf,
   factsOf,
@@ -135,7 +135,7 @@ export class DirectRoutes {
     const upload = uploadReader.read(request, head, receivedMs, () => undefined);
     try {
       const model = this.#modelInPath(provider, arrival.direct.path) ?? ANY_MODEL;
-      this.#handOver(arrival, key, { body: NO_BODY, upload, members: membersOf(`${provider}/${model}`) });
+      this.#handOver(arrival, key, { body: NO_BODY, upload, members: bareMembers(`${provider}/${model}`) });
     } catch (error) {
       upload.close();
       throw error;

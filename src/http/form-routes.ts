@@ -4,12 +4,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomRequestId } from "../clock.ts";
 import { GatewayError } from "../errors.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import { boundaryOf } from "../gateway/multipart.ts";
-import { checkModel } from "../gateway/request-members.ts";
-import { membersOf } from "../gateway/request.ts";
+import { boundaryOf } from "../gateway/request/multipart.ts";
+import { checkModel } from "../gateway/request/request-members.ts";
+import { bareMembers } from "../gateway/request/request.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey } from "../gateway/runtime.ts";
-import type { Upload } from "../gateway/upload.ts";
+import type { Upload } from "../gateway/request/upload.ts";
 import {
   downstreamOf,
   factsOf,
@@ -107,7 +107,7 @@ export class FormRoutes {
       throw new GatewayError("invalid_request", "The form has no field `model`.", { param: "model" });
     }
     checkModel(model);
-    const given = { body: NO_BODY, upload, direct: null, members: membersOf(model) };
+    const given = { body: NO_BODY, upload, direct: null, members: bareMembers(model) };
     gateway.serve(factsOf(arrival, route, key, given), downstreamOf(arrival, false));
   }
 }

@@ -3,8 +3,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { randomRequestId } from "../clock.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { RequiredMember } from "../gateway/request-members.ts";
-import { scanRequest } from "../gateway/request-scan.ts";
+import type { RequiredMember } from "../gateway/request/request-members.ts";
+import { scanRequest } from "../gateway/request/request-scan.ts";
 import { ROUTES, type Route } from "../gateway/routes.ts";
 import type { ClientKey, Runtime } from "../gateway/runtime.ts";
 import { downstreamOf, factsOf, isMethodServed, turnAway, type Arrival, type Door } from "./arrival.ts";

@@ -2,7 +2,7 @@
 // due are watched by one sweep, as bodies are.
 import type { IncomingMessage } from "node:http";
 import { GatewayError } from "../errors.ts";
-import { Upload, type UploadBudget } from "../gateway/upload.ts";
+import { Upload, type UploadBudget } from "../gateway/request/upload.ts";
 import { tooLarge } from "./content.ts";
 import { Roster, type Seated } from "../roster.ts";
 

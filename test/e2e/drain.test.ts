@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parseCommandLine } from "../../src/cli/args.ts";
-import { runDrain } from "../../src/cli/drain-command.ts";
+import { runDrain } from "../../src/cli/commands/drain-command.ts";
 import { startGateway } from "./harness.ts";
 import type { GatewayProcess } from "./harness.ts";
 

@@ -1,6 +1,6 @@
 // A new configuration while requests run: they go on as they began, new ones follow the new one, no bucket is reset.
 import { expect, test } from "vitest";
-import { formatDuration } from "../../src/gateway/answer-headers.ts";
+import { formatDuration } from "../../src/gateway/relay/answer-headers.ts";
 import { jsonRequest } from "../http/raw-client.ts";
 import { startGateway } from "./gateway-fixture.ts";
 import { contentFrame, DONE_FRAME, FINISH_FRAME, scriptedUpstream, whole } from "./scripted-upstream.ts";

@@ -1,7 +1,7 @@
 // Forms at the door: what their head says, how long they may take and how much they may hold before the gateway has them.
 import { describe, expect, test } from "vitest";
 import type { GatewayError } from "../../src/errors.ts";
-import type { Upload } from "../../src/gateway/upload.ts";
+import type { Upload } from "../../src/gateway/request/upload.ts";
 import { errorOf } from "./envelope.ts";
 import { startServer, type Fixture } from "./server-fixture.ts";
 

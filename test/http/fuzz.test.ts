@@ -3,9 +3,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import type { BodyMembers } from "../../src/gateway/request.ts";
-import { scanRequest } from "../../src/gateway/request-scan.ts";
-import { rewriteRequest } from "../../src/gateway/request-rewrite.ts";
+import type { BodyMembers } from "../../src/gateway/request/request.ts";
+import { scanRequest } from "../../src/gateway/request/request-scan.ts";
+import { rewriteRequest } from "../../src/gateway/request/request-rewrite.ts";
 import { announcedLength, checkIsJson, decodeBody } from "../../src/http/content.ts";
 import { errorHeaders, errorBody } from "../../src/http/error-answer.ts";
 import { modelById } from "../../src/http/models.ts";

@@ -2,7 +2,7 @@
 import { onTestFinished } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { ClientDownstream } from "../../src/http/downstream.ts";
-import type { RequestFacts } from "../../src/gateway/request.ts";
+import type { RequestFacts } from "../../src/gateway/request/request.ts";
 import type { ClientKey, Runtime } from "../../src/gateway/runtime.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../../src/http/server.ts";
 import type { LogFields, RequestRecord, Sample } from "../../src/observe/events.ts";

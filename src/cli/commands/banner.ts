@@ -1,0 +1,59 @@
+// What a start prints for people: where it listens, what is on, and a line to try it with.
+import type { ClientKey, Config, Provider } from "../../config/config.ts";
+import { describeLimit } from "../../config/limits.ts";
+import { localUrl } from "./remote.ts";
+
+/** `port` is the one really listened on, where the configuration leaves the choice to the system. */
+export function startBanner(config: Config, port: number, version: string): string {
+  const url = localUrl({ host: config.listen.host, port });
+  const providers = [...config.providers.values()].map(describeProvider);
+  return [
+    `Sluice ${version} listens on ${url} (${whoMayAsk(config)})`,
+    "",
+    ...labelled("providers", providers.length === 0 ? ["none: every request will be refused"] : providers),
+    ...labelled("models", [...config.models.keys()].slice(0, 12)),
+    ...labelled("data", [config.dataDir]),
+    "",
+    "Try it:",
+    "",
+    `  ${curlLine(config, url)}`,
+    "",
+    `Any client works with the base URL ${url}/v1. Stop with Ctrl-C.`,
+    "",
+  ].join("\n");
+}
+
+function whoMayAsk({ keys, listen }: Config): string {
+  if (keys.size > 0) return keys.size === 1 ? "one client key" : `${keys.size} client keys`;
+  return listen.isLoopback
+    ? "this machine only, no key asked"
+    : "callers from this machine only: no keys are configured";
+}
+
+function labelled(label: string, lines: readonly string[]): readonly string[] {
+  return lines.map((line, at) => `  ${(at === 0 ? label : "").padEnd(10)} ${line}`);
+}
+
+function describeProvider(provider: Provider): string {
+  const where = provider.isSimulator ? "built in, answers are made up" : provider.baseUrl;
+  const limits = provider.limits.map(describeLimit);
+  if (provider.learnsLimits) limits.push("limits learned from its answers");
+  return `${provider.name} (${where})${limits.length === 0 ? ", no limits" : `: ${limits.join(", ")}`}`;
+}
+
+/** The first model that the first key may ask for. */
+function curlLine(config: Config, url: string): string {
+  const key = config.keys.values().next().value;
+  const auth = key === undefined ? "" : ` -H 'authorization: Bearer KEY_OF_${key.name}'`;
+  const message = `{"model":"${modelToTry(config, key)}","messages":[{"role":"user","content":"Hello"}]}`;
+  return `curl ${url}/v1/chat/completions${auth} -H 'content-type: application/json' -d '${message}'`;
+}
+
+function modelToTry({ models, providers }: Config, key: ClientKey | undefined): string {
+  const allowed = key?.models?.values().next().value;
+  if (allowed !== undefined) return allowed;
+  const alias = models.keys().next().value;
+  if (alias !== undefined) return alias;
+  const provider = [...providers.values()].find((candidate) => candidate.models.size > 0);
+  return provider === undefined ? "MODEL" : `${provider.name}/${provider.models.keys().next().value}`;
+}

@@ -1,0 +1,183 @@
+// `sluice status` and `sluice limits`: how an instance is doing, from what it shows anyway (`/readyz`, `/metrics`).
+import { parseMetrics } from "./metrics-text.ts";
+import type { MetricSample } from "./metrics-text.ts";
+import { findRemote, reporting } from "./remote.ts";
+import type { Remote, RemoteShell } from "./remote.ts";
+import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
+import { describeSetLimits, readSetLimits, runLimitChange, type SetLimit } from "./limit-commands.ts";
+import { amountOf, count, table, unitsPerAmount } from "./table.ts";
+import type { Invocation } from "../args.ts";
+
+export interface BucketStatus {
+  /** Levels and capacities are in the limit's own unit, dollars for `usd`. */
+  readonly bucket: string;
+  readonly level: number;
+  readonly capacity: number;
+  readonly fleetLevel: number;
+  readonly fleetCapacity: number;
+  readonly waiting: number;
+  readonly refused: number;
+}
+
+export interface TrafficStatus {
+  readonly provider: string;
+  readonly model: string;
+  readonly requests: number;
+  readonly failed: number;
+  /** Seconds, on average; NaN while nothing was measured. */
+  readonly firstTokenS: number;
+  readonly overheadS: number;
+  readonly tokens: number;
+}
+
+export interface InstanceStatus {
+  readonly url: string;
+  readonly isReady: boolean;
+  /** Why it is not ready, in the words of `/readyz`. */
+  readonly reasons: readonly string[];
+  readonly traffic: readonly TrafficStatus[];
+  readonly buckets: readonly BucketStatus[];
+  /** Limits set at run time; none when the instance keeps them from callers without its admin key. */
+  readonly setLimits: readonly SetLimit[];
+  /** null when the instance keeps it from callers without its admin key. */
+  readonly fleet: FleetStatus | null;
+}
+
+/** Resolves with the exit code: 0 ready, 1 not ready or not there. */
+export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<number> {
+  return reporting(shell, async () => {
+    const status = await readStatus(await findRemote(invocation, shell));
+    shell.out(`${invocation.flag("json") ? JSON.stringify(status, null, 2) : describeStatus(status)}\n`);
+    return status.isReady ? 0 : 1;
+  });
+}
+
+/** The same, limits alone; or one of them is set or unset. Resolves with the exit code. */
+export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<number> {
+  if (invocation.words.length > 0) return runLimitChange(invocation, shell);
+  return reporting(shell, async () => {
+    const { buckets, setLimits } = await readStatus(await findRemote(invocation, shell));
+    const text = [bucketTable(buckets), describeSetLimits(setLimits)].filter((part) => part !== "");
+    shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : text.join("\n\n")}\n`);
+    return 0;
+  });
+}
+
+export async function readStatus(remote: Remote): Promise<InstanceStatus> {
+  const [ready, metrics, fleet, setLimits] = await Promise.all([
+    remote.ask("GET", "/readyz"),
+    remote.ask("GET", "/metrics"),
+    readFleet(remote),
+    readSetLimits(remote),
+  ]);
+  const samples = parseMetrics(metrics.text);
+  return {
+    url: remote.url,
+    isReady: ready.status === 200,
+    reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
+    traffic: trafficOf(samples),
+    buckets: bucketsOf(samples),
+    setLimits,
+    fleet,
+  };
+}
+
+function reasonsIn(text: string): readonly string[] {
+  const words = /"reasons":\[([^\]]*)\]/.exec(text)?.[1] ?? "";
+  return [...words.matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word);
+}
+
+/** One row per group: the samples of a metric added up by the labels that `by` names. */
+function grouped(
+  samples: readonly MetricSample[],
+  by: readonly string[],
+): Map<string, readonly MetricSample[]> {
+  return Map.groupBy(samples, ({ labels }) => by.map((name) => labels[name] ?? "").join("\n"));
+}
+
+function sum(samples: readonly MetricSample[], name: string): number {
+  return samples.reduce((total, sample) => total + (sample.name === name ? sample.value : 0), 0);
+}
+
+function mean(samples: readonly MetricSample[], name: string): number {
+  return sum(samples, `${name}_sum`) / sum(samples, `${name}_count`);
+}
+
+function trafficOf(samples: readonly MetricSample[]): readonly TrafficStatus[] {
+  const own = samples.filter(
+    ({ labels }) => labels["provider"] !== undefined && labels["model"] !== undefined,
+  );
+  return [...grouped(own, ["provider", "model"])].map(([key, group]) => {
+    const [provider = "", model = ""] = key.split("\n");
+    const requests = sum(group, "sluice_requests_total");
+    const isOk = ({ labels }: MetricSample): boolean => labels["outcome"] === "ok";
+    const kinds = group.filter(({ labels }) => labels["kind"] === "input" || labels["kind"] === "output");
+    return {
+      provider,
+      model,
+      requests,
+      failed: requests - sum(group.filter(isOk), "sluice_requests_total"),
+      firstTokenS: mean(group, "sluice_time_to_first_token_seconds"),
+      overheadS: mean(group, "sluice_gateway_overhead_seconds"),
+      tokens: sum(kinds, "sluice_tokens_total"),
+    };
+  });
+}
+
+function bucketsOf(samples: readonly MetricSample[]): readonly BucketStatus[] {
+  const own = samples.filter(({ name }) => name.startsWith("sluice_bucket_"));
+  return [...grouped(own, ["bucket"])].map(([bucket, group]) => {
+    const perAmount = unitsPerAmount(bucket);
+    const amount = (name: string): number => sum(group, `sluice_bucket_${name}_units`) / perAmount;
+    return {
+      bucket,
+      level: amount("level"),
+      capacity: amount("capacity"),
+      fleetLevel: amount("fleet_level"),
+      fleetCapacity: amount("fleet_capacity"),
+      waiting: sum(group, "sluice_bucket_waiting_requests"),
+      refused: sum(group, "sluice_bucket_refused_requests_total"),
+    };
+  });
+}
+
+/** For people. */
+export function describeStatus(status: InstanceStatus): string {
+  const state = status.isReady ? "ready" : `not ready (${status.reasons.join(", ") || "no reason given"})`;
+  const parts = [`${status.url} is ${state}.`];
+  if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
+  if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
+  parts.push(describeSetLimits(status.setLimits));
+  if (status.fleet !== null) parts.push(describeFleet(status.fleet));
+  return parts.filter((part) => part !== "").join("\n\n");
+}
+
+function trafficTable(traffic: readonly TrafficStatus[]): string {
+  const rows = traffic.map(({ provider, model, requests, failed, firstTokenS, overheadS, tokens }) => [
+    provider === "" ? "(none)" : `${provider}/${model}`,
+    count(requests),
+    count(failed),
+    Number.isNaN(firstTokenS) ? "–" : `${count(firstTokenS * 1000)} ms`,
+    Number.isNaN(overheadS) ? "–" : `${count(overheadS * 1000)} ms`,
+    count(tokens),
+  ]);
+  return table(["model", "requests", "failed", "first token", "overhead", "tokens"], rows);
+}
+
+/** The levels of an instance that is alone say it all; with siblings the fleet's stand beside them. */
+export function bucketTable(buckets: readonly BucketStatus[]): string {
+  if (buckets.length === 0) return "No limit has been used yet.";
+  const hasSiblings = buckets.some(
+    ({ capacity, fleetCapacity }) => Math.abs(fleetCapacity - capacity) > 1e-6,
+  );
+  const rows = buckets.map(({ bucket, level, capacity, fleetLevel, fleetCapacity, waiting, refused }) => [
+    bucket,
+    amountOf(bucket, level),
+    amountOf(bucket, capacity),
+    ...(hasSiblings ? [amountOf(bucket, fleetLevel), amountOf(bucket, fleetCapacity)] : []),
+    count(waiting),
+    count(refused),
+  ]);
+  const fleet = hasSiblings ? ["fleet left", "fleet of"] : [];
+  return table(["limit", "left", "of", ...fleet, "waiting", "refused"], rows);
+}

@@ -1,0 +1,134 @@
+// What holds for the whole fleet beside the configuration, because it was set while the fleet runs: limits and client keys. And
+// what the fleet counts of use. All of it lives in the replicated map.
+import type { Clock } from "../../clock.ts";
+import type { Config } from "../../config/config.ts";
+import { GatewayError } from "../../errors.ts";
+import type { RunningReplica } from "../../fleet/shell.ts";
+import type { PlainRoute } from "../../http/plain-route.ts";
+import { KeyBook } from "../../keys/key-book.ts";
+import type { Limiter } from "../../limiter/limiter.ts";
+import type { Log, Observer } from "../../observe/events.ts";
+import { UsageBook } from "../../usage/usage-book.ts";
+import type { ClientKeys } from "./client-keys.ts";
+import { keyRoutes } from "../routes/key-routes.ts";
+import { LimitOverrides } from "./limit-overrides.ts";
+import { limitRoutes } from "../routes/limit-routes.ts";
+import { ownUsageRoute, usageRoute } from "../routes/usage-routes.ts";
+
+interface RunTimeParts {
+  readonly replica: RunningReplica;
+  readonly limiter: Limiter;
+  readonly clientKeys: ClientKeys;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The configuration as it was written. */
+  readonly config: () => Config;
+}
+
+export class RunTime {
+  readonly #parts: RunTimeParts;
+  readonly #overrides: LimitOverrides;
+  readonly #keys: KeyBook;
+  readonly #usage: UsageBook;
+
+  constructor(parts: RunTimeParts) {
+    const { replica, limiter, clock, log, config } = parts;
+    const { board } = replica;
+    this.#parts = parts;
+    this.#overrides = new LimitOverrides(board, clock);
+    const keys = new KeyBook({ board, clock, log });
+    this.#keys = keys;
+    parts.clientKeys.areAsked = () => keys.hasBegun;
+    const usage = new UsageBook({
+      board,
+      clock,
+      replica: replica.replica.id,
+      isListed: (provider, model) => config().providers.get(provider)?.models.has(model) === true,
+    });
+    this.#usage = usage;
+    board.onCount = () => usage.flush();
+    limiter.onSettled = ({ clientKey, meters }, used) => {
+      const { provider, model } = meters;
+      usage.settled({ key: clientKey, provider, model }, used, meters.microUsd(used));
+    };
+  }
+
+  /** The configuration with what was set at run time. */
+  inForce(config: Config): Config {
+    return this.#overrides.applyTo(this.#keys.applyTo(config));
+  }
+
+  /** Counts the requests that this observer is told of. */
+  counting(observer: Observer): Observer {
+    return {
+      log: observer.log,
+      requestEnded: (record) => {
+        observer.requestEnded(record);
+        this.#usage.ended(record);
+      },
+      addSource: (source) => observer.addSource(source),
+    };
+  }
+
+  /** Settings of a configuration that is put in force. */
+  configure({ usage }: Config): void {
+    this.#usage.keepDays(usage.days);
+  }
+
+  /**
+   * A configuration may not take the name of a key that was made at run time: its users would be locked out. Where it has
+   * done so before this process started, nobody is there to keep the old one, and the configuration's key holds.
+   */
+  check(config: Config, before: Config | null): void {
+    for (const name of config.keys.keys()) {
+      if (this.#keys.get(name) === undefined || before?.keys.has(name) === true) continue;
+      const message = `keys: a key \`${name}\` was made at run time; revoke it first, or choose another name`;
+      if (before !== null) throw new GatewayError("invalid_config", message);
+      this.#parts.log.error("a key of run time is out of force: the configuration has one of its name", {
+        name,
+      });
+    }
+  }
+
+  /** Calls back when limits, or only keys, have changed; once for what came together. */
+  onChange(listener: (what: "limits" | "keys") => void): void {
+    let due: "limits" | "keys" | null = null;
+    const tell = (what: "limits" | "keys"): void => {
+      const isDue = due !== null;
+      due = what === "limits" ? what : (due ?? what);
+      if (isDue) return;
+      queueMicrotask(() => {
+        const changed = due ?? what;
+        due = null;
+        listener(changed);
+      });
+    };
+    this.#overrides.onChange(() => tell("limits"));
+    this.#keys.onChange = () => tell("keys");
+  }
+
+  operatorRoutes(): readonly PlainRoute[] {
+    const { limiter, clientKeys, clock, config } = this.#parts;
+    return [
+      ...limitRoutes(this.#overrides, () => this.#keys.applyTo(config())),
+      ...keyRoutes({
+        book: this.#keys,
+        clock,
+        config,
+        inForce: () => this.inForce(config()).keys,
+        levels: (key) => limiter.levels(clientKeys.meters(key), clock.elapsedMs()),
+      }),
+      usageRoute({ usage: this.#usage, clock }),
+    ];
+  }
+
+  clientRoutes(): readonly PlainRoute[] {
+    const { limiter, clientKeys, clock } = this.#parts;
+    return [
+      ownUsageRoute({ usage: this.#usage, clock }, (caller) => {
+        const meters = clientKeys.metersOf.get(caller);
+        return meters === undefined ? [] : limiter.levels(meters, clock.elapsedMs());
+      }),
+    ];
+  }
+}

@@ -1,0 +1,48 @@
+// An error that comes where an answer should be: a failed status with a body, or a success whose body is an error.
+// What it means is for the classifier to say; here it is only found.
+import type { IncomingHttpHeaders } from "node:http";
+import { classify, toGatewayError, type ErrorHint } from "../../../providers/dialects/classify.ts";
+import type { GatewayError } from "../../errors.ts";
+import type { TargetLimits } from "../target-limits.ts";
+
+/** Whose answer it is and how it came. */
+export interface AnswerContext {
+  readonly provider: string;
+  readonly errorHints: readonly ErrorHint[];
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Hears of refusals for want of room. */
+  readonly limits: Pick<TargetLimits, "refused">;
+  /** Now, for waits that are given as a date. */
+  readonly wallMs: number;
+}
+
+const ERROR = Buffer.from('"error"');
+
+/** How far into an answer an `error` member is looked for: it stands first, perhaps behind an id. */
+const LOOK_BYTES = 256;
+/** No error is longer; anything beyond is an answer. */
+export const ERROR_BYTES_MAX = 64 * 1024;
+
+/** The error that a failed answer means, whatever its body; the target's limits hear of it if it is about them. */
+export function errorOf(context: AnswerContext, body: unknown): GatewayError {
+  const { provider, errorHints, status, headers, wallMs, limits } = context;
+  const failure = classify({ status, headers, body }, errorHints, wallMs);
+  if (failure.kind === "rate_limited") limits.refused({ headers, body, waitMs: failure.waitMs });
+  return toGatewayError(failure, provider);
+}
+
+/** The error in a body that came with a success status; `null`: it is an answer. */
+export function errorInAnswer(context: AnswerContext, body: Buffer): GatewayError | null {
+  if (body.length > ERROR_BYTES_MAX || !body.subarray(0, LOOK_BYTES).includes(ERROR)) return null;
+  let answer: unknown;
+  try {
+    answer = JSON.parse(body.toString("utf8"));
+  } catch {
+    // Not JSON: whoever relays the body judges that.
+    return null;
+  }
+  if (typeof answer !== "object" || answer === null || !("error" in answer) || "choices" in answer)
+    return null;
+  return answer.error === null || answer.error === undefined ? null : errorOf(context, answer);
+}

@@ -1,0 +1,228 @@
+// An event stream on its way through another language: provider's bytes in, client's bytes out. The relay decides when
+// the answer begins and ends; an answer stream only reads and writes.
+import {
+  type FrameNormaliser,
+  sseFrame,
+  type ClientStream,
+  type DialectStream,
+} from "../../../providers/dialects/index.ts";
+import { isObject, readArray, readObject, type Json } from "../../../providers/dialects/json.ts";
+import { GatewayError } from "../../errors.ts";
+import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
+import { countFrames, firstData } from "./frames.ts";
+import type { IdMarker } from "../affinity.ts";
+import type { Usage } from "../../observe/events.ts";
+
+export interface AnswerStream {
+  /** What the client gets for these bytes; empty when they complete nothing. */
+  push(bytes: Buffer): string | Buffer;
+  /** The provider's bytes have ended, or nothing worth waiting for follows: the rest, with the end mark unless it failed. */
+  end(): string | Buffer;
+  /** Why the stream failed, once it has. */
+  failure(): GatewayError | null;
+  /** The provider's end mark has been seen. */
+  finished(): boolean;
+  /** The client's last event when the stream breaks off; empty to leave that to the route. */
+  lastWords(error: GatewayError): string;
+  /** An event that means nothing and keeps the client waiting; empty where the language has none. */
+  ping(): string;
+  usage(): Usage | null;
+  /** About how many tokens were produced so far. */
+  outputTokens(): number;
+}
+
+const DONE = sseFrame("[DONE]");
+const OVERFULL = "The provider sent an event without an end.";
+const CHARACTERS_PER_TOKEN = 4;
+
+/** Reads with the provider's dialect and writes chat chunks, or with `client` its language's events. */
+export class TranslatedStream implements AnswerStream {
+  readonly #stream: DialectStream;
+  readonly #client: ClientStream | null;
+  #characters = 0;
+
+  constructor(stream: DialectStream, client: ClientStream | null) {
+    this.#stream = stream;
+    this.#client = client;
+  }
+
+  push(bytes: Buffer): string {
+    return this.#write(this.#stream.push(bytes));
+  }
+
+  end(): string {
+    const rest = this.#write(this.#stream.end());
+    if (this.#stream.failure() !== null) return rest;
+    return rest + (this.#client === null ? DONE : this.#client.end());
+  }
+
+  failure(): GatewayError | null {
+    return this.#stream.failure();
+  }
+
+  finished(): boolean {
+    return this.#stream.finished();
+  }
+
+  lastWords(error: GatewayError): string {
+    return this.#client?.fail(error) ?? "";
+  }
+
+  ping(): string {
+    return this.#client?.ping() ?? "";
+  }
+
+  usage(): Usage | null {
+    return this.#stream.usage();
+  }
+
+  outputTokens(): number {
+    return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+  }
+
+  #write(chunks: readonly Json[]): string {
+    let text = "";
+    for (const chunk of chunks) {
+      this.#characters += generatedCharacters(chunk);
+      text += this.#client === null ? sseFrame(JSON.stringify(chunk)) : this.#client.push(chunk);
+    }
+    return text;
+  }
+}
+
+/** Passes whole frames on as they are and reads along. */
+export class WatchedStream implements AnswerStream {
+  readonly #watched: DialectStream;
+  readonly #marker: IdMarker | null;
+  readonly #buffer = new FrameBuffer();
+  /** The frames with which the provider reported its failure. */
+  #lastWords = "";
+  #characters = 0;
+
+  /** `marker` puts the provider's name into the answer's id; null: the id stays. */
+  constructor(watched: DialectStream, marker: IdMarker | null) {
+    this.#watched = watched;
+    this.#marker = marker;
+  }
+
+  push(bytes: Buffer): string | Buffer {
+    // What is read along is copied where it is kept, so the bytes can be passed on.
+    for (const chunk of this.#watched.push(bytes)) this.#characters += generatedCharacters(chunk);
+    const whole = this.#buffer.push(bytes);
+    const frames = whole === null ? "" : (this.#marker?.mark(whole) ?? whole);
+    if (this.failure() === null) return frames;
+    this.#lastWords = frames.toString();
+    return "";
+  }
+
+  end(): string | Buffer {
+    this.#watched.end();
+    const rest = this.#buffer.takeRest();
+    return rest === null || this.failure() !== null ? "" : `${rest.toString().trimEnd()}\n\n`;
+  }
+
+  failure(): GatewayError | null {
+    // What the watcher refuses first is a frame that is too long: its bound is the same.
+    return this.#watched.failure();
+  }
+
+  finished(): boolean {
+    return this.#watched.finished();
+  }
+
+  lastWords(error: GatewayError): string {
+    return error === this.failure() ? this.#lastWords : "";
+  }
+
+  ping(): string {
+    return "";
+  }
+
+  usage(): Usage | null {
+    return this.#watched.usage();
+  }
+
+  outputTokens(): number {
+    return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
+  }
+}
+
+/** Passes the chunks of a "compatible" provider on, and mends those that official clients would stumble over. */
+export class NormalisedStream implements AnswerStream {
+  readonly #normaliser: FrameNormaliser;
+  readonly #buffer = new FrameBuffer();
+  #hasBegun = false;
+  #bytes = 0;
+  #frames = 0;
+  /** The length of the first frames: about what a frame weighs without its content. */
+  #frameBytes = 0;
+
+  constructor(normaliser: FrameNormaliser) {
+    this.#normaliser = normaliser;
+  }
+
+  push(bytes: Buffer): string | Buffer {
+    const frames = this.#buffer.push(bytes);
+    return frames === null ? "" : this.#mend(frames);
+  }
+
+  end(): string | Buffer {
+    const rest = wholeFrame(this.#buffer.takeRest());
+    const last = rest === null ? "" : this.#mend(rest);
+    return Buffer.concat([Buffer.from(last), this.#normaliser.end()]);
+  }
+
+  failure(): GatewayError | null {
+    if (this.#buffer.isOverfull) return new GatewayError("provider_bad_response", OVERFULL);
+    return this.#normaliser.failure();
+  }
+
+  finished(): boolean {
+    return this.#normaliser.finished();
+  }
+
+  lastWords(): string {
+    return "";
+  }
+
+  ping(): string {
+    return "";
+  }
+
+  usage(): Usage | null {
+    return this.#normaliser.usage();
+  }
+
+  outputTokens(): number {
+    const contentBytes = this.#bytes - this.#frames * this.#frameBytes;
+    return Math.max(this.#frames, Math.round(contentBytes / CHARACTERS_PER_TOKEN));
+  }
+
+  #mend(frames: Buffer): string | Buffer {
+    const mended = this.#normaliser.frames(frames);
+    if (!this.#hasBegun) {
+      // Comments before the answer say nothing.
+      if (firstData(frames) === null) return "";
+      this.#hasBegun = true;
+      this.#frameBytes = frames.length;
+    }
+    this.#bytes += frames.length;
+    this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
+    return mended === frames ? frames : Buffer.from(mended.buffer, mended.byteOffset, mended.length);
+  }
+}
+
+/** How much generated text a chunk carries: content, reasoning and tools' arguments. */
+function generatedCharacters(chunk: Json): number {
+  let characters = 0;
+  for (const choice of readArray(chunk, "choices")) {
+    const delta = readObject(choice, "delta");
+    if (delta === undefined) continue;
+    for (const value of Object.values(delta)) if (typeof value === "string") characters += value.length;
+    for (const call of readArray(delta, "tool_calls")) {
+      const called = isObject(call) ? readObject(call, "function")?.["arguments"] : undefined;
+      if (typeof called === "string") characters += called.length;
+    }
+  }
+  return characters;
+}

@@ -1,0 +1,53 @@
+// What a start says, for configurations of each kind.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { startBanner } from "../../../src/cli/commands/banner.ts";
+import { localUrl } from "../../../src/cli/commands/remote.ts";
+import { loadConfig } from "../../../src/config/load.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sluice-banner-"));
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function banner(yaml: string): Promise<string> {
+  writeFileSync(join(folder, "sluice.yaml"), yaml);
+  const { config } = await loadConfig({ cwd: folder, env: {}, hostName: "host" });
+  return startBanner(config, 8787, "1.2.3");
+}
+
+describe("the start's greeting", () => {
+  test("names address, providers with limits, and a line that works as it is", async () => {
+    const text = await banner("");
+    expect(text).toContain("Sluice 1.2.3 listens on http://127.0.0.1:8787 (this machine only, no key asked)");
+    expect(text).toContain("simulator (built in, answers are made up): requests: 600/min");
+    expect(text).toContain(
+      `curl http://127.0.0.1:8787/v1/chat/completions -H 'content-type: application/json' -d '{"model":"simulator/sim-chat"`,
+    );
+  });
+
+  test("tries an alias first, with the name of a key but never the key", async () => {
+    const text = await banner(`
+listen: 0.0.0.0:8787
+admin: { key: an-admin-key-of-some-length }
+models: { smart: [ simulator/sim-chat ] }
+providers: { simulator: {} }
+keys: [ { name: team-a, key: a-secret-key-of-some-length } ]
+`);
+    expect(text).toContain("listens on http://127.0.0.1:8787 (one client key)");
+    expect(text).toContain("-H 'authorization: Bearer KEY_OF_team-a'");
+    expect(text).toContain('"model":"smart"');
+    expect(text).not.toContain("secret-key");
+  });
+});
+
+test.each([
+  ["127.0.0.1", "http://127.0.0.1:1"],
+  ["0.0.0.0", "http://127.0.0.1:1"],
+  ["::", "http://[::1]:1"],
+  ["::1", "http://[::1]:1"],
+  ["gateway.internal", "http://gateway.internal:1"],
+])("a listener on %s is reached from this machine at %s", (host, url) => {
+  expect(localUrl({ host, port: 1 })).toBe(url);
+});

@@ -1,0 +1,233 @@
+// `sluice status` against a server that answers with what the observer really writes.
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { parseCommandLine } from "../../../src/cli/args.ts";
+import { parseMetrics } from "../../../src/cli/commands/metrics-text.ts";
+import type { FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
+import { messageIn } from "../../../src/cli/commands/remote.ts";
+import { runLimits, runStatus } from "../../../src/cli/commands/status.ts";
+import { count, table } from "../../../src/cli/commands/table.ts";
+import { jsonAnswer } from "../../../src/http/plain-route.ts";
+import { metricsAnswer, readyz } from "../../../src/observe/health.ts";
+import { createObserver } from "../../../src/observe/observer.ts";
+import { ManualClock } from "../../manual-clock.ts";
+import { memoryWriter } from "../../observe/memory-writer.ts";
+import { requestRecord } from "../../observe/record.ts";
+import type { Sample } from "../../../src/observe/events.ts";
+
+let server: Server;
+let url: string;
+let isDraining: boolean;
+let keySent: string | undefined;
+let hasBudget: boolean;
+
+function bucketSamples(bucket: string, values: Readonly<Record<string, number>>): Sample[] {
+  return Object.entries(values).map(([name, value]) => ({
+    name: `sluice_bucket_${name}`,
+    help: "",
+    kind: "gauge",
+    labels: { bucket },
+    value,
+  }));
+}
+
+/** A budget of 5 dollars, of which 1,234 micro-dollars are spent. */
+function budgetSamples(): Sample[] {
+  const [level, capacity] = [4_998_766, 5_000_000];
+  const values = {
+    level_units: level,
+    capacity_units: capacity,
+    fleet_level_units: level,
+    fleet_capacity_units: capacity,
+  };
+  return bucketSamples("key/a/usd/day", values);
+}
+
+const LEVELS = { level_units: 480, capacity_units: 500, fleet_level_units: 480, fleet_capacity_units: 500 };
+
+beforeEach(async () => {
+  isDraining = false;
+  hasBudget = false;
+  const observer = createObserver({
+    writer: memoryWriter(),
+    clock: new ManualClock(),
+    level: "error",
+    hasProcessMetrics: false,
+  });
+  observer.requestEnded(requestRecord());
+  observer.requestEnded(requestRecord({ route: "/v1/completions", outcome: "provider_error", usage: null }));
+  observer.addSource(() => [
+    ...bucketSamples("main/requests/min", { ...LEVELS, waiting_requests: 3, refused_requests_total: 1 }),
+    ...(hasBudget ? budgetSamples() : []),
+  ]);
+  server = createServer((request, response) => {
+    keySent = request.headers.authorization;
+    const answer =
+      request.url === "/metrics"
+        ? metricsAnswer(observer.metrics())
+        : request.url === "/fleet"
+          ? jsonAnswer(FLEET)
+          : readyz({
+              isStoreOpen: true,
+              isStoreWritable: true,
+              isDraining,
+              providerCount: 1,
+              fleetState: null,
+            });
+    response.writeHead(answer.status, answer.headers).end(answer.body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterEach(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+const FLEET = {
+  name: "gw-0",
+  state: "serving",
+  members: [
+    member({ replica: "a".repeat(32), name: "gw-0", is_self: true, is_founder: true }),
+    member({ replica: "b".repeat(32), name: "gw-1", state: "silent", silent_ms: 4000 }),
+  ],
+  buckets: [
+    {
+      bucket: "main/requests/min",
+      capacity: 20,
+      parts: [
+        { replica: "a".repeat(32), share: 0.75, level: 5, demand: 2.5, waiting: 3 },
+        { replica: "b".repeat(32), share: 0.25, level: 4, demand: 0, waiting: 0 },
+      ],
+    },
+  ],
+};
+
+function member(given: Partial<FleetStatus["members"][number]>): FleetStatus["members"][number] {
+  const plain = {
+    replica: "",
+    name: "",
+    is_self: false,
+    is_founder: false,
+    state: "live",
+    version: 7,
+    silent_ms: 0,
+  };
+  return { ...plain, ...given };
+}
+
+async function run(line: string, env: Record<string, string> = {}) {
+  const parsed = parseCommandLine(line.split(" "));
+  if (parsed.kind !== "run") throw new Error(parsed.text);
+  let out = "";
+  let err = "";
+  const shell = {
+    out: (text: string) => void (out += text),
+    err: (text: string) => void (err += text),
+    cwd: "/",
+    env,
+    hostName: "host",
+  };
+  const code = await (parsed.command === "limits" ? runLimits : runStatus)(parsed, shell);
+  return { code, out: out.replace(url, "URL"), err };
+}
+
+describe("sluice status", () => {
+  test("shows readiness, traffic and limits", async () => {
+    expect(await run(`status --url ${url}`)).toEqual({
+      code: 0,
+      err: "",
+      out: `URL is ready.
+
+model       requests  failed  first token  overhead  tokens
+main/large         2       1       100 ms    0.2 ms      30
+
+limit              left   of  waiting  refused
+main/requests/min   480  500        3        1
+
+Fleet: gw-0 is serving.
+
+member  state                    version  heard before
+gw-0    live, founder, this one        7  –
+gw-1    silent                         7  4,000 ms
+
+limit              replica  share                       level  demand/s  waits for
+main/requests/min  gw-0     ███████████████░░░░░  75 %      5       2.5  3
+                   gw-1     █████░░░░░░░░░░░░░░░  25 %      4         0  –
+`,
+    });
+  });
+
+  test("exits with 1 and says why when the instance is not ready", async () => {
+    isDraining = true;
+    const { code, out } = await run(`status --url ${url}`);
+    expect([code, out.split("\n")[0]]).toEqual([1, "URL is not ready (draining)."]);
+  });
+
+  test("writes JSON for programs", async () => {
+    const { out } = await run(`status --json --url ${url}`);
+    expect(JSON.parse(out)).toMatchObject({
+      isReady: true,
+      buckets: [{ bucket: "main/requests/min", level: 480 }],
+    });
+  });
+
+  test("sends the admin key of the environment", async () => {
+    await run(`status --url ${url}`, { SLUICE_ADMIN_KEY: "abc" });
+    expect(keySent).toBe("Bearer abc");
+  });
+
+  test.each([
+    ["--url http://127.0.0.1:1", "No Sluice answers at http://127.0.0.1:1. Does it run?"],
+    ["--config /nowhere/sluice.yaml", "sluice.yaml"],
+  ])("exits with 1 and says why for %s", async (options, reason) => {
+    const { code, err } = await run(`status ${options}`);
+    expect(code).toBe(1);
+    expect(err).toContain(reason);
+  });
+});
+
+test("sluice limits shows the limits alone", async () => {
+  const { out } = await run(`limits --url ${url}`);
+  expect(out.split("\n")).toHaveLength(3);
+});
+
+test("an instance that asks for its admin key is told of as a command's user can help it", () => {
+  const text = '{"error":{"message":"This needs the admin key: `Authorization: Bearer KEY`."}}';
+  expect(messageIn(text, 401)).toBe("The instance wants its admin key: set SLUICE_ADMIN_KEY to it.");
+  expect(messageIn(text, 403)).toBe("This needs the admin key: `Authorization: Bearer KEY`.");
+});
+
+test("a limit in dollars is shown in dollars, as it is configured and set", async () => {
+  hasBudget = true;
+  const { out } = await run(`limits --url ${url}`);
+  expect(out).toContain("key/a/usd/day      4.9988    5  ");
+  const json: unknown = JSON.parse((await run(`limits --json --url ${url}`)).out);
+  expect(json).toContainEqual(
+    expect.objectContaining({ bucket: "key/a/usd/day", level: 4.998766, fleetCapacity: 5 }),
+  );
+});
+
+test("labels are read back as they were written", () => {
+  const text = '# HELP x y\nx{a="q\\"\\\\\\n,}",b=""} 1.5\nx 2\nx_bucket{le="+Inf"} +Inf\nnonsense\n';
+  expect(parseMetrics(text)).toEqual([
+    { name: "x", labels: { a: 'q"\\\n,}', b: "" }, value: 1.5 },
+    { name: "x", labels: {}, value: 2 },
+    { name: "x_bucket", labels: { le: "+Inf" }, value: Infinity },
+  ]);
+});
+
+test("numbers stand to the right, texts to the left", () => {
+  expect(
+    table(
+      ["name", "n"],
+      [
+        ["a", count(5)],
+        ["long name", count(1234.5)],
+      ],
+    ),
+  ).toBe("name           n\na              5\nlong name  1,235");
+});
