@@ -24,7 +24,7 @@ export interface AppOptions {
   /** Routes that anyone may ask: health and metrics. */
   readonly openRoutes: readonly PlainRoute[];
   /** Routes that need a client key. */
-  readonly clientRoutes?: readonly PlainRoute[];
+  readonly clientRoutes: readonly PlainRoute[];
   /** Routes that need the admin key. */
   readonly operatorRoutes: readonly PlainRoute[];
   /** Reads the bodies of commands. */
@@ -50,7 +50,7 @@ export function createApp(
   addModels(paths, options);
   paths.add("GET", "/", () => ({ status: 200, headers: HTML, body: HOME_PAGE }));
   for (const route of options.openRoutes) paths.add(route.method, route.path, plainHandler(route, options));
-  for (const route of options.clientRoutes ?? []) {
+  for (const route of options.clientRoutes) {
     paths.add(route.method, route.path, clientHandler(route, options));
   }
   for (const route of options.operatorRoutes) {

@@ -124,13 +124,13 @@ function limitIn(text: string): object {
 }
 
 const DAY_MS = 86_400_000;
-const HOURS = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 /** A number of days or hours from now, or what the instance understands. */
 function expiryIn(text: string): string {
   const match = /^(\d+)([dh])$/.exec(text);
   if (match === null) return text;
-  const ms = systemClock.wallMs() + Number(match[1]) * (match[2] === "d" ? DAY_MS : HOURS);
+  const ms = systemClock.wallMs() + Number(match[1]) * (match[2] === "d" ? DAY_MS : HOUR_MS);
   return new Date(ms).toISOString();
 }
 

@@ -1,6 +1,5 @@
-// From the configuration's client keys to those that requests carry. A key that has not changed keeps what was compiled of it (its
-// buckets and lines are not opened again),
-// so that making one key among thousands costs one.
+// From the configuration's client keys to those that requests carry. A key that has not changed keeps what was compiled
+// of it (its buckets and lines are not opened again), so that making one key among thousands costs one.
 import type { ClientKey as KeyConfig, Config } from "../../config/config.ts";
 import { PLACES } from "../../gateway/priority.ts";
 import type { ClientKey, Snapshot } from "../../gateway/runtime.ts";

@@ -48,6 +48,11 @@ export function endpointsOf(provider: Provider): ReadonlySet<string> | null {
   );
 }
 
+/** The facts for what is the same for every request. */
+function atNoTime(provider: Provider, model: string): DialectTarget {
+  return { ...about(provider, model), createdSeconds: 0, id: "" };
+}
+
 /** The path below the base URL of a route that is passed on as it is; null when the provider's language has none. */
 function passedPath(provider: Provider, model: string, route: Route): string | null {
   const { kind, endpoint, upstreamPath } = route;
@@ -55,8 +60,7 @@ function passedPath(provider: Provider, model: string, route: Route): string | n
     encodeURIComponent(model),
   );
   if (own !== undefined) return kind === endpoint ? own : beside(own, upstreamPath);
-  const target: DialectTarget = { ...about(provider, model), createdSeconds: 0, id: "" };
-  return dialectOf(provider).path(upstreamPath, target);
+  return dialectOf(provider).path(upstreamPath, atNoTime(provider, model));
 }
 
 /** The path in the same place as another, with the last segment of its own. */
@@ -164,7 +168,7 @@ function ownMessages(provider: Provider, model: string, route: Route): Verbatim 
     usage: (answer, to) => (kind === "messages" ? chat.decode(answer, to).usage : NOTHING_USED),
     stream: (to) => chat.stream(to, true),
   };
-  const headers = passed.headers({ ...about(provider, model), createdSeconds: 0, id: "" });
+  const headers = passed.headers(atNoTime(provider, model));
   return { kind: "verbatim", watcher, headerPrefix: passed.headerPrefix, marksIds: false, headers };
 }
 

@@ -23,6 +23,8 @@ interface RunTimeParts {
   readonly log: Log;
   /** The configuration as it was written. */
   readonly config: () => Config;
+  /** Whether the configuration in force has this model of this provider. */
+  readonly isConfigured: (provider: string, model: string) => boolean;
 }
 
 export class RunTime {
@@ -32,7 +34,7 @@ export class RunTime {
   readonly #usage: UsageBook;
 
   constructor(parts: RunTimeParts) {
-    const { replica, limiter, clock, log, config } = parts;
+    const { replica, limiter, clock, log } = parts;
     const { board } = replica;
     this.#parts = parts;
     this.#overrides = new LimitOverrides(board, clock);
@@ -43,7 +45,7 @@ export class RunTime {
       board,
       clock,
       replica: replica.replica.id,
-      isListed: (provider, model) => config().providers.get(provider)?.models.has(model) === true,
+      isListed: parts.isConfigured,
     });
     this.#usage = usage;
     board.onCount = () => usage.flush();

@@ -164,6 +164,7 @@ class GatewayProcess implements Running {
       clock: systemClock,
       log: observer.log,
       config: () => this.#config,
+      isConfigured: this.#isConfigured,
     });
     this.#runTime.check(config, null);
     this.#runTime.configure(config);
@@ -199,7 +200,7 @@ class GatewayProcess implements Running {
         ...this.#runTime.operatorRoutes(),
         providerRoute({ ...plant, config: () => this.#config }),
       ],
-      clientRoutes: [...this.#runTime.clientRoutes()],
+      clientRoutes: this.#runTime.clientRoutes(),
       adminKeySha256: () => this.#config.admin.keySha256,
       limits: config.http,
     });
