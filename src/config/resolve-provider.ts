@@ -108,7 +108,7 @@ function entryOf(
   const known = didYouMean(name, catalog.ids);
   report.errorAtKey(
     ["providers", name],
-    `there is no ${name}.yaml in providers/catalog${known}; set \`type\`, or \`dialect\` and \`base_url\` for a provider of your own`,
+    `there is no ${name}.yaml in providers/catalog: set \`type\`, or \`dialect\` and \`base_url\` for a provider of your own${known}`,
   );
   return null;
 }

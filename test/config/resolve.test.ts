@@ -88,10 +88,7 @@ providers:
   });
 
   test.each([
-    [
-      "{ opnai: }",
-      '1:14: providers.opnai: there is no opnai.yaml in providers/catalog; did you mean "openai"?',
-    ],
+    ["{ opnai: }", "1:14: providers.opnai: there is no opnai.yaml in providers/catalog: set `type`"],
     [
       "{ a: { type: ../../etc } }",
       "1:25: providers.a.type: there is no file of this name in providers/catalog",

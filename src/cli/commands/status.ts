@@ -1,6 +1,7 @@
 // `sluice status` and `sluice limits`: how an instance is doing, from what it shows anyway (`/readyz`, `/metrics`).
 import { parseMetrics } from "./metrics-text.ts";
 import type { MetricSample } from "./metrics-text.ts";
+import { describeHeldBack, type HeldBack, heldBackOf } from "./held-back.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { Remote, RemoteShell } from "./remote.ts";
 import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
@@ -36,6 +37,7 @@ export interface InstanceStatus {
   /** Why it is not ready, in the words of `/readyz`. */
   readonly reasons: readonly string[];
   readonly traffic: readonly TrafficStatus[];
+  readonly heldBack: readonly HeldBack[];
   readonly buckets: readonly BucketStatus[];
   /** Limits set at run time; none when the instance keeps them from callers without its admin key. */
   readonly setLimits: readonly SetLimit[];
@@ -76,6 +78,7 @@ export async function readStatus(remote: Remote): Promise<InstanceStatus> {
     isReady: ready.status === 200,
     reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
     traffic: trafficOf(samples),
+    heldBack: heldBackOf(samples),
     buckets: bucketsOf(samples),
     setLimits,
     fleet,
@@ -146,6 +149,7 @@ export function describeStatus(status: InstanceStatus): string {
   const state = status.isReady ? "ready" : `not ready (${status.reasons.join(", ") || "no reason given"})`;
   const parts = [`${status.url} is ${state}.`];
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
+  parts.push(describeHeldBack(status.heldBack));
   if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
   parts.push(describeSetLimits(status.setLimits));
   if (status.fleet !== null) parts.push(describeFleet(status.fleet));

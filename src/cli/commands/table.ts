@@ -1,4 +1,5 @@
 // Text in columns for a terminal.
+import { unitsPerAmount as unitsPerAmountOf } from "../../config/limits.ts";
 
 /** Rows under a head; columns as wide as their widest cell, numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -25,7 +26,7 @@ export function count(value: number): string {
 
 /** How many of its units make one of what the limit is configured in: a budget counts millionths of dollars. */
 export function unitsPerAmount(limit: string): number {
-  return isBudget(limit) ? 1_000_000 : 1;
+  return unitsPerAmountOf(isBudget(limit) ? "usd" : "requests");
 }
 
 /** An amount in what the limit is configured in; requests cost small parts of a dollar. */

@@ -8,6 +8,7 @@ import { readStatus } from "./status.ts";
 import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
+import { describeHeldBack } from "./held-back.ts";
 import { describeFleet } from "./fleet-status.ts";
 import { amountOf, count, table } from "./table.ts";
 
@@ -67,6 +68,7 @@ export function describeFrame(
   const parts = [`${current.url}  ${state}`];
   if (current.traffic.length > 0)
     parts.push(rates(previous?.traffic ?? current.traffic, current.traffic, elapsedMs));
+  parts.push(describeHeldBack(current.heldBack));
   if (current.buckets.length > 0) parts.push(bars(current.buckets));
   if (current.fleet !== null) parts.push(describeFleet(current.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
