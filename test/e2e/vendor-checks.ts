@@ -41,10 +41,12 @@ export function expectWait(name: VendorName, fault: Fault, { headers }: Record<s
   expect(headers instanceof Headers ? headers.get("retry-after") : undefined).toMatch(/^[67]$/);
 }
 
-/** What a call is rejected with, by the members of the error and the name of its class. */
+/** What a call is rejected with, by the members of the error, the name of its class, and its message as `said`. */
 export async function failureOf(call: Promise<unknown>): Promise<Record<string, unknown>> {
   const [outcome] = await Promise.allSettled([call]);
   if (outcome.status === "fulfilled") throw new Error("The call succeeded.");
   const error: unknown = outcome.reason;
-  return isObject(error) ? { ...error, name: error.constructor.name } : {};
+  return isObject(error)
+    ? { ...error, name: error.constructor.name, said: String(error["message"]) }
+    : { said: String(error) };
 }
