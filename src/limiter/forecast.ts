@@ -9,7 +9,7 @@ import type { LimitFacts, Place, RateLimitFacts } from "./reservation.ts";
 export interface Forecast {
   /** Milliseconds until a new request could be admitted, behind those who wait; Infinity: never. */
   readonly waitMs: number;
-  /** The least it would wait. The same, but for running requests, of whom the next may end at any moment. */
+  /** The least it would wait. The same, but for running requests: the next may end at any moment, and as long as none has, all may. */
   readonly leastMs: number;
   /** Where it would wait longest; null: it need not wait. */
   readonly line: Line | null;
@@ -40,7 +40,8 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     const lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
     if (lineWaitMs === 0) continue;
     const isHeld = bucket.limit.refill.kind === "held";
-    leastMs = Math.max(leastMs, isHeld ? (lineWaitMs * ahead) / (ahead + cost) : lineWaitMs);
+    const leastPart = isHeld ? (line.isHeldKnown ? ahead / (ahead + cost) : 0) : 1;
+    leastMs = Math.max(leastMs, lineWaitMs * leastPart);
     if (lineWaitMs <= waitMs) continue;
     waitMs = lineWaitMs;
     longest = line;

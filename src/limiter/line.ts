@@ -10,7 +10,7 @@ import type { Waiter } from "./waiter.ts";
 
 /** How much one finished request moves the average time for which a place is held. */
 const LESSON = 0.05;
-/** How long a place is held until something is known, in milliseconds. */
+/** For how long a place is taken to be held until one was given back, in milliseconds. Nobody is refused on the strength of it. */
 const HELD_MS = 2000;
 
 export class Line implements InHeap {
@@ -28,6 +28,8 @@ export class Line implements InHeap {
   loweredMs = -Infinity;
   /** How long a unit of this bucket is held on average, in milliseconds; for running requests. */
   heldMs = HELD_MS;
+  /** How many of them have told. */
+  #lessons = 0;
   /** For metrics: units taken, returned and used beyond the estimate, requests refused for want of room here, units that others used, and waits that ended, with their length. */
   taken = 0;
   returned = 0;
@@ -102,8 +104,14 @@ export class Line implements InHeap {
     else this.overrun += actual - taken;
   }
 
+  /** The mean of the first ones, then a moving average. */
   learnHeld(ms: number): void {
-    this.heldMs += (ms - this.heldMs) * LESSON;
+    this.#lessons += 1;
+    this.heldMs += (ms - this.heldMs) * Math.max(LESSON, 1 / this.#lessons);
+  }
+
+  get isHeldKnown(): boolean {
+    return this.#lessons > 0;
   }
 
   #left(waiter: Waiter): void {
