@@ -7,6 +7,7 @@ import type { Refusal, Reservation, Waiting } from "../limiter/reservation.ts";
 import { blockedMs, type Pass } from "../routing/health.ts";
 import type { Target } from "../routing/target.ts";
 import { addLimitHeaders } from "./relay/answer-headers.ts";
+import type { Attempt } from "./attempt.ts";
 import type { Exchange } from "./exchange.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { ServeParts } from "./serve.ts";
@@ -23,6 +24,8 @@ export class Granted {
   readonly waitedMs: number;
   /** The target's circuits have let the attempt through; to be reported on when it ends. */
   pass: Pass | null = null;
+  /** What it was taken for, once that has been sent. */
+  attempt: Attempt | null = null;
 
   constructor(target: RouteTarget, reservation: Reservation, waitedMs = reservation.waitedMs) {
     this.target = target;

@@ -141,6 +141,16 @@ export class Attempt implements Receiver, RelayHost {
     );
   }
 
+  /** Whether the provider may still count it among those that run. */
+  get isRunning(): boolean {
+    return this.#call.isRunning;
+  }
+
+  /** Calls the listener once when `isRunning` turns false, which is before long. */
+  onReleased(listener: () => void): void {
+    this.#call.onReleased = listener;
+  }
+
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#status = status;
     this.#headers = headers;

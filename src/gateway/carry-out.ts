@@ -1,5 +1,6 @@
 // One attempt from its units to their settlement: the target's circuits let it through, it is sent, its answer is
 // relayed, and what was reserved is settled in the `finally` beside it, so that no way out can miss it or do it twice.
+// Where the provider still counts the attempt as running, its slot there is freed when it does not any more.
 import { GatewayError } from "../errors.ts";
 import type { RateLimitFacts } from "../limiter/reservation.ts";
 import type { Usage } from "../observe/events.ts";
@@ -54,6 +55,7 @@ function begin(granted: Granted, { exchange, parts, race }: Way): AttemptEnd | P
   }
   if (attempt instanceof GatewayError) return notSent(attempt);
   record.attempts += 1;
+  granted.attempt = attempt;
   record.sentMs = now;
   if (race === null) exchange.onStop = (error) => attempt.abort(error);
   else race.joined(granted, attempt);
@@ -86,10 +88,20 @@ function settle(granted: Granted, end: AttemptEnd | null, { exchange, planned, p
   if (latencyMs !== null) observeLatency(target.health, form, latencyMs, now);
   if (end === null || !end.isSent) return parts.limiter.giveBack(reservation, now);
   const used = usageOf(end, target.upstream, planned);
-  parts.limiter.settle(reservation, used, now);
+  settleUse(granted, used, now, parts);
   if (end.kind === "lost" || (end.kind === "failed" && end.isRefused)) return;
   exchange.record.isUsageEstimated = end.usage === null;
   exchange.record.usage = used;
+}
+
+function settleUse({ reservation, attempt }: Granted, used: Usage, now: number, parts: ServeParts): void {
+  const { limiter, clock } = parts;
+  if (attempt === null || !attempt.isRunning || !reservation.meters.hasSlots) {
+    limiter.settle(reservation, used, now);
+    return;
+  }
+  limiter.settleUse(reservation, used, now);
+  attempt.onReleased(() => limiter.freeSlots(reservation, clock.elapsedMs()));
 }
 
 /** How long the provider took to begin its answer, or was waited for in vain; null: that was not seen. */

@@ -11,6 +11,8 @@ export class Held implements Reservation {
   readonly takenMs: number;
   readonly waitedMs: number;
   isOpen = true;
+  /** Settled but for the provider's slots. */
+  holdsSlots = false;
 
   constructor(taken: Pick<Reservation, "meters" | "clientKey" | "costs">, takenMs: number, waitedMs: number) {
     this.meters = taken.meters;
@@ -20,8 +22,14 @@ export class Held implements Reservation {
     this.waitedMs = waitedMs;
   }
 
-  end(): void {
+  end(holdsSlots: boolean): void {
     assert(this.isOpen, "a reservation is settled once");
     this.isOpen = false;
+    this.holdsSlots = holdsSlots;
+  }
+
+  endSlots(): void {
+    assert(this.holdsSlots, "slots are freed once, after the rest was settled");
+    this.holdsSlots = false;
   }
 }

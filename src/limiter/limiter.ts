@@ -1,6 +1,7 @@
 // A request's units: taken from all its buckets or none before it is sent, settled exactly once when it has ended.
 //
 //   reserve ──▶ Reservation ──▶ settle (it was sent) or giveBack (it never reached the provider)
+//          │           └──▶ settleUse ──▶ freeSlots, where the provider still counts it as running
 //          ├──▶ Waiting ──▶ Reservation, or Refusal at its deadline
 //          └──▶ Refusal: nothing was taken; `refusalError` puts it into words
 //
@@ -14,7 +15,7 @@ import { assert } from "../errors.ts";
 import { forecast, type LimitLevel, limitLevels, rateLimitFacts } from "./forecast.ts";
 import { Held } from "./held.ts";
 import { Pause, Line } from "./line.ts";
-import { type Meter, Meters, type MeterSpec } from "./meters.ts";
+import { isSlot, type Meter, Meters, type MeterSpec } from "./meters.ts";
 import { refusal, unpricedRefusal } from "./refusal.ts";
 import type { Ask, Place, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
 import { lineSamples } from "./samples.ts";
@@ -120,13 +121,28 @@ export class Limiter {
 
   /** Books what the request used, reported or estimated, and frees its place. A second end of a reservation is a broken invariant. */
   settle(reservation: Reservation, usage: Usage, now: number): void {
-    this.#end(reservation, usage, now);
+    held(reservation).end(false);
+    this.#return(reservation, usage, "all", now);
     this.onSettled(reservation, usage);
+  }
+
+  /** The same for a request that the provider still counts as running: its slots there stay taken until `freeSlots`. */
+  settleUse(reservation: Reservation, usage: Usage, now: number): void {
+    held(reservation).end(true);
+    this.#return(reservation, usage, "use", now);
+    this.onSettled(reservation, usage);
+  }
+
+  /** The provider does not count the request any more. */
+  freeSlots(reservation: Reservation, now: number): void {
+    held(reservation).endSlots();
+    this.#return(reservation, null, "slots", now);
   }
 
   /** Gives everything back: the attempt never reached the provider. */
   giveBack(reservation: Reservation, now: number): void {
-    this.#end(reservation, null, now);
+    held(reservation).end(false);
+    this.#return(reservation, null, "all", now);
   }
 
   /** When a target could admit a request: 0 now, milliseconds, or Infinity. Takes nothing. */
@@ -233,16 +249,15 @@ export class Limiter {
     return this.#room.join(waiter, longest, now);
   }
 
-  #end(reservation: Reservation, usage: Usage | null, now: number): void {
-    if (!(reservation instanceof Held)) throw new TypeError("a reservation comes from `reserve`");
-    reservation.end();
-    const { meters, costs, takenMs } = reservation;
+  /** Gives back what was taken and not used, of all meters or of some. */
+  #return({ meters, costs, takenMs }: Reservation, usage: Usage | null, part: Part, now: number): void {
     this.#isEnding = true;
     for (let index = 0; index < costs.length; index++) {
       const meter = meters.meters[index];
       const line = meters.lines[index];
       const taken = costs[index];
       if (meter === undefined || line === undefined || taken === undefined) continue;
+      if (part !== "all" && isSlot(meter) !== (part === "slots")) continue;
       const actual = usage === null ? 0 : meters.actual(meter, usage);
       if (meter.limit.dimension === "concurrent") line.learnHeld(now - takenMs);
       if (actual === taken) continue;
@@ -300,4 +315,12 @@ export class Limiter {
       if (untilMs <= now && owner.includes("/")) this.#pauses.delete(owner);
     }
   }
+}
+
+/** Which of its meters a reservation is ended at: the provider's slots, or the others. */
+type Part = "all" | "use" | "slots";
+
+function held(reservation: Reservation): Held {
+  if (!(reservation instanceof Held)) throw new TypeError("a reservation comes from `reserve`");
+  return reservation;
 }

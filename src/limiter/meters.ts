@@ -34,6 +34,11 @@ export interface Meter extends MeterSpec {
   readonly counting: Counting;
 }
 
+/** Whether the limit is on what runs at the provider, which ends when the provider says so. A key's own ends with the answer. */
+export function isSlot({ limit, ownerKind }: MeterSpec): boolean {
+  return limit.dimension === "concurrent" && ownerKind !== "key";
+}
+
 /** The provider's name in that of an account: a provider with several API keys is still one, `main~second`. */
 export function providerOf(account: string): string {
   const [provider = account] = account.split("~", 1);
@@ -54,6 +59,8 @@ export class Meters {
   readonly model: string;
   /** A limit in dollars on a way that has no prices: it can't be kept, so nothing may pass. Null: there is none. */
   readonly unpriced: Meter | null;
+  /** Whether the provider, or a model of it, has a limit on requests that run at the same time. */
+  readonly hasSlots: boolean;
   /** Of the model; null: not known. */
   readonly #prices: Prices | null;
   #ofRequests: Meters | null = null;
@@ -74,6 +81,7 @@ export class Meters {
     this.buckets = meters.map(({ bucket }) => bucket);
     this.lines = lines;
     this.unpriced = prices === null ? (meters.find(({ limit }) => limit.dimension === "usd") ?? null) : null;
+    this.hasSlots = meters.some(isSlot);
     this.#prices = prices;
   }
 

@@ -24,7 +24,7 @@ export interface Ask {
 /** Where an ask would stand in a line. */
 export type Place = Pick<Ask, "priority" | "clientKey" | "weight">;
 
-/** Units taken for one attempt. Exactly one `settle` or `giveBack` ends it. */
+/** Units taken for one attempt. Exactly one `settle` or `giveBack` ends it, or `settleUse` and then `freeSlots`. */
 export interface Reservation {
   readonly kind: "reserved";
   readonly meters: Meters;

@@ -2,8 +2,11 @@
 // no promise, nothing allocated per chunk. It watches the deadlines, knows whether the provider can have seen the
 // request, and ends exactly once, with `onEnd` or `onFailure`.
 //
-//   connect ──▶ [sending] ──▶ first_token ──▶ idle ──▶ over
+//   connect ──▶ [sending] ──▶ first_token ──▶ idle ──▶ over ──▶ the provider is through with it too: `onReleased`
 //   (waiting for a connection)   (sent)     (answer begun: `markFirst`)
+//
+// The provider counts a call among those that run until it has ended its answer, or has noticed that its connection is
+// gone. That may be later than we have all we need, and a place among those that run must not be given to another before.
 import type { Client, Dispatcher } from "undici";
 import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
@@ -66,7 +69,13 @@ function isNothing(body: CallRequest["body"]): boolean {
 const NOBODY: Receiver = { onHead() {}, onData() {}, onEnd: () => true, onFailure() {} };
 
 /** How long a provider may take to end an answer that is complete by its contents, in milliseconds. */
-const LINGER_MS = 1000;
+export const LINGER_MS = 1000;
+
+/**
+ * How long a provider is given to notice that we have closed a connection, in milliseconds. The news travels as fast as
+ * the next request does, so this covers what is different between two ways through a network and a busy server.
+ */
+export const NOTICE_MS = 100;
 
 /** After how much silence the receiver is told of it. Proxies close connections that have been silent for 30 to 60 s. */
 export const QUIET_MS = 15_000;
@@ -75,6 +84,8 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   seat = -1;
   /** Whether the request was handed to a connection, so that the provider may have seen it. */
   isSent = false;
+  /** Called once when `isRunning` turns false. */
+  onReleased: () => void = () => undefined;
   readonly #origin: Origin;
   readonly #watch: Watch;
   readonly #request: CallRequest;
@@ -89,9 +100,10 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   #takenBytes = 0;
   /** When the receiver was last told of a silence, or would have been had there been one. */
   #toldMs = 0;
-  /** The answer has arrived, and the connection serves others. */
-  #hasEnded = false;
   #isOver = false;
+  #isRunning = false;
+  /** Coarse time since when the provider can notice that we have closed the connection. */
+  #closedMs = Infinity;
   #isPaused = false;
 
   constructor(origin: Origin, watch: Watch, request: CallRequest, receiver: Receiver) {
@@ -136,23 +148,29 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   /** Ends the call now; the receiver gets this error, unless the call is over. */
   abort(error: GatewayError): void {
     if (this.#isOver) return;
-    this.#finish();
     const client = this.#client;
+    this.#finish();
     // The receiver hears it first: a connection's end is reported by undici only after it was closed.
     this.#receiver.onFailure(error);
     if (client !== null) this.#origin.discard(client);
   }
 
+  /** Whether the provider has the request and may still count it: until it ends the call, or could notice that we did. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** The receiver has all it needs. The rest of the answer is dropped; the connection is kept if it ends soon. */
   letGo(): void {
     if (this.#isOver) return;
-    if (this.#hasEnded) return this.#finish();
+    if (!this.#isRunning) return this.#finish();
     this.#receiver = NOBODY;
     if (this.#isPaused) this.resume();
     this.#enter("idle", LINGER_MS);
   }
 
   check(nowMs: number): void {
+    if (this.#isOver) return this.#lookAtClosing(nowMs);
     const { startedMs, timeouts } = this.#request;
     if (this.#phase === "sending") this.#lookAtBody();
     if (nowMs - startedMs > timeouts.totalMs) {
@@ -167,6 +185,7 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.isSent = true;
+    this.#isRunning = true;
     const { body, timeouts } = this.#request;
     if (body instanceof Uint8Array) this.#enter("first_token", timeouts.firstTokenMs);
     else this.#enter("sending", body.stallMs);
@@ -187,11 +206,14 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
     if (this.#client !== null) this.#origin.release(this.#client);
     this.#client = null;
     this.#controller = null;
-    this.#hasEnded = true;
+    this.#release();
     if (this.#receiver.onEnd()) this.#finish();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    // Of a connection that we closed undici tells too.
+    if (this.#isOver) return;
+    this.#release();
     this.abort(toGatewayError(error, this.#origin.provider));
   }
 
@@ -217,9 +239,24 @@ export class Call implements Dispatcher.DispatchHandler, Watched {
     this.#progressMs = this.#watch.nowMs;
   }
 
+  /** Whether the provider has had time to notice that the connection was closed. */
+  #lookAtClosing(nowMs: number): void {
+    this.#closedMs = Math.min(this.#closedMs, nowMs);
+    if (nowMs - this.#closedMs < NOTICE_MS) return;
+    this.#watch.delete(this);
+    this.#release();
+  }
+
+  /** From here on the provider does not count the call any more. */
+  #release(): void {
+    this.#isRunning = false;
+    this.onReleased();
+  }
+
+  /** Nobody hears of the call any more. Where the provider still has to notice that, the watch goes on. */
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#watch.delete(this);
+    if (!this.#isRunning) this.#watch.delete(this);
   }
 }

@@ -28,6 +28,8 @@ export class Watch {
   readonly #repeat: Repeat;
   readonly #running = new Roster<Watched>();
   #stop: (() => void) | null = null;
+  /** Who waits for the end of all calls. */
+  #waiting: (() => void)[] = [];
 
   constructor(clock: Clock, repeat: Repeat = systemRepeat) {
     this.#clock = clock;
@@ -50,6 +52,11 @@ export class Watch {
     this.#running.delete(call);
   }
 
+  /** Resolves when no call is left, not even one that only its provider has to notice the end of; at a pass. */
+  async idle(): Promise<void> {
+    if (this.size > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** One pass. The timer stops by itself once nothing runs, so an idle gateway does not wake up. */
   check(): void {
     this.nowMs = this.#clock.elapsedMs();
@@ -57,5 +64,6 @@ export class Watch {
     if (this.#running.size > 0) return;
     this.#stop?.();
     this.#stop = null;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

@@ -17,6 +17,7 @@ import { Estimates } from "../../src/limiter/estimate.ts";
 import { silentLog, type LogFields, type RequestRecord } from "../../src/observe/events.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import { NOTICE_MS } from "../../src/upstream/call.ts";
 import { Watch } from "../../src/upstream/watch.ts";
 import { RawClient, type RawAnswer, jsonRequest } from "../http/raw-client.ts";
 import { SoloLimiter } from "../limiter/solo-limiter.ts";
@@ -135,6 +136,8 @@ export class GatewayFixture {
   /** Resolves when nothing runs; then nothing may be held, and no fault of ours may have been logged. */
   async settled(): Promise<Balance> {
     await this.gateway.idle();
+    // Providers notice that connections were closed.
+    for (const ms of [0, NOTICE_MS]) if (this.watch.size > 0) this.advance(ms);
     const used = this.used();
     if (this.errors.length > 0) throw new Error(`Logged as errors: ${JSON.stringify(this.errors)}`);
     if (this.watch.size > 0) throw new Error(`${this.watch.size} calls still run.`);

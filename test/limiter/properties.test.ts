@@ -50,6 +50,8 @@ class World {
   readonly target: Meters;
   readonly keyed: Meters;
   readonly held: { reservation: Reservation; request: Request }[] = [];
+  /** Settled, and still running at the provider. */
+  readonly lingering: Reservation[] = [];
   readonly waiting = new Map<Waiting, Request>();
   running = 0;
   decided = 0;
@@ -106,19 +108,30 @@ class World {
     this.decided++;
   }
 
-  end(pick: number, actual: number | null): void {
+  /** `lingers`: the provider still counts the request as running. */
+  end(pick: number, actual: number | null, lingers = false): void {
     const [entry] = this.held.splice(pick % Math.max(1, this.held.length), 1);
     if (entry === undefined) return;
     const { reservation, request } = entry;
     const { now } = this.solo;
     // The exact buckets first: a settlement may admit others at once.
-    this.running--;
+    if (!lingers) this.running--;
     this.exact.tokens.add(Math.min(request.cost, TOKENS) - (actual ?? 0), now);
     if (request.hasKey) this.exact.key.add(Math.min(request.cost, KEY_TOKENS) - (actual ?? 0), now);
     if (actual === null) this.exact.requests.add(1, now);
+    if (lingers) this.lingering.push(reservation);
     if (actual === null) this.solo.limiter.giveBack(reservation, now);
+    else if (lingers) this.solo.limiter.settleUse(reservation, used(actual), now);
     else this.solo.limiter.settle(reservation, used(actual), now);
     assert.throws(() => this.solo.limiter.settle(reservation, used(1), now), /settled once/);
+  }
+
+  free(pick: number): void {
+    const [reservation] = this.lingering.splice(pick % Math.max(1, this.lingering.length), 1);
+    if (reservation === undefined) return;
+    this.running--;
+    this.solo.limiter.freeSlots(reservation, this.solo.now);
+    assert.throws(() => this.solo.limiter.freeSlots(reservation, this.solo.now), /freed once/);
   }
 
   cancel(pick: number): void {
@@ -156,9 +169,11 @@ class World {
   /** Ends everything, and lets everybody's deadline pass. */
   finish(): void {
     for (let round = 0; round < 400 && this.held.length + this.waiting.size > 0; round++) {
+      while (this.lingering.length > 0) this.free(0);
       while (this.held.length > 0) this.end(0, 5);
       this.solo.advance(1000);
     }
+    while (this.lingering.length > 0) this.free(0);
     this.solo.advance(600_000, 20_000);
   }
 }
@@ -179,6 +194,11 @@ const step = fc.oneof(
     weight: 6,
     arbitrary: fc.tuple(fc.constant("settle" as const), fc.nat(), fc.integer({ min: 0, max: 150 })),
   },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.constant("linger" as const), fc.nat(), fc.integer({ min: 0, max: 150 })),
+  },
+  { weight: 3, arbitrary: fc.tuple(fc.constant("free" as const), fc.nat()) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("giveBack" as const), fc.nat()) },
   { weight: 2, arbitrary: fc.tuple(fc.constant("cancel" as const), fc.nat()) },
   { weight: 6, arbitrary: fc.tuple(fc.constant("advance" as const), fc.integer({ min: 1, max: 4000 })) },
@@ -194,6 +214,12 @@ function perform(world: World, action: Step): void {
       return;
     case "settle":
       world.end(action[1], action[2]);
+      return;
+    case "linger":
+      world.end(action[1], action[2], true);
+      return;
+    case "free":
+      world.free(action[1]);
       return;
     case "giveBack":
       world.end(action[1], null);

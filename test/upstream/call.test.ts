@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { Call, type Receiver } from "../../src/upstream/call.ts";
+import { Call, LINGER_MS, NOTICE_MS, type Receiver } from "../../src/upstream/call.ts";
 import { Origin } from "../../src/upstream/origin.ts";
 import { Watch } from "../../src/upstream/watch.ts";
 import { closedPort, scriptedUpstream, type Script } from "../gateway/scripted-upstream.ts";
@@ -74,6 +74,12 @@ class Bench {
   advance(ms: number): void {
     this.clock.advance(ms);
     this.watch.check();
+  }
+
+  /** Lets the time pass in which providers notice that connections were closed. */
+  notice(): void {
+    this.advance(0);
+    this.advance(NOTICE_MS);
   }
 }
 
@@ -149,6 +155,7 @@ describe("a call", () => {
     ).closed;
     expect(notes.ends).toEqual(["client_gone"]);
     expect(bench.origin.freeCount).toBe(0);
+    bench.notice();
     expect(bench.watch.size).toBe(0);
   });
 
@@ -190,7 +197,78 @@ describe("a call", () => {
       await upstream.request(0)
     ).closed;
     expect(notes.ends).toEqual([]);
+    bench.notice();
     expect(bench.watch.size).toBe(0);
+  });
+});
+
+describe("the provider counts a call as running", () => {
+  const late = (): Promise<unknown> => new Promise((resolve) => setImmediate(resolve));
+
+  async function begun(script: Script) {
+    const { bench, upstream } = await benchWith(script);
+    const notes = new Notes();
+    const first = Promise.withResolvers<void>();
+    notes.onFirst = first.resolve;
+    const call = bench.call(notes);
+    expect(call.isRunning).toBe(false);
+    let released = 0;
+    call.onReleased = () => void (released += 1);
+    await first.promise;
+    expect(call.isRunning).toBe(true);
+    const state = () => ({ released, isRunning: call.isRunning, watched: bench.watch.size });
+    return { bench, call, state, request: await upstream.request(0) };
+  }
+  const STILL = { released: 0, isRunning: true, watched: 1 };
+  const NO_MORE = { released: 1, isRunning: false, watched: 0 };
+
+  test("until it has ended its answer, although we need no more of it", async () => {
+    const { bench, call, state, request } = await begun((r) => r.streamHead().chunk("done"));
+    call.letGo();
+    bench.advance(LINGER_MS - 1);
+    expect(state()).toEqual(STILL);
+    request.endChunks();
+    await expect.poll(state).toEqual(NO_MORE);
+  });
+
+  test("no longer than a second and the notice, if it never ends its answer", async () => {
+    const { bench, call, state, request } = await begun((r) => r.streamHead().chunk("done"));
+    call.letGo();
+    bench.advance(LINGER_MS + 1);
+    await request.closed;
+    await late();
+    expect(state()).toEqual(STILL);
+    bench.advance(50);
+    bench.advance(NOTICE_MS - 1);
+    expect(state()).toEqual(STILL);
+    bench.advance(1);
+    expect(state()).toEqual(NO_MORE);
+  });
+
+  test("for a moment after we have closed its connection, but not when it closed it", async () => {
+    const { bench, call, state, request } = await begun((r) => r.streamHead().chunk("one"));
+    call.abort(new GatewayError("client_gone", "gone"));
+    await request.closed;
+    await late();
+    bench.advance(0);
+    bench.advance(NOTICE_MS - 1);
+    expect(state()).toEqual(STILL);
+    bench.advance(1);
+    expect(state()).toEqual(NO_MORE);
+    const torn = await begun((r) => r.streamHead().chunk("one"));
+    torn.request.reset();
+    await expect.poll(torn.state).toEqual(NO_MORE);
+  });
+
+  test("not when its answer has arrived and only we still work on it", async () => {
+    const { bench } = await benchWith((r) => r.answer(200, "x"));
+    const notes = new Notes();
+    notes.isContent = false;
+    const call = bench.call(notes);
+    await notes.ended;
+    expect(call.isRunning).toBe(false);
+    call.abort(new GatewayError("client_gone", "gone"));
+    expect([call.isRunning, bench.watch.size]).toEqual([false, 0]);
   });
 });
 

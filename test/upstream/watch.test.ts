@@ -67,6 +67,22 @@ describe("the watch", () => {
     expect(watch.nowMs).toBe(1050);
   });
 
+  test("tells who waits for it that nothing runs any more", async () => {
+    const clock = new ManualClock();
+    const watch = new Watch(clock, repeatOn(clock).repeat);
+    await watch.idle();
+    const call = watched([]);
+    watch.add(call);
+    let isIdle = false;
+    const idle = watch.idle().then(() => (isIdle = true));
+    clock.advance(WATCH_INTERVAL_MS);
+    await Promise.resolve();
+    expect(isIdle).toBe(false);
+    watch.delete(call);
+    clock.advance(WATCH_INTERVAL_MS);
+    await idle;
+  });
+
   test("a call may end itself and others while it is asked", () => {
     const clock = new ManualClock();
     const watch = new Watch(clock, () => () => undefined);

@@ -148,6 +148,7 @@ class GatewayProcess implements Running {
   readonly #parts: GatewayParts;
   readonly #gateway: LiveGateway;
   readonly #http: HttpServer;
+  readonly #watch = new Watch(systemClock);
   #config: Config;
   #isDraining = false;
   #isStoreOpen = true;
@@ -172,7 +173,6 @@ class GatewayProcess implements Running {
     plant.origins.closeUnused();
     plant.health.forgetUnused();
     this.#observe(config);
-    const watch = new Watch(systemClock);
     const counting = this.#runTime.counting(observer);
     const hedges = new Hedges();
     const shadows = new Shadows();
@@ -180,7 +180,7 @@ class GatewayProcess implements Running {
       clock: systemClock,
       random: systemRandom,
       timers: systemTimers,
-      watch,
+      watch: this.#watch,
       limiter: plant.limiter,
       observer: counting,
       hedges,
@@ -254,6 +254,8 @@ class GatewayProcess implements Running {
     this.#isDraining = true;
     this.#gateway.stopShadows();
     await Promise.all([this.#http.drain(), this.#gateway.idle()]);
+    // A slot that is handed back must be free at the provider too.
+    await this.#watch.idle();
   }
 
   cut(): void {
