@@ -2,7 +2,7 @@
 // what was given to them is durable. What the fleet shares beside the buckets goes along in the same messages.
 import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import type { Heard } from "../bucket/lww-map.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, Timers } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
 import type { Board } from "./board.ts";
 import type { Received, RefusalReason } from "./exchange.ts";
@@ -30,6 +30,7 @@ type Refused = Received & { readonly kind: "refused" };
 export interface CourierOptions {
   readonly board: Board;
   readonly clock: Clock;
+  readonly timers: Timers;
   readonly log: Log;
   /** Resolves when what was due at the call is durable. */
   readonly flush: () => Promise<void>;
@@ -63,6 +64,7 @@ export class Courier {
   readonly #logged = new Map<RefusalReason, number>();
   #transport: Transport | null = null;
   #isScheduled = false;
+  #stopAsking: () => void = () => {};
 
   constructor(replica: Replica, options: CourierOptions) {
     this.#replica = replica;
@@ -95,6 +97,15 @@ export class Courier {
     for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
       void this.#exchange(transport, link, pack({ ledger: bytes, board: board.request(link) }));
     }
+    this.#askAgain();
+  }
+
+  /** Who waits for units can't wait for the next tick when siblings were asked just before. */
+  #askAgain(): void {
+    const { clock, timers } = this.#options;
+    this.#stopAsking();
+    const delayMs = this.#replica.askAgainMs(clock.elapsedMs());
+    if (delayMs !== Infinity) this.#stopAsking = timers.after(delayMs, () => this.schedule());
   }
 
   async #exchange(transport: Transport, link: string, bytes: Uint8Array): Promise<void> {
@@ -186,6 +197,7 @@ export class Courier {
   async close(): Promise<void> {
     const transport = this.#transport;
     this.#transport = null;
+    this.#stopAsking();
     await transport?.close();
   }
 }

@@ -15,7 +15,8 @@ const HEARTBEAT_MS = 1000;
 const SEEK_MS = 200;
 /** Links that a round goes along. */
 const FANOUT = 3;
-/** Pace of exchanges for a waiting request: doubles up to this while they bring nothing. */
+/** Pace of exchanges for waiting requests: a new one asks almost at once, and the time doubles while they bring nothing. */
+const HURRY_MS = 1;
 const PACE_MIN_MS = 4;
 const PACE_MAX_MS = 100;
 /**
@@ -46,7 +47,7 @@ export class Link {
   isUrgent = false;
   /** There is more than fitted into the last message. */
   hasMore = false;
-  paceMs = PACE_MIN_MS;
+  paceMs = HURRY_MS;
   failures = 0;
   /** How long answers take, and by how much that varies; NaN before the first. */
   roundTripMs = Number.NaN;
@@ -95,6 +96,10 @@ interface Answer {
   readonly vector: Vector;
 }
 
+function slower(paceMs: number): number {
+  return Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, paceMs * 2));
+}
+
 function stuckOf(
   before: Vector | undefined,
   after: Vector,
@@ -115,6 +120,8 @@ export class Links {
   /** What each peer knew when it last spoke. */
   readonly vectors = new Map<string, Vector>();
   #roundMs = -Infinity;
+  /** When the next exchange for a waiting request is due, if nothing happens before; Infinity: at no time. */
+  pacedUntilMs = Infinity;
 
   constructor(random: Random) {
     this.#random = random;
@@ -140,6 +147,7 @@ export class Links {
   due(occasion: Occasion): Link[] {
     const links = [...this.all.values()].filter((link) => !link.isSelf);
     const round = this.#round(links, occasion.nowMs);
+    this.pacedUntilMs = Infinity;
     const due = links.filter((link) => {
       const patienceMs = occasion.isSeeking ? ANSWER_MS : link.patienceMs;
       if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs) {
@@ -154,7 +162,7 @@ export class Links {
       link.hasMore = false;
       link.sentMs = occasion.nowMs;
       link.newsSent = occasion.news;
-      if (occasion.asked.has(link.peer)) link.paceMs = Math.min(PACE_MAX_MS, link.paceMs * 2);
+      if (occasion.asked.has(link.peer)) link.paceMs = slower(link.paceMs);
     }
     return due;
   }
@@ -165,7 +173,10 @@ export class Links {
     const isFailing = link.failures > FAILURES_MAX && occasion.nowMs - link.answeredMs >= FAILING_MS;
     if (isFailing && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
-    if (link.paceMs < PACE_MAX_MS && sinceMs >= link.paceMs && occasion.asked.has(link.peer)) return true;
+    if (link.paceMs < PACE_MAX_MS && occasion.asked.has(link.peer)) {
+      if (sinceMs >= link.paceMs) return true;
+      this.pacedUntilMs = Math.min(this.pacedUntilMs, link.sentMs + link.paceMs);
+    }
     if (!round.has(link)) return false;
     return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;
   }
@@ -214,6 +225,6 @@ export class Links {
 
   /** A new request waits: ask without delay. */
   hurry(): void {
-    for (const link of this.all.values()) link.paceMs = PACE_MIN_MS;
+    for (const link of this.all.values()) link.paceMs = HURRY_MS;
   }
 }

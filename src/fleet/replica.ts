@@ -9,7 +9,7 @@
 //     write      while `journal.hasWork`: `collect` a flush, write its batch, call `written` or `failed`. One at a time.
 //     send       `due` gives messages to send, each with the name of its link. Send it, and hand the answer to
 //                `receive` with the link's name; if there is none (refused, timed out, not ours), call `linkFailed`.
-//                Call it after every tick, wake, `written` and `receive`.
+//                Call it after every tick, wake, `written` and `receive`, and in `askAgainMs` after the last call.
 //   message    Hand a sibling's message to `receive` with link `null`. If `wantsAnswer`: when `mustFlush`, first write
 //              until nothing is left (so that what was given is durable), and then send what `answer` returns.
 //   leave      `leave`, then go on as before until `hasLeft` (or a deadline).
@@ -218,6 +218,11 @@ export class Replica implements Quota {
       isSeeking: this.membership.isSeeking || this.membership.isLeaving,
       asked: holdersOf(state, state.waiting),
     });
+  }
+
+  /** In how many milliseconds a sibling is to be asked again for what requests here wait for; Infinity: nobody is. */
+  askAgainMs(nowMs: number): number {
+    return Math.max(0, this.#links.pacedUntilMs - nowMs);
   }
 
   /** Takes a message: the answer on a link, or (`null`) one that a sibling sent by itself. */

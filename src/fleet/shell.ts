@@ -142,10 +142,11 @@ class Shell implements RunningReplica {
     this.replica = replica;
     this.board = board;
     this.#options = options;
-    const { clock, log } = options;
+    const { clock, timers, log } = options;
     this.courier = new Courier(replica, {
       board,
       clock,
+      timers,
       log,
       flush: () => this.#flushQuietly(),
       onMerge: options.isTracing === true ? traceMerge(replica, log) : undefined,

@@ -166,6 +166,7 @@ export class Machine {
     });
   }
 
+  #asks = 0;
   readonly #waitingAnswers: (() => void)[] = [];
 
   #answerWaiting(): void {
@@ -184,6 +185,17 @@ export class Machine {
         }),
       );
     }
+    this.#askAgain(replica);
+  }
+
+  #askAgain(replica: Replica): void {
+    const { life } = this;
+    const inMs = replica.askAgainMs(this.monotonicMs);
+    if (inMs === Infinity) return;
+    const number = ++this.#asks;
+    this.fleet.world.after(inMs, () => {
+      if (life === this.life && number === this.#asks) this.drive();
+    });
   }
 
   deliver(from: Machine, bytes: Uint8Array, reply: (answer: Uint8Array) => void): void {
