@@ -2,8 +2,8 @@
 // is the answer's. Everything is bounded: the size and time of a message, connections, and how many are answered at
 // once. What is not a sibling's message changes nothing: it is counted by reason and answered with an empty body.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { Agent, request } from "undici";
 import { FRAME_BYTES_MAX, Gate, type GateOptions, RECEIVES_MAX } from "./gate.ts";
+import { openAgent, post } from "./http-post.ts";
 import { type Transport, TransportError, type TransportFault } from "./transport.ts";
 
 const SYNC_PATH = "/fleet/sync";
@@ -38,12 +38,7 @@ export class HttpTransport implements Transport {
   readonly #onClose: () => void;
   /** Addresses that turned out to lead back here. */
   readonly #self = new Set<string>();
-  readonly #agent = new Agent({
-    connections: 2,
-    pipelining: 1,
-    keepAliveTimeout: 30_000,
-    maxResponseSize: FRAME_BYTES_MAX,
-  });
+  readonly #agent = openAgent();
 
   constructor(options: HttpTransportOptions) {
     this.#gate = new Gate(options);
@@ -84,9 +79,8 @@ export class HttpTransport implements Transport {
   }
 
   async exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
-    const signal = AbortSignal.timeout(timeoutMs);
     try {
-      return await this.#gate.exchange(address, message, (frame) => this.#post(address, frame, signal));
+      return await this.#gate.exchange(address, message, (frame) => this.#post(address, frame, timeoutMs));
     } catch (error) {
       if (error instanceof TransportError && error.fault === "self") this.#self.add(address);
       throw error;
@@ -102,16 +96,9 @@ export class HttpTransport implements Transport {
     await Promise.all([closed, this.#agent.destroy()]);
   }
 
-  async #post(address: string, frame: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+  async #post(address: string, frame: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
-      const { body } = await request(`${address}${SYNC_PATH}`, {
-        method: "POST",
-        dispatcher: this.#agent,
-        signal,
-        headers: { "content-type": "application/octet-stream" },
-        body: frame,
-      });
-      return new Uint8Array(await body.arrayBuffer());
+      return await post(this.#agent, new URL(SYNC_PATH, address), frame, timeoutMs);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new TransportError("unreachable", `${address} can't be reached: ${reason}`, error);
@@ -137,19 +124,18 @@ export class HttpTransport implements Transport {
 }
 
 /** The body, or why there is none: larger than a frame may be, or its sender went away or was too slow. */
-async function readFrame(request: IncomingMessage): Promise<Uint8Array | "oversized" | "unreachable"> {
-  if (Number(request.headers["content-length"] ?? 0) > FRAME_BYTES_MAX) return "oversized";
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of request) {
-      if (!(chunk instanceof Uint8Array)) continue;
+function readFrame(request: IncomingMessage): Promise<Uint8Array | "oversized" | "unreachable"> {
+  if (Number(request.headers["content-length"] ?? 0) > FRAME_BYTES_MAX) return Promise.resolve("oversized");
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size > FRAME_BYTES_MAX) return "oversized";
-      chunks.push(chunk);
-    }
-  } catch {
-    return "unreachable";
-  }
-  return Buffer.concat(chunks);
+      if (size <= FRAME_BYTES_MAX) chunks.push(chunk);
+      else resolve("oversized");
+    });
+    request.once("end", () => resolve(Buffer.concat(chunks, size)));
+    request.once("error", () => resolve("unreachable"));
+    request.once("close", () => resolve("unreachable"));
+  });
 }
