@@ -25,6 +25,8 @@ export interface LabOptions {
   readonly limits: readonly Limit[];
   readonly store: "memory" | "lmdb";
   readonly reclaimAfterMs?: number;
+  /** The addresses of replicas in other processes; nobody here founds a fleet then. */
+  readonly joins?: readonly string[];
 }
 
 export interface Seat {
@@ -51,9 +53,11 @@ export class Lab {
   readonly #options: LabOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   readonly #transports: HttpTransport[] = [];
+  readonly #elsewhere: string[] = [];
 
   private constructor(options: LabOptions) {
     this.#options = options;
+    this.#elsewhere.push(...(options.joins ?? []));
   }
 
   /** Opens the fleet and waits until each replica is a member. */
@@ -68,6 +72,11 @@ export class Lab {
     return lab;
   }
 
+  /** A replica of another process is a sibling of these from now on. */
+  meet(address: string): void {
+    this.#elsewhere.push(address);
+  }
+
   seat(index: number): Seat {
     const seat = this.seats[index];
     if (seat === undefined) throw new Error(`no seat ${index}`);
@@ -75,7 +84,8 @@ export class Lab {
   }
 
   async add(): Promise<Seat> {
-    const { limits, reclaimAfterMs = Infinity } = this.#options;
+    const { limits, reclaimAfterMs = Infinity, joins } = this.#options;
+    const founds = joins === undefined && this.#transports.length === 0;
     const name = `gw-${this.#transports.length}`;
     const store = await this.#openStore(name);
     const timers = new StoppableTimers();
@@ -88,7 +98,7 @@ export class Lab {
         ...MEMBERSHIP,
         name,
         reclaimAfterMs,
-        foundAfterMs: this.#transports.length === 0 ? 0 : Infinity,
+        foundAfterMs: founds ? 0 : Infinity,
       },
       connect: async (receive) => {
         transport = await openHttpTransport({
@@ -137,7 +147,8 @@ export class Lab {
   }
 
   #addresses(own: HttpTransport | undefined): string[] {
-    return this.#transports.filter((transport) => transport !== own).map(addressOf);
+    const here = this.#transports.filter((transport) => transport !== own).map(addressOf);
+    return [...here, ...this.#elsewhere];
   }
 
   async #openStore(name: string): Promise<Store> {

@@ -2,15 +2,14 @@
 // lost a replica. Real HTTP on loopback; with LMDB what is given is on disk before it is seen, with memory it isn't.
 import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { systemClock } from "../../src/clock.ts";
+import { fork } from "node:child_process";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import type { Bucket } from "../../src/fleet/quota.ts";
 import { Demand } from "./demand.ts";
 import { Lab, limitsOf, quantile, type Seat, until } from "./lab.ts";
 
-const WARM_UP = 50;
-const SAMPLES = 300;
-/** Between two requests: what the one before left to write and to tell is done by then. */
+const WARM_UP = 150;
+const SAMPLES = 600;
+/** Between two commits. */
 const BETWEEN_MS = 10;
 
 export interface Wait {
@@ -18,39 +17,37 @@ export interface Wait {
   readonly p99Ms: number;
 }
 
-/** Requests one after the other, each on a bucket of which the one that serves it holds nothing yet. */
+/** Requests one after the other, each on a bucket of which the one that serves it holds nothing yet; it runs in a process of its own. */
 export async function measureWait(replicas: number, store: "memory" | "lmdb"): Promise<Wait> {
-  const lab = await Lab.open({ replicas, limits: limitsOf(SAMPLES + WARM_UP), store });
+  const requests = WARM_UP + SAMPLES;
+  const lab = await Lab.open({ replicas: replicas - 1, limits: limitsOf(requests), store });
+  await Promise.all(lab.seats.map(({ running }) => running.flush()));
+  const addresses = lab.seats.map(({ address }) => address);
+  const asker = fork(`${import.meta.dirname}/asker.ts`, [store, String(requests), ...addresses]);
   try {
-    const poor = lab.seat(1);
-    await Promise.all(lab.seats.map(({ running }) => running.flush()));
-    const waits: number[] = [];
-    for (const bucket of poor.buckets) {
-      waits.push(await waitFor(poor, bucket));
-      await pause(BETWEEN_MS);
-    }
-    return quantiles(waits.slice(WARM_UP));
+    const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
+    asker.on("message", (message) => {
+      if (hasAddress(message)) lab.meet(message.address);
+      if (hasWaits(message)) resolve(message.waits);
+    });
+    asker.once("exit", (code) => reject(new Error(`The process that asks ended with ${code}.`)));
+    return quantiles((await promise).slice(WARM_UP));
   } finally {
+    asker.kill();
     await lab.close();
   }
 }
 
-async function waitFor({ running }: Seat, bucket: Bucket): Promise<number> {
-  const { quota } = running;
-  const startedMs = performance.now();
-  const now = systemClock.elapsedMs();
-  if (quota.take([bucket], [1], now) === null) throw new Error("it had units of its own");
-  const admitted = new Promise<void>((resolve) => {
-    const look = (other: Bucket): void => {
-      if (other === bucket && quota.take([bucket], [1], systemClock.elapsedMs()) === null) resolve();
-    };
-    quota.onRoom(look);
-  });
-  quota.wait(bucket, { cost: 1, sinceMs: now }, now);
-  await admitted;
-  const waitedMs = performance.now() - startedMs;
-  quota.wait(bucket, null, systemClock.elapsedMs());
-  return waitedMs;
+function hasAddress(message: unknown): message is { readonly address: string } {
+  return isRecord(message) && typeof message.address === "string";
+}
+
+function hasWaits(message: unknown): message is { readonly waits: readonly number[] } {
+  return isRecord(message) && Array.isArray(message.waits);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }
 
 /** A durable commit of one small batch, for comparison. */
