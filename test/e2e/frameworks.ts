@@ -22,6 +22,8 @@ export interface Asked {
   /** A JSON schema that the answer has to follow. */
   readonly schema?: object;
   readonly isStream: boolean;
+  /** How often the model may be asked; else until it calls no more tools, within reason. */
+  readonly steps?: number;
 }
 
 export interface FrameworkTool {
@@ -37,6 +39,8 @@ export interface Told {
   readonly reasoning: string;
   readonly finish: string | undefined;
   readonly object: unknown;
+  /** The calls in the last answer. */
+  readonly calls: readonly { readonly name: string; readonly args: unknown }[];
   readonly usage: { readonly input: unknown; readonly cached: unknown; readonly output: unknown };
 }
 
@@ -75,25 +79,26 @@ function aiSdk(
       for await (const piece of result.textStream) onText(piece);
       if (failure !== undefined) throw failure;
       const output = asked.schema === undefined ? undefined : await result.output;
-      const [text, reasoningText, finishReason, usage] = await Promise.all([
+      const [text, toolCalls, reasoningText, finishReason, usage] = await Promise.all([
         result.text,
+        result.toolCalls,
         result.reasoningText,
         result.finishReason,
         result.usage,
       ]);
-      return aiTold({ text, reasoningText, finishReason, usage }, output);
+      return aiTold({ text, toolCalls, reasoningText, finishReason, usage }, output);
     },
   };
 }
 
-function aiRequest(model: LanguageModel, { system, user, tool: used, schema }: Asked) {
+function aiRequest(model: LanguageModel, { system, user, tool: used, schema, steps = STEPS_MAX }: Asked) {
   return {
     model,
     maxRetries: 0,
     maxOutputTokens: OUTPUT_TOKENS_MAX,
     ...(system === undefined ? {} : { instructions: system }),
     prompt: user,
-    stopWhen: isStepCount(STEPS_MAX),
+    stopWhen: isStepCount(steps),
     // The provider over the Responses API would otherwise send references to what a server keeps.
     providerOptions: { openai: { store: false } },
     ...(used === undefined
@@ -113,6 +118,7 @@ function aiRequest(model: LanguageModel, { system, user, tool: used, schema }: A
 
 interface AiResult {
   readonly text: string;
+  readonly toolCalls: readonly { readonly toolName: string; readonly input: unknown }[];
   readonly reasoningText: string | undefined;
   readonly finishReason: string;
   readonly usage: {
@@ -122,13 +128,14 @@ interface AiResult {
   };
 }
 
-function aiTold({ text, reasoningText, finishReason, usage }: AiResult, object: unknown): Told {
+function aiTold({ text, toolCalls, reasoningText, finishReason, usage }: AiResult, object: unknown): Told {
   const { inputTokens: input, outputTokens: output, inputTokenDetails: details } = usage;
   return {
     text,
     reasoning: reasoningText ?? "",
     finish: finishReason,
     object,
+    calls: toolCalls.map(({ toolName: name, input: args }) => ({ name, args })),
     usage: { input, cached: details.cacheReadTokens, output },
   };
 }
@@ -148,10 +155,10 @@ function langchain(
         new HumanMessage(asked.user),
       ];
       const chat = modelOf(model);
-      for (let step = 0; ; step++) {
+      for (let step = 1; ; step++) {
         const answer = await langchainStep(chat, messages, asked, onText);
         const calls = answer.tool_calls ?? [];
-        if (calls.length === 0 || asked.tool === undefined || step === STEPS_MAX)
+        if (calls.length === 0 || asked.tool === undefined || step === (asked.steps ?? STEPS_MAX))
           return langchainTold(answer, asked);
         messages.push(answer);
         for (const { id = "", args } of calls)
@@ -208,6 +215,7 @@ function langchainTold(answer: AIMessageChunk, { schema }: Asked): Told {
     reasoning: thought.join("") || (readString(more, "reasoning_content") ?? ""),
     finish: readString(about, "finish_reason") ?? readString(about, "status"),
     object: schema === undefined ? undefined : JSON.parse(answer.text),
+    calls: (answer.tool_calls ?? []).map(({ name, args }) => ({ name, args })),
     usage: {
       input: readNumber(usage, "input_tokens"),
       cached: readNumber(readObject(usage, "input_token_details"), "cache_read"),
