@@ -60,7 +60,14 @@ const COMMANDS = {
       },
     },
   },
-  check: { summary: "check the configuration without starting", words: [], options: CONFIG },
+  check: {
+    summary: "check the configuration without starting",
+    words: [],
+    options: {
+      ...CONFIG,
+      online: { summary: "also get the providers' keys that are renewed while it runs" },
+    },
+  },
   status: { summary: "show how an instance is doing", words: [], options: REMOTE },
   top: { summary: "show limits and requests live", words: [], options: REMOTE },
   limits: {

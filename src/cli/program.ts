@@ -36,6 +36,7 @@ function run(invocation: Invocation): Promise<number> {
       return runCheck(
         { file: invocation.option("config"), cwd, env, hostName: hostname(), probe: probeModels },
         output,
+        invocation.flag("online"),
       );
     case "sim":
       return runSim(invocation, output, process);

@@ -2,6 +2,7 @@
 // limits are numbers, providers hold their catalog file's facts with the user's changes laid over them, targets name
 // providers that exist. `load.ts` makes it from `sluice.yaml`; a reload makes a new one and never changes an old one.
 import type { CalendarPeriod, Dimension } from "../bucket/limit.ts";
+import type { KeySourceConfig, ProviderAuth } from "./access-config.ts";
 import type { CacheConfig, HttpConfig } from "./gateway-config.ts";
 import type { Quirks } from "../../providers/dialects/quirks.ts";
 import type { DialectName, Endpoint } from "../../providers/dialects/vocabulary.ts";
@@ -66,6 +67,8 @@ export interface Provider {
   /** null: the provider asks for none, or has a pool of them. A secret. */
   readonly apiKey: string | null;
   readonly auth: ProviderAuth;
+  /** Where its key comes from when that changes; null: `apiKey` and `auth` have all there is. */
+  readonly keySource: KeySourceConfig | null;
   /** Sent with every request, names in lower case. Values may be secrets. */
   readonly headers: Readonly<Record<string, string>>;
   /** Added to every request's query. */
@@ -86,20 +89,6 @@ export interface Provider {
   readonly errorHints: readonly ErrorHint[];
   /** By the provider's name for it. A model that is not listed can be asked for all the same. */
   readonly models: ReadonlyMap<string, Model>;
-}
-
-export type ProviderAuth =
-  | { readonly kind: "none" }
-  /** `header: prefix + key`; the header's name is in lower case. */
-  | { readonly kind: "header"; readonly header: string; readonly prefix: string }
-  /** Requests are signed (AWS Signature Version 4) unless there is an API key, which goes as a bearer token. */
-  | { readonly kind: "sigv4"; readonly service: string; readonly credentials: AwsCredentials | null };
-
-/** Secrets, all but the id. */
-export interface AwsCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string | null;
 }
 
 export interface Model {

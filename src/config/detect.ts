@@ -1,8 +1,7 @@
 // Which providers to use when the configuration names none: those whose API key is in the environment, servers on this machine
 // that answer, or else the built-in simulator, so that Sluice always starts.
 import type { Catalog } from "./catalog.ts";
-import type { Env } from "./interpolate.ts";
-import { firstSet } from "./resolve-provider.ts";
+import { firstSet, type Env } from "./interpolate.ts";
 import type { CatalogEntry, RawProvider } from "./schema.ts";
 
 /** Asks a server on this machine for its models. Resolves within a short deadline, with null when there is no answer. */

@@ -4,6 +4,15 @@ import { didYouMean } from "./suggest.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
+/** The value of the first variable that is set and not empty. */
+export function firstSet(variables: readonly string[] | undefined, env: Env): string | undefined {
+  for (const variable of variables ?? []) {
+    const value = env[variable];
+    if (value !== undefined && value !== "") return value;
+  }
+  return undefined;
+}
+
 export interface Interpolated {
   readonly text: string;
   /** Whether anything came from the environment or a default. */

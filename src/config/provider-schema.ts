@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { DIALECT_NAMES, ENDPOINTS } from "../../providers/dialects/vocabulary.ts";
 import type { Dimension } from "../bucket/limit.ts";
+import { AUTH_KINDS } from "./access-config.ts";
 import { ERROR_KINDS } from "./config.ts";
 import {
   anyValue,
@@ -13,8 +14,10 @@ import {
   number,
   period,
   rate,
+  secret,
   text,
   timezone,
+  url,
   word,
 } from "./scalars.ts";
 
@@ -219,17 +222,38 @@ export const providerShape = {
     .describe("Its models by the provider's own names; a model not listed can be asked for all the same."),
 } as const;
 
-/** How a provider asks for its key; a catalog file also names the environment variables. */
+/** How a provider asks for its key, and where a key comes from that expires; a catalog file also names the environment variables. */
 export const authShape = {
-  kind: word(["header", "sigv4", "none"])
+  kind: word(AUTH_KINDS)
     .optional()
     .describe(
-      "How requests are authenticated: by a header (default), by AWS Signature Version 4, or not at all.",
+      "How requests are authenticated: by a header with a key (default), by one with an access token that is renewed (`service_account`, `client_credentials`, `metadata`), by AWS Signature Version 4 (`sigv4`), or not at all (`none`).",
     ),
-  header: text().optional().describe("The header that carries the API key; authorization by default."),
+  header: text()
+    .optional()
+    .describe("The header that carries the API key or token; authorization by default."),
   prefix: z
     .string()
     .optional()
     .describe("What stands before the key; `Bearer ` for authorization, nothing for other headers."),
   service: text().optional().describe("The service name that signatures are made for."),
+  file: text()
+    .optional()
+    .describe(
+      "For `service_account`: the JSON file with the account's private key, or a user's credentials.",
+    ),
+  token_url: url().optional().describe("Where tokens are issued, for the kinds whose file does not say."),
+  client_id: text().optional().describe("For `client_credentials`: the client's id."),
+  client_secret: secret().optional().describe("For `client_credentials`: the client's secret."),
+  client_assertion_file: text()
+    .optional()
+    .describe("For `client_credentials`: a file with a signed assertion, instead of a secret."),
+  scope: text().optional().describe("What tokens are asked for."),
+  parameters: named(text())
+    .optional()
+    .describe("For `client_credentials`: what else is sent to the issuer, such as an audience."),
+  metadata_url: url().optional().describe("For `metadata`: where this machine gets its tokens."),
+  metadata_headers: named(text())
+    .optional()
+    .describe("For `metadata`: the headers that have to be sent there."),
 } as const;

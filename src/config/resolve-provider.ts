@@ -1,11 +1,12 @@
 // One provider: its catalog entry with the user's words laid over it, placeholders filled in, the key found.
 import type { DialectName } from "../../providers/dialects/vocabulary.ts";
 import type { Catalog } from "./catalog.ts";
-import type { Provider, ProviderAuth } from "./config.ts";
-import type { Env } from "./interpolate.ts";
+import type { Provider } from "./config.ts";
+import { firstSet, type Env } from "./interpolate.ts";
 import { type Overlaid, overlay } from "./overlay.ts";
 import type { Path } from "./problems.ts";
-import { checkCarried, type Report } from "./report.ts";
+import type { Report } from "./report.ts";
+import { resolveAccess } from "./resolve-access.ts";
 import { type DayDefaults, resolveLimits } from "./resolve-limits.ts";
 import { resolveModels } from "./resolve-models.ts";
 import { resolvePool } from "./resolve-pool.ts";
@@ -16,6 +17,8 @@ import { toCounting, toErrorHints, toLimitHeaders, toQuirks } from "./traits.ts"
 export interface ProviderContext {
   readonly catalog: Catalog;
   readonly env: Env;
+  /** What relative paths start from. */
+  readonly folder: string;
   readonly report: Report;
 }
 
@@ -50,8 +53,7 @@ export function resolveProvider(
   if (basis === undefined) return undefined;
   const options = resolveOptions(entry, raw, context, path);
   const fill = (text: string, at: string): string => fillIn(text, options, [...path, at], report);
-  const auth = resolveAuth(merged, entry, context.env);
-  const apiKey = raw.api_keys === undefined ? resolveApiKey(name, raw, entry, { auth, context }) : null;
+  const access = resolveAccess({ raw, entry, auth: merged.auth, path, fill, context });
   const days: DayDefaults = {
     refill: merged.day_refill ?? "calendar",
     timezone: merged.day_timezone ?? "UTC",
@@ -65,8 +67,7 @@ export function resolveProvider(
     isSimulator: entry?.builtin ?? false,
     dialect: basis.dialect,
     baseUrl: fill(basis.baseUrl, "base_url"),
-    apiKey,
-    auth: withCredentials(auth, raw),
+    ...access,
     headers: resolveHeaders(merged.headers, fill, path, report),
     query: mapValues(merged.query, (value) => fill(value, "query")),
     paths: mapValues(merged.paths, (value) => fill(value, "paths")),
@@ -86,7 +87,7 @@ export function resolveProvider(
       report,
     }),
   };
-  return { ...provider, pool: resolvePool(raw, provider, days, report) };
+  return { ...provider, pool: resolvePool(raw, provider, days, context) };
 }
 
 const NO_POOL: Provider["pool"] = new Map();
@@ -190,56 +191,6 @@ function fillIn(text: string, options: Readonly<Record<string, string>>, path: P
   });
 }
 
-function resolveAuth(merged: Overlaid, entry: CatalogEntry | undefined, env: Env): ProviderAuth {
-  const auth = merged.auth;
-  const kind = auth.kind ?? "header";
-  if (kind === "none") return { kind };
-  if (kind === "sigv4")
-    return { kind, service: auth.service ?? "", credentials: credentialsFrom(entry, env) };
-  const header = (auth.header ?? "authorization").toLowerCase();
-  return { kind, header, prefix: auth.prefix ?? (header === "authorization" ? "Bearer " : "") };
-}
-
-function credentialsFrom(entry: CatalogEntry | undefined, env: Env) {
-  const accessKeyId = firstSet(entry?.auth.access_key_id, env);
-  const secretAccessKey = firstSet(entry?.auth.secret_access_key, env);
-  if (accessKeyId === undefined || secretAccessKey === undefined) return null;
-  return { accessKeyId, secretAccessKey, sessionToken: firstSet(entry?.auth.session_token, env) ?? null };
-}
-
-function withCredentials(auth: ProviderAuth, raw: RawProvider): ProviderAuth {
-  if (auth.kind !== "sigv4" || raw.credentials === undefined) return auth;
-  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token } = raw.credentials;
-  return { ...auth, credentials: { accessKeyId, secretAccessKey, sessionToken: session_token ?? null } };
-}
-
-interface KeyContext {
-  readonly auth: ProviderAuth;
-  readonly context: ProviderContext;
-}
-
-function resolveApiKey(
-  name: string,
-  raw: RawProvider,
-  entry: CatalogEntry | undefined,
-  { auth, context: { env, report } }: KeyContext,
-): string | null {
-  const path: Path = ["providers", name, "api_key"];
-  if (auth.kind === "none") return null;
-  const variables = entry?.auth.env ?? [];
-  const key = raw.api_key ?? firstSet(variables, env);
-  if (key !== undefined) {
-    checkCarried(key, path, report);
-    return key;
-  }
-  const isSigned = auth.kind === "sigv4" && (auth.credentials !== null || raw.credentials !== undefined);
-  const isOptional = entry === undefined || entry.builtin === true || entry.auth.optional === true;
-  if (isSigned || isOptional) return null;
-  const hint = variables.length === 0 ? "" : `, or the environment variable ${variables.join(" or ")}`;
-  report.error(path, `the API key is missing: set it here${hint}`);
-  return null;
-}
-
 function resolveHeaders(
   headers: Readonly<Record<string, string>>,
   fill: (text: string, at: string) => string,
@@ -258,15 +209,6 @@ function resolveHeaders(
     resolved[name.toLowerCase()] = filled;
   }
   return resolved;
-}
-
-/** The value of the first variable that is set and not empty. */
-export function firstSet(variables: readonly string[] | undefined, env: Env): string | undefined {
-  for (const variable of variables ?? []) {
-    const value = env[variable];
-    if (value !== undefined && value !== "") return value;
-  }
-  return undefined;
 }
 
 function mapValues<Key extends string>(

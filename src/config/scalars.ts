@@ -180,6 +180,15 @@ export function baseUrl() {
   return scalar("a URL such as https://api.example.com/v1", parseBaseUrl).meta({ type: "string" });
 }
 
+/** An address that is asked as it is, query included. */
+export function url() {
+  return scalar("a URL such as https://auth.example.com/token", (text) => {
+    const [base = "", ...query] = text.split("?");
+    const parsed = parseBaseUrl(base);
+    return "fault" in parsed ? parsed : { value: [base, ...query].join("?") };
+  }).meta({ type: "string" });
+}
+
 /** An amount and its period: `500/min`. */
 export function rate() {
   return scalar("an amount and a period such as 500/min", parseRate).meta({

@@ -40,6 +40,9 @@ const provider = strict({
   api_key: secret()
     .optional()
     .describe("The API key; by default the environment variable that the catalog names."),
+  api_key_file: text()
+    .optional()
+    .describe("A file with the API key instead; it is read again when it changes."),
   api_keys: list(
     z.union(
       [
@@ -48,7 +51,10 @@ const provider = strict({
           name: text()
             .optional()
             .describe("The key's name in limits, metrics and messages; its place in the list by default."),
-          key: secret().describe("The API key."),
+          key: secret().optional().describe("The API key."),
+          key_file: text()
+            .optional()
+            .describe("A file with the API key instead; it is read again when it changes."),
           limits: limits
             .optional()
             .describe("What may be sent with this key; the provider's `limits` by default."),
@@ -312,6 +318,16 @@ export const catalogSchema = strict({
     ...authShape,
     env: list(text()).optional().describe("The environment variables that may hold the API key."),
     optional: flag().optional().describe("Whether the provider also serves requests without a key."),
+    from_env: strict({
+      file: list(text()).optional().describe("The variables that may hold `file`."),
+      client_id: list(text()).optional().describe("The variables that may hold `client_id`."),
+      client_secret: list(text()).optional().describe("The variables that may hold `client_secret`."),
+      client_assertion_file: list(text())
+        .optional()
+        .describe("The variables that may hold `client_assertion_file`."),
+    })
+      .optional()
+      .describe("The environment variables that settings of tokens are taken from."),
     shared: flag()
       .optional()
       .describe(

@@ -232,12 +232,12 @@ export class Attempt implements Receiver, RelayHost {
   #conclude(cause: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const error = covered(cause, this.#target.secrets);
+    const error = covered(cause, this.#target.access.secrets);
     this.#relay?.close();
     if (this.#exchange.isGone) {
       this.#resolve({ kind: "gone", error, ...this.#produced() });
     } else if (this.#isBegun) {
-      const words = withoutSecrets(this.#relay?.lastWords?.(cause) ?? "", this.#target.secrets);
+      const words = withoutSecrets(this.#relay?.lastWords?.(cause) ?? "", this.#target.access.secrets);
       if (words !== "" && !this.#client.writableEnded) this.#client.end(words);
       this.#exchange.downstream.fail(error, []);
       this.#resolve({ kind: "cut", error, ...this.#produced() });

@@ -13,7 +13,7 @@ import { verdictOf } from "./outcome.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { Race } from "./race.ts";
 import type { ServeParts } from "./serve.ts";
-import type { UpstreamTarget } from "./sending/upstream-target.ts";
+import type { KeyRenewal, UpstreamTarget } from "./sending/upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./relay/usage.ts";
 
 /** The request that attempts are made for. */
@@ -29,7 +29,9 @@ export interface Way {
 export async function carryOut(granted: Granted, way: Way): Promise<AttemptEnd> {
   let end: AttemptEnd | null = null;
   try {
-    const begun = begin(granted, way);
+    const { renewal } = granted.target.upstream.access;
+    const isKeyed = renewal === null || renewal.isValid();
+    const begun = isKeyed ? begin(granted, way) : beginKeyed(granted, renewal, way);
     end = begun instanceof Promise ? await begun : begun;
     return end;
   } finally {
@@ -62,6 +64,17 @@ function begin(granted: Granted, { exchange, parts, race }: Way): AttemptEnd | P
   return attempt.run(now);
 }
 
+/** Where there is no valid key, one that is being renewed is waited for: it takes no longer than its own deadline. */
+async function beginKeyed(granted: Granted, renewal: KeyRenewal, way: Way): Promise<AttemptEnd> {
+  const { exchange, race } = way;
+  const stopped = Promise.withResolvers<GatewayError>();
+  // In a race others may run beside this one, and being stopped is theirs to hear.
+  if (race === null) exchange.onStop = stopped.resolve;
+  const missing = await Promise.race([renewal.missing(), stopped.promise]);
+  if (missing !== null && exchange.stopped === null) return notSent(missing);
+  return begin(granted, way);
+}
+
 /** The attempt, or why this request can't be asked of this target. */
 function attemptAt(
   target: UpstreamTarget,
@@ -82,6 +95,7 @@ function settle(granted: Granted, end: AttemptEnd | null, { exchange, planned, p
   const { target, reservation, pass } = granted;
   const now = parts.clock.elapsedMs();
   if (pass !== null) report(target.health, pass, verdictOf(end), now);
+  if (end?.isSent === true && end.error?.code === "provider_auth") target.upstream.access.renewal?.refused();
   const isOutrun = end?.kind === "lost" && race?.isFirst(granted) === true;
   const latencyMs = end === null ? null : isOutrun ? now - end.sentMs : latencyOf(end, now);
   const form = exchange.request.members.isStream ? "streamed" : "whole";

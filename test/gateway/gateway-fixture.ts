@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { ResponseCache } from "../../src/cache/response-cache.ts";
 import { Origins } from "../../src/cli/wiring/origins.ts";
+import { Renewals } from "../../src/cli/wiring/renewals.ts";
 import { ClientKeys } from "../../src/cli/wiring/client-keys.ts";
 import { compileSnapshot, type Plant } from "../../src/cli/wiring/snapshot.ts";
 import { loadConfig } from "../../src/config/load.ts";
@@ -163,6 +164,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     health: new HealthBook(),
     estimates: new Estimates(),
     origins: new Origins(),
+    renewals: new Renewals(silentLog),
     learned: new Map(),
     clientKeys: new ClientKeys(solo.limiter),
     cache,

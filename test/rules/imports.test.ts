@@ -23,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/limiter": ["src/fleet", "src/bucket", "src/errors.ts", "src/clock.ts", "src/observe"],
   "src/upstream": ["src/errors.ts", "src/clock.ts", "src/roster.ts", "src/observe"],
   "src/config": ["src/errors.ts", "src/clock.ts", "src/bucket", "providers/dialects"],
+  "src/credentials": ["src/errors.ts", "src/clock.ts", "src/observe"],
   "src/simulator": ["src/errors.ts", "src/clock.ts"],
   "src/gateway": [
     "src/routing",

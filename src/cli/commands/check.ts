@@ -1,10 +1,16 @@
 // `sluice check`: reads the configuration as a start would, and says either what it amounts to or all that is wrong with it.
 // `program.ts` runs it with `runCheck({ file: parsed.option("config") }, shell)`, whose result is the exit code.
+import type { KeySourceConfig } from "../../config/access-config.ts";
 import type { Config, LimitSpec, Provider } from "../../config/config.ts";
+import { KeyFault } from "../../credentials/key.ts";
 import { accountsOf } from "../wiring/accounts.ts";
+import { sourceOf } from "../wiring/renewals.ts";
 import { describeLimit } from "../../config/limits.ts";
 import { type LoadOptions, loadConfig } from "../../config/load.ts";
 import { ConfigError, describeProblems } from "../../config/problems.ts";
+
+/** How long an issuer of keys may take to answer. */
+const KEY_MS = 10_000;
 
 /** Where a command writes. */
 export interface Output {
@@ -12,19 +18,48 @@ export interface Output {
   readonly err: (text: string) => void;
 }
 
-/** Checks the configuration. Resolves with the exit code: 0 when it is sound, 1 when it is not. */
-export async function runCheck(options: LoadOptions, output: Output): Promise<number> {
+/**
+ * Checks the configuration, and when `isOnline` gets each key that is renewed. Resolves with the exit code: 0 when it is
+ * sound, 1 when it is not.
+ */
+export async function runCheck(options: LoadOptions, output: Output, isOnline = false): Promise<number> {
   try {
     const { config, warnings } = await loadConfig(options);
     if (warnings.length > 0) output.err(`${describeProblems(warnings)}\n`);
     output.out(`${describeConfig(config)}\n`);
-    return 0;
+    return isOnline ? await tryKeys(config, output) : 0;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     output.err(`${error.message}\n`);
     const count = error.problems.length;
     output.err(`The configuration has ${count === 1 ? "1 problem" : `${count} problems`}.\n`);
     return 1;
+  }
+}
+
+/** Gets every key that is renewed once, as a start would. */
+async function tryKeys(config: Config, { out, err }: Output): Promise<number> {
+  const accounts = Array.from(config.providers.values(), accountsOf).flat();
+  const faults = await Promise.all(
+    accounts.map(async ({ account, keySource }) => {
+      if (keySource === null) return null;
+      const fault = await keyFault(keySource);
+      if (fault === null) out(`  ${account}: a key was got\n`);
+      else err(`${account}: no key can be got: ${fault}\n`);
+      return fault;
+    }),
+  );
+  return faults.every((fault) => fault === null) ? 0 : 1;
+}
+
+/** Why there is no key to be had now; null: there is. */
+async function keyFault(source: KeySourceConfig): Promise<string | null> {
+  try {
+    await sourceOf(source).issue(AbortSignal.timeout(KEY_MS));
+    return null;
+  } catch (error) {
+    if (error instanceof KeyFault) return error.message;
+    throw error;
   }
 }
 

@@ -4,7 +4,14 @@ import type { Provider } from "../../config/config.ts";
 /** Members of a URL's query that open doors; others, such as an API's version, are no secrets. */
 const SECRET_QUERY = /key|token|secret|sig|pass|code/i;
 
-export function* providerSecrets({ apiKey, pool, headers, query, auth }: Provider): Generator<string> {
+export function* providerSecrets({
+  apiKey,
+  pool,
+  headers,
+  query,
+  auth,
+  keySource,
+}: Provider): Generator<string> {
   if (apiKey !== null) yield apiKey;
   for (const pooled of pool.values()) if (pooled.apiKey !== null) yield pooled.apiKey;
   yield* Object.values(headers);
@@ -13,4 +20,6 @@ export function* providerSecrets({ apiKey, pool, headers, query, auth }: Provide
     yield auth.credentials.secretAccessKey;
     if (auth.credentials.sessionToken !== null) yield auth.credentials.sessionToken;
   }
+  if (keySource?.kind === "client_credentials" && keySource.proof.kind === "secret")
+    yield keySource.proof.secret;
 }

@@ -1,26 +1,23 @@
-// What a provider's entry in the configuration means on the wire: paths, headers, signatures, and the way that each kind
+// What a provider's entry in the configuration means on the wire: paths, and the way that each kind
 // of request takes into its language.
 import type { Provider } from "../../config/config.ts";
 import type { Endpoint } from "../../../providers/dialects/vocabulary.ts";
 import { assert } from "../../errors.ts";
 import type { Passage, TargetLanguage, Verbatim, Watcher } from "../../gateway/sending/passage.ts";
 import { ANYTHING, ROUTES, type Route } from "../../gateway/routes.ts";
-import type { Signer, UpstreamTarget } from "../../gateway/sending/upstream-target.ts";
+import type { UpstreamTarget } from "../../gateway/sending/upstream-target.ts";
 import { NOTHING_USED } from "../../gateway/relay/usage.ts";
-import { sigV4Crypto } from "../../upstream/sigv4-crypto.ts";
 import {
   CLIENT_DIALECTS,
   DIALECTS,
   responseUsed,
   rewritesRequests,
-  SigV4Signer,
   watchResponse,
   type Dialect,
   type DialectTarget,
 } from "../../../providers/dialects/index.ts";
 
 const STREAM_TYPE = "text/event-stream";
-const USER_AGENT = "sluice/0.1";
 
 function dialectOf(provider: Provider): Dialect {
   const dialect = DIALECTS.get(provider.dialect);
@@ -177,33 +174,4 @@ function ownResponses({ endpoints }: Provider, { native }: Dialect): Verbatim | 
   if (!native || endpoints?.has("responses") !== true) return undefined;
   const watcher: Watcher = { usage: responseUsed, stream: watchResponse };
   return { kind: "verbatim", watcher, headerPrefix: "", marksIds: true, headers: {} };
-}
-
-/** Everything that is the same for each request to a provider, secrets included. */
-export function requestHeaders(provider: Provider, accept: string): string[] {
-  const headers = new Map([
-    ["content-type", "application/json"],
-    ["accept", accept],
-    // Compressed answers would have to be decoded to be understood.
-    ["accept-encoding", "identity"],
-    ["user-agent", USER_AGENT],
-  ]);
-  const { auth, apiKey } = provider;
-  if (apiKey !== null && auth.kind === "header") headers.set(auth.header, `${auth.prefix}${apiKey}`);
-  if (apiKey !== null && auth.kind === "sigv4") headers.set("authorization", `Bearer ${apiKey}`);
-  for (const [name, value] of Object.entries(provider.headers)) headers.set(name, value);
-  return [...headers].flat();
-}
-
-/** Signs requests of providers that want it and have no key to be shown instead. */
-export function signerOf({ auth, apiKey, options }: Provider, base: URL): Signer | null {
-  if (auth.kind !== "sigv4" || auth.credentials === null || apiKey !== null) return null;
-  const { accessKeyId, secretAccessKey, sessionToken } = auth.credentials;
-  const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === null ? {} : { sessionToken }) };
-  const scope = { region: options["region"] ?? "", service: auth.service };
-  const signer = new SigV4Signer(credentials, scope, sigV4Crypto);
-  return ({ method, path, body }, wallMs) => {
-    const request = { method, url: `${base.origin}${path}`, headers: {}, body };
-    return Object.entries(signer.sign(request, wallMs)).flat();
-  };
 }

@@ -5,7 +5,6 @@ import type { Clock } from "../../clock.ts";
 import type { Config, Provider } from "../../config/config.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ListedModel, Snapshot } from "../../gateway/runtime.ts";
-import { secretForms } from "../../gateway/relay/covered.ts";
 import { headerSafe, type UpstreamTarget } from "../../gateway/sending/upstream-target.ts";
 import type { Estimates } from "../../limiter/estimate.ts";
 import type { Limiter } from "../../limiter/limiter.ts";
@@ -15,18 +14,13 @@ import { RetryBudget } from "../../routing/retry-budget.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import type { Timeouts } from "../../upstream/call.ts";
 import type { LearnedLimit } from "../../../providers/dialects/limits-learning.ts";
+import { accessOf } from "./access.ts";
+import { accountsOf } from "./accounts.ts";
 import { cachePolicy } from "./cache-policy.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import type { Origins } from "./origins.ts";
-import { providerSecrets } from "./provider-secrets.ts";
-import {
-  endpointsOf,
-  languageOf,
-  ownHeaderPrefix,
-  pathsOf,
-  requestHeaders,
-  signerOf,
-} from "./provider-wire.ts";
+import type { Renewals } from "./renewals.ts";
+import { endpointsOf, languageOf, ownHeaderPrefix, pathsOf } from "./provider-wire.ts";
 import { targetLimits } from "./target-limits.ts";
 
 /** What outlives a reload. */
@@ -36,6 +30,7 @@ export interface Plant {
   readonly health: HealthBook;
   readonly estimates: Estimates;
   readonly origins: Origins;
+  readonly renewals: Renewals;
   /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
   readonly learned: Map<string, Map<string, LearnedLimit>>;
   readonly clientKeys: ClientKeys;
@@ -47,6 +42,10 @@ export interface Plant {
 /** Compiles a configuration, whose word on health holds at once. Throws `invalid_config` for routes that contradict each other. */
 export function compileSnapshot(config: Config, plant: Plant): Snapshot {
   plant.health.adopt({ circuit: config.circuit, retryBudget: config.retry.budget });
+  // Keys are renewed whether or not anybody has asked for a model yet.
+  for (const provider of config.providers.values()) {
+    for (const account of accountsOf(provider)) plant.renewals.of(account);
+  }
   return {
     ...plant.clientKeys.compile(config),
     providers: new Set(config.providers.keys()),
@@ -115,17 +114,13 @@ function attach(provider: Provider, plant: Plant, modelName: string): UpstreamTa
     origin: plant.origins.of(name, url.origin),
     paths: pathsOf(provider, modelName, url),
     language: languageOf(provider, modelName, url),
-    sign: signerOf(provider, url),
-    wholeHeaders: requestHeaders(provider, "application/json"),
-    streamHeaders: requestHeaders(provider, "text/event-stream"),
-    openHeaders: requestHeaders(provider, "*/*"),
+    access: accessOf(provider, url, plant.renewals.of(provider)),
     modelJson: Buffer.from(JSON.stringify(modelName)),
     takesStreamOptions: provider.quirks.streamOptions !== false,
     passedHeaderPrefix: ownHeaderPrefix(provider),
     limits: targetLimits(provider, modelName, plant),
     errorHints: provider.errorHints,
     estimate: plant.estimates.of(name, modelName, model?.maxOutputTokens ?? null),
-    secrets: secretForms(providerSecrets(provider)),
     answerHeaders: ["x-sluice-provider", headerSafe(name), "x-sluice-model", headerSafe(modelName)],
   };
 }

@@ -33,6 +33,7 @@ import { gaugeSamples } from "./gauges.ts";
 import { Origins } from "./origins.ts";
 import { providerRoute } from "../routes/provider-routes.ts";
 import { providerSecrets } from "./provider-secrets.ts";
+import { Renewals } from "./renewals.ts";
 import { RunTime } from "./run-time.ts";
 import { Simulators } from "./simulators.ts";
 import { compileSnapshot, type Plant } from "./snapshot.ts";
@@ -109,12 +110,15 @@ async function open(
   observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
   const cache = openCache(config, observer.log);
   opened.push(() => cache.close());
+  const renewals = new Renewals(observer.log);
+  opened.push(async () => renewals.closeAll());
   const plant: Plant = {
     clock: systemClock,
     limiter,
     health: new HealthBook(),
     estimates: new Estimates(),
     origins: new Origins(),
+    renewals,
     learned: new Map(),
     clientKeys: new ClientKeys(limiter),
     cache,
@@ -171,6 +175,7 @@ class GatewayProcess implements Running {
     this.#runTime.configure(config);
     const snapshot = compileSnapshot(this.#runTime.inForce(config), plant);
     plant.origins.closeUnused();
+    plant.renewals.closeUnused();
     plant.health.forgetUnused();
     this.#observe(config);
     const counting = this.#runTime.counting(observer);
@@ -188,6 +193,8 @@ class GatewayProcess implements Running {
     });
     observer.addSource(() => this.#gauges());
     observer.addSource(() => plant.cache.samples());
+    observer.addSource(() => plant.renewals.samples());
+    plant.renewals.onKey = () => this.#observe(this.#config);
     observer.addSource(() => hedges.samples());
     observer.addSource(() => shadows.samples());
     this.#http = createHttpServer({
@@ -242,6 +249,7 @@ class GatewayProcess implements Running {
     const snapshot = compileSnapshot(this.#runTime.inForce(config), plant);
     this.#runTime.configure(config);
     plant.origins.closeUnused();
+    plant.renewals.closeUnused();
     plant.health.forgetUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;
     plant.cache.configure(config.cache);
@@ -284,6 +292,7 @@ class GatewayProcess implements Running {
     this.#isStoreOpen = false;
     this.#http.close();
     plant.origins.closeAll();
+    plant.renewals.closeAll();
     await plant.cache.close();
     await simulators.close();
     await store.close();
@@ -293,7 +302,7 @@ class GatewayProcess implements Running {
   #observe(config: Config): void {
     this.#parts.observer.configure({
       level: config.log.level,
-      secrets: secretsOf(config),
+      secrets: [...secretsOf(config), ...this.#parts.plant.renewals.secrets()],
       models: modelsOf(config),
     });
   }

@@ -32,7 +32,7 @@ export class PassedSending implements Sending {
     const { direct, headers, body, upload, receivedMs } = exchange.request;
     assert(direct !== null, "what is passed through says where to");
     const opened = upload?.open(null, exchange.runtime.timeouts.idleMs) ?? null;
-    if (opened !== null && target.sign !== null) throw unsigned(target.provider);
+    if (opened !== null && target.access.sign !== null) throw unsigned(target.provider);
     const sent = passedHeaders(headers, target);
     if (opened !== null && opened.bytes !== null) sent.push("content-length", String(opened.bytes));
     this.#isGenerating = body.length > 0;
@@ -57,7 +57,7 @@ function passedHeaders(sent: IncomingHttpHeaders, target: UpstreamTarget): strin
   const dropped = new Set((sent.connection ?? "").toLowerCase().split(/\s*,\s*/));
   const headers: string[] = [];
   const names = new Set<string>();
-  const own = target.openHeaders.filter((_, at) => at % 2 === 0);
+  const own = target.access.openHeaders.filter((_, at) => at % 2 === 0);
   for (const [name, value] of Object.entries(sent)) {
     if (value === undefined || KEPT_BACK.test(name) || dropped.has(name)) continue;
     if (own.includes(name) && !CLIENTS.has(name)) continue;
@@ -66,7 +66,7 @@ function passedHeaders(sent: IncomingHttpHeaders, target: UpstreamTarget): strin
   }
   for (const [at, name] of own.entries()) {
     const isDescription = name === "content-type" || names.has(name);
-    if (!isDescription) headers.push(name, target.openHeaders[2 * at + 1] ?? "");
+    if (!isDescription) headers.push(name, target.access.openHeaders[2 * at + 1] ?? "");
   }
   return headers;
 }

@@ -66,7 +66,8 @@ function passageFor({ request }: Exchange, { language }: UpstreamTarget): Passag
 /** The request with its signature, where the target wants one. */
 export function signed(request: CallRequest, target: UpstreamTarget, clock: Clock): CallRequest {
   const { method = "POST", path, body } = request;
-  if (target.sign === null || !(body instanceof Buffer)) return request;
-  const signature = target.sign({ method, path, body }, clock.wallMs());
+  const { sign } = target.access;
+  if (sign === null || !(body instanceof Buffer)) return request;
+  const signature = sign({ method, path, body }, clock.wallMs());
   return { ...request, headers: [...request.headers, ...signature] };
 }

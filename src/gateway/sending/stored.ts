@@ -41,7 +41,7 @@ export class StoredSending implements Sending {
     this.request = {
       method: direct.method,
       path: pathTo(target.paths.responses ?? "/responses", `/${direct.stored.id}${direct.path}`),
-      headers: withPassed(target.openHeaders, target, headers),
+      headers: withPassed(target.access.openHeaders, target, headers),
       body,
       timeouts: exchange.timeouts,
       startedMs: receivedMs,

@@ -27,7 +27,7 @@ export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): Cal
 function formRequest(target: UpstreamTarget, exchange: Exchange, upload: Upload): CallRequest {
   const { route, headers, receivedMs } = exchange.request;
   const { body, bytes } = upload.open(target.model, exchange.runtime.timeouts.idleMs);
-  const own = withHeader(target.openHeaders, "content-type", upload.contentType);
+  const own = withHeader(target.access.openHeaders, "content-type", upload.contentType);
   return {
     path: target.paths[route.kind] ?? route.upstreamPath,
     headers: withPassed(bytes === null ? own : [...own, "content-length", String(bytes)], target, headers),
@@ -42,8 +42,8 @@ function withHeader(headers: readonly string[], name: string, value: string): st
 }
 
 function headersFor({ request }: Exchange, target: UpstreamTarget): string[] {
-  if (request.route.answers !== "asked") return target.openHeaders;
-  return request.members.isStream ? target.streamHeaders : target.wholeHeaders;
+  if (request.route.answers !== "asked") return target.access.openHeaders;
+  return request.members.isStream ? target.access.streamHeaders : target.access.wholeHeaders;
 }
 
 /** The target's headers and the client's that are passed on; the very same list when there are none. */
@@ -71,7 +71,7 @@ export function withHeaders(
   isStream: boolean,
   added: Readonly<Record<string, string>>,
 ): string[] {
-  const own = isStream ? target.streamHeaders : target.wholeHeaders;
+  const own = isStream ? target.access.streamHeaders : target.access.wholeHeaders;
   const headers = [...own];
   for (const [name, value] of Object.entries(added)) {
     const isOwn = own.some((each, at) => at % 2 === 0 && each === name);

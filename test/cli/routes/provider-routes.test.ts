@@ -7,6 +7,16 @@ import { SoloLimiter } from "../../limiter/solo-limiter.ts";
 
 const CLOSED = { state: "closed", blocked_ms: 0 };
 
+const RENEWAL = {
+  account: "main~two",
+  provider: "main",
+  isValid: true,
+  endsInMs: 60_000,
+  renewed: 1,
+  failed: 2,
+  fault: "it is away",
+};
+
 test("operators see every circuit and every pause, and no secret", async () => {
   const { config } = await load(
     "providers: { main: { type: openai, api_keys: [ sk-one-secret, { name: two, key: sk-two-secret } ], models: { m: {} } } }",
@@ -21,7 +31,13 @@ test("operators see every circuit and every pause, and no secret", async () => {
     if (pass !== null) report(first, pass, { kind: "auth" }, clock.elapsedMs());
   }
   limiter.holdBack("main~two/m", clock.elapsedMs() + 3000);
-  const route = providerRoute({ config: () => config, health, limiter, clock });
+  const route = providerRoute({
+    config: () => config,
+    health,
+    limiter,
+    clock,
+    renewals: { reports: () => [RENEWAL] },
+  });
   const { body } = await route.handle({ params: {}, query: new URLSearchParams(), body: "" });
   expect(body).not.toContain("secret");
   expect(JSON.parse(body)).toEqual({
@@ -37,6 +53,9 @@ test("operators see every circuit and every pause, and no secret", async () => {
         models: [
           { model: "m", key: "1", circuit: CLOSED, paused_ms: 0 },
           { model: "m", key: "two", circuit: CLOSED, paused_ms: 3000 },
+        ],
+        renewals: [
+          { key: "two", valid: true, ends_in_ms: 60_000, renewed: 1, failed: 2, fault: "it is away" },
         ],
       },
     ],
