@@ -46,7 +46,8 @@ export class Membership {
   #beatMs = -Infinity;
   #checkpointMs: number;
   #farewellMs = -Infinity;
-  #leaving: Leaving = "no";
+  /** How far this replica is with leaving. */
+  leaving: Leaving = "no";
 
   constructor(state: ReplicaState, links: Links, options: MembershipOptions) {
     this.#state = state;
@@ -67,11 +68,11 @@ export class Membership {
   }
 
   get hasLeft(): boolean {
-    return this.#leaving === "left";
+    return this.leaving === "left";
   }
 
   get isLeaving(): boolean {
-    return this.#leaving !== "no";
+    return this.leaving !== "no";
   }
 
   tick(): void {
@@ -87,7 +88,7 @@ export class Membership {
       state.checkpoint();
     }
     this.#lookBack();
-    if (this.#leaving !== "no") this.#goOnLeaving();
+    if (this.leaving !== "no") this.#goOnLeaving();
     else this.#claimTheDead();
   }
 
@@ -95,7 +96,7 @@ export class Membership {
   #lookBack(): void {
     const state = this.#state;
     const isGone = state.ledger.succession.has(state.me.id) || state.me.heir !== "";
-    if (isGone && this.#leaving === "no") {
+    if (isGone && this.leaving === "no") {
       const hasHidden = [...state.holdings.values()].some((holding) => holding.isHidden);
       if (!hasHidden) goOnUnderNewId(state, state.newId());
     }
@@ -145,9 +146,9 @@ export class Membership {
 
   /** Hands everything over and leaves; `hasLeft` tells when a sibling has confirmed. */
   leave(): void {
-    if (this.#leaving !== "no") return;
+    if (this.leaving !== "no") return;
     this.#state.isAdmitting = false;
-    this.#leaving = "giving";
+    this.leaving = "giving";
     this.#goOnLeaving();
   }
 
@@ -169,18 +170,18 @@ export class Membership {
   #goOnLeaving(): void {
     const state = this.#state;
     const heir = this.#siblings()[0];
-    switch (this.#leaving) {
+    switch (this.leaving) {
       case "giving":
         if (heir === undefined) return;
-        if (handOverAll(state, heir)) this.#leaving = "naming an heir";
+        if (handOverAll(state, heir)) this.leaving = "naming an heir";
         return;
       case "naming an heir":
         if (heir === undefined || [...state.holdings.values()].some((holding) => holding.isHidden)) return;
         state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
-        this.#leaving = "telling";
+        this.leaving = "telling";
         return;
       case "telling":
-        if (state.me.profile.heir !== "" && this.#isConfirmed()) this.#leaving = "left";
+        if (state.me.profile.heir !== "" && this.#isConfirmed()) this.leaving = "left";
         return;
       case "no":
       case "left":

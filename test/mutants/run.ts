@@ -1,4 +1,5 @@
 // npm run mutants [-- --only TEXT] [--jobs 2]      plants each fault in a copy of the project; the suite has to fail
+// npm run mutants -- --suite "small model"         only this suite: what it notices by itself
 import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,11 +14,13 @@ const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vi
 /** A mutant that makes a suite run for ever is noticed as well. */
 const PATIENCE_MS = 240_000;
 
-const NAMES: readonly Suite[] = ["laws", "reserve ahead", "members", "small model", "seeds"];
-
 const { values } = parseArgs({
-  options: { only: { type: "string", default: "" }, jobs: { type: "string" } },
+  options: { only: { type: "string", default: "" }, suite: { type: "string" }, jobs: { type: "string" } },
 });
+
+const NAMES = (["laws", "reserve ahead", "members", "small model", "seeds"] as const).filter(
+  (name) => values.suite === undefined || name === values.suite,
+);
 
 function isGreen(copy: string, suite: Suite): Promise<boolean> {
   const [command, ...args] = SUITES[suite];
@@ -43,7 +46,9 @@ async function noticedBy(copy: string, mutant: Mutant): Promise<Suite | undefine
     source.replace(mutant.find, () => mutant.replace),
   );
   try {
-    for (const suite of [mutant.by, ...NAMES.filter((name) => name !== mutant.by)]) {
+    for (const suite of NAMES.toSorted(
+      (left, right) => Number(right === mutant.by) - Number(left === mutant.by),
+    )) {
       if (!(await isGreen(copy, suite))) return suite;
     }
     return undefined;

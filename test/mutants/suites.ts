@@ -14,7 +14,7 @@ export const SUITES = {
     "test/fleet/crediting.test.ts",
   ],
   members: ["vitest", "run", "--bail", "1", "test/sim/members.test.ts"],
-  "small model": ["vitest", "run", "--bail", "1", "test/sim/exhaustive.test.ts"],
+  "small model": ["vitest", "run", "--bail", "1", "test/sim/small"],
   seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
