@@ -3,7 +3,7 @@
 import { GatewayError } from "../../src/errors.ts";
 import { classify, toGatewayError } from "./classify.ts";
 import type { DialectTarget } from "./dialect.ts";
-import { isObject, readText } from "./json.ts";
+import { isObject, readNumber, readText } from "./json.ts";
 
 /** The error for what the provider reports: an `error` member of any type. `name` is an exception's, where it has one. */
 export function providerFailure(error: unknown, target: DialectTarget, name?: string): GatewayError {
@@ -17,12 +17,18 @@ export function providerFailure(error: unknown, target: DialectTarget, name?: st
   return toGatewayError(failure, target.provider ?? "upstream");
 }
 
-/** The error object inside an answer's body, if it is one. `error: null` is an answer. */
+/**
+ * The error that an answer's body reports in the place of an answer, whatever its shape: an `error` member, the body itself
+ * (`object: "error"`), or a status other than success. `error: null` is an answer.
+ */
 export function errorMember(body: unknown): unknown {
   if (!isObject(body)) return undefined;
-  const error = body["error"];
+  const { error, object, choices, base_resp: status } = body;
   if (typeof error === "string" && error !== "") return { message: error };
-  return isObject(error) ? error : undefined;
+  if (isObject(error)) return error;
+  if (Array.isArray(choices) && choices.length > 0) return undefined;
+  if (object === "error") return body;
+  return isObject(status) && (readNumber(status, "status_code") ?? 0) !== 0 ? status : undefined;
 }
 
 /** For a body of the wrong shape: whatever error it reports, else that it was unexpected. */

@@ -4,7 +4,7 @@ import { chatCompletion, type FinishReason } from "../chunks.ts";
 import type { DialectAnswer, DialectTarget, DialectUsage } from "../dialect.ts";
 import { errorMember, providerFailure, unexpectedAnswer } from "../failure.ts";
 import { isObject, readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
-import { idWithSignature } from "../shared/tools.ts";
+import { idWithSignature, signatureExtra } from "../shared/tools.ts";
 import { NO_USAGE, readCount } from "../usage.ts";
 
 const FINISH: Readonly<Record<string, FinishReason>> = {
@@ -20,6 +20,7 @@ const FINISH: Readonly<Record<string, FinishReason>> = {
   PROHIBITED_CONTENT: "content_filter",
   SPII: "content_filter",
   NO_IMAGE: "content_filter",
+  MODEL_ARMOR: "content_filter",
 };
 
 /** Reasons that mean the model or the request broke, which must not look like an answer's end. */
@@ -97,11 +98,6 @@ export function answerPart(part: Json, newId: () => string): AnswerPart {
   if (data !== undefined && type.startsWith("image/"))
     return { kind: "image", url: `data:${type};base64,${data}` };
   return { kind: "other", part };
-}
-
-/** Where Google's own chat endpoint puts a signature. */
-export function signatureExtra(signature: string): Json {
-  return { extra_content: { google: { thought_signature: signature } } };
 }
 
 /** Sources and citations of an answer, which chat has no member for. */

@@ -1,9 +1,9 @@
 // A chat conversation as Gemini contents. Roles are user and model; results of tools name their function, not only the
 // call, and stand in a turn of their own; calls carry the signature of the thought behind them.
-import { isObject, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { isObject, readString, readText, tryParse, type Json } from "../json.ts";
 import { invalid, unsupported } from "../shared/params.ts";
 import { contentParts, type Part, type Source } from "../shared/parts.ts";
-import { pastCalls, splitToolId, type PastCall } from "../shared/tools.ts";
+import { pastCalls, signatureIn, splitToolId, type PastCall } from "../shared/tools.ts";
 
 export interface Contents {
   readonly system: readonly Json[];
@@ -180,10 +180,6 @@ function callPart(call: PastCall, wantsPlaceholder: boolean, rules: CallRules): 
 /** The signature of a call: in `extra_content`, or smuggled in its id. */
 function signatureOf(call: PastCall): string | undefined {
   return signatureIn(call.raw) ?? splitToolId(call.id).signature;
-}
-
-function signatureIn(carrier: Json): string | undefined {
-  return readText(readObject(readObject(carrier, "extra_content"), "google"), "thought_signature");
 }
 
 interface ResultRules extends CallRules {

@@ -7,6 +7,7 @@ import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { errorMember, providerFailure } from "../failure.ts";
 import { isObject, parseProviderJson, readArray, readObject, readText, type Json } from "../json.ts";
 import { interrupted, type StreamState } from "../stream.ts";
+import { signatureExtra } from "../shared/tools.ts";
 import {
   answerPart,
   blockedPrompt,
@@ -14,7 +15,6 @@ import {
   finishReason,
   groundingOf,
   imageOf,
-  signatureExtra,
   usageOf,
 } from "./answer.ts";
 

@@ -4,7 +4,7 @@ import { GatewayError, type ErrorCode } from "../../../src/errors.ts";
 import type { DialectTarget } from "../dialect.ts";
 import { isObject, readArray, readString, readText, type Json } from "../json.ts";
 
-/** Providers' words for finish reasons → ours; a word that is in neither column passes as it is. */
+/** Providers' words for finish reasons, in lower case → ours; a word that is in neither column passes as it is. */
 const FINISH_REASONS: Readonly<Record<string, string>> = {
   stop: "stop",
   length: "length",
@@ -15,23 +15,26 @@ const FINISH_REASONS: Readonly<Record<string, string>> = {
   eos_token: "stop",
   end_turn: "stop",
   stop_sequence: "stop",
-  COMPLETE: "stop",
-  STOP: "stop",
+  complete: "stop",
   max_tokens: "length",
   model_length: "length",
-  MAX_TOKENS: "length",
+  model_context_window_exceeded: "length",
   tool_use: "tool_calls",
-  TOOL_CALL: "tool_calls",
+  tool_call: "tool_calls",
   sensitive: "content_filter",
-  SAFETY: "content_filter",
+  safety: "content_filter",
+  refusal: "content_filter",
+  error_toxic: "content_filter",
 };
 
 /** Finish reasons that are failures: they must not look like an answer's end. */
 const FAILURES: Readonly<Record<string, ErrorCode>> = {
   error: "provider_error",
   network_error: "provider_error",
+  abort: "provider_error",
   aborted: "provider_error",
   insufficient_system_resource: "provider_overloaded",
+  function_call_filter: "provider_bad_response",
 };
 
 /**
@@ -40,12 +43,17 @@ const FAILURES: Readonly<Record<string, ErrorCode>> = {
  */
 export function normaliseFinish(reason: unknown, toolCalls: number, target: DialectTarget): string | null {
   if (typeof reason !== "string" || reason === "") return null;
-  const failure = Object.hasOwn(FAILURES, reason) ? FAILURES[reason] : undefined;
+  // Some add details behind a colon.
+  const word = (reason.split(":", 1)[0] ?? "").toLowerCase();
+  const failure = Object.hasOwn(FAILURES, word) ? FAILURES[word] : undefined;
   if (failure !== undefined) {
     const provider = target.provider ?? "upstream";
-    throw new GatewayError(failure, `Provider \`${provider}\` ended the answer with ${reason}.`);
+    throw new GatewayError(
+      failure,
+      `Provider \`${provider}\` ended the answer with ${reason.slice(0, 200)}.`,
+    );
   }
-  const known = Object.hasOwn(FINISH_REASONS, reason) ? (FINISH_REASONS[reason] ?? reason) : reason;
+  const known = Object.hasOwn(FINISH_REASONS, word) ? (FINISH_REASONS[word] ?? reason) : reason;
   return known === "stop" && toolCalls > 0 ? "tool_calls" : known;
 }
 

@@ -24,6 +24,7 @@ import { ToolCallNormaliser } from "./tool-calls.ts";
 interface ChoiceState {
   readonly tools: ToolCallNormaliser;
   hasRole: boolean;
+  hasDelta: boolean;
   isFinished: boolean;
 }
 
@@ -86,8 +87,12 @@ export class ChatNormaliser implements StreamState {
       return false;
     }
     const choice = this.#choices.get(scanner.choice);
-    const isStopAfterTools = scanner.finish === LOWER_S && (choice?.tools.count ?? 0) > 0;
-    if (choice === undefined || !choice.hasRole || choice.isFinished || isStopAfterTools) {
+    const isEndAfterTools =
+      scanner.finish !== 0 &&
+      choice !== undefined &&
+      choice.tools.count > 0 &&
+      (scanner.finish === LOWER_S || choice.tools.hasEmpty());
+    if (choice === undefined || !choice.hasRole || choice.isFinished || isEndAfterTools) {
       scanner.usageEnd = 0;
       return false;
     }
@@ -104,11 +109,11 @@ export class ChatNormaliser implements StreamState {
       return undefined;
     }
     const chunk = parseProviderJson(data);
+    if (name === "error") throw providerFailure(errorMember(chunk) ?? chunk, this.#target);
     if (!isObject(chunk))
       throw new GatewayError("provider_bad_response", "The provider sent an event that is no chunk.");
-    const error = errorMember(chunk);
+    const error = errorMember(chunk) ?? wordsAlone(chunk);
     if (error !== undefined && !this.#isComplete(chunk)) throw providerFailure(error, this.#target);
-    if (name === "error" && error === undefined) throw providerFailure(chunk, this.#target);
     this.#chunk(chunk);
     return chunk;
   }
@@ -205,7 +210,7 @@ export class ChatNormaliser implements StreamState {
     let state = this.#choices.get(index);
     if (state === undefined) {
       const newId = (call: number): string => `call_${this.#target.id}_${index}_${call}`;
-      state = { tools: new ToolCallNormaliser(newId), hasRole: false, isFinished: false };
+      state = { tools: new ToolCallNormaliser(newId), hasRole: false, hasDelta: false, isFinished: false };
       this.#choices.set(index, state);
     }
     return state;
@@ -215,13 +220,14 @@ export class ChatNormaliser implements StreamState {
   #choice(choice: Json): readonly Json[] {
     const index = choiceIndex(choice);
     const state = this.#state(index);
-    const delta = this.#delta(readObject(choice, "delta") ?? readObject(choice, "message") ?? {}, state);
+    const delta = this.#delta(reportedDelta(choice, state), state);
     const finish = normaliseFinish(choice["finish_reason"], state.tools.count, this.#target);
     const isRepeated = finish !== null && state.isFinished;
     if (isRepeated && Object.keys(delta).length === 0) return [];
-    if (finish !== null) state.isFinished = true;
     const { usage: _usage, message: _message, ...others } = choice;
-    return [{ ...others, index, delta, finish_reason: isRepeated ? null : finish }];
+    if (finish === null || isRepeated) return [{ ...others, index, delta, finish_reason: null }];
+    state.isFinished = true;
+    return [{ ...others, index, delta: withFilledCalls(delta, state), finish_reason: finish }];
   }
 
   #delta(reported: Json, state: ChoiceState): Json {
@@ -244,7 +250,7 @@ export class ChatNormaliser implements StreamState {
       const state = this.#state(index);
       if (state.isFinished) continue;
       const reason = state.tools.count > 0 ? "tool_calls" : "stop";
-      const delta = this.#delta({}, state);
+      const delta = withFilledCalls(this.#delta({}, state), state);
       state.isFinished = true;
       this.#pending.push(this.#around({}, [{ index, delta, logprobs: null, finish_reason: reason }]));
     }
@@ -252,6 +258,38 @@ export class ChatNormaliser implements StreamState {
     const usage = mendChatUsage(this.#reportedUsage, this.#usage);
     this.#pending.push({ ...this.#usageChunk, ...this.#around(this.#usageChunk, []), usage });
   }
+}
+
+/** What an event without choices says when it is nothing but words: why it failed. */
+function wordsAlone(chunk: Json): Json | undefined {
+  if (Array.isArray(chunk["choices"]) || isObject(chunk["usage"])) return undefined;
+  return readText(chunk, "message") === undefined && readText(chunk, "detail") === undefined
+    ? undefined
+    : chunk;
+}
+
+/**
+ * What is new in a choice. Some providers send the whole message instead of a delta; after deltas it repeats what they
+ * said, and only calls that none of them had are new.
+ */
+function reportedDelta(choice: Json, state: ChoiceState): Json {
+  const delta = readObject(choice, "delta");
+  const message = readObject(choice, "message");
+  if (delta !== undefined || message === undefined) {
+    state.hasDelta ||= delta !== undefined;
+    return delta ?? {};
+  }
+  if (!state.hasDelta) return message;
+  const calls = message["tool_calls"];
+  return state.tools.count > 0 || calls === undefined ? {} : { tool_calls: calls };
+}
+
+/** Clients parse a call's arguments: one that ends without any has an empty object. */
+function withFilledCalls(delta: Json, { tools }: ChoiceState): Json {
+  const filled = tools.fillEmpty();
+  return filled.length === 0
+    ? delta
+    : { ...delta, tool_calls: [...readArray(delta, "tool_calls"), ...filled] };
 }
 
 /** The choice a chunk speaks of. Clients take at most 128; anything else can only mean the first. */

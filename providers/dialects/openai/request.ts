@@ -4,7 +4,7 @@ import { GatewayError } from "../../../src/errors.ts";
 import type { DialectTarget } from "../dialect.ts";
 import { isObject, readString, without, type Json } from "../json.ts";
 import { FOREIGN_MEMBERS, type Quirks } from "../quirks.ts";
-import { splitToolId } from "../shared/tools.ts";
+import { signatureExtra, splitToolId } from "../shared/tools.ts";
 
 const NO_QUIRKS: Quirks = {};
 const NOTHING: ReadonlySet<string> = new Set();
@@ -65,24 +65,22 @@ function chatMessage(message: Json, quirks: Quirks, strip: ReadonlySet<string>):
   const role = readString(message, "role") ?? "";
   const roles = quirks.roles ?? {};
   const { content, tool_calls: calls, tool_call_id: callId } = message;
-  // Where signatures are stripped, their other place goes too: ids may not be long.
-  const isSigned = !strip.has("extra_content");
   return {
     ...message,
     ...(Object.hasOwn(roles, role) ? { role: roles[role] } : {}),
     ...(Array.isArray(content) ? { content: chatContent(content, quirks, strip) } : {}),
-    ...(Array.isArray(calls) && strip.size > 0
-      ? { tool_calls: calls.map((call) => strippedCall(call, strip)) }
-      : {}),
-    ...(typeof callId === "string" && !isSigned ? { tool_call_id: splitToolId(callId).id } : {}),
+    ...(Array.isArray(calls) ? { tool_calls: calls.map((call) => pastCall(call, strip)) } : {}),
+    ...(typeof callId === "string" ? { tool_call_id: splitToolId(callId).id } : {}),
   };
 }
 
-function strippedCall(call: unknown, strip: ReadonlySet<string>): unknown {
+/** A call with the id that the provider gave it; the signature that travelled in it goes where the provider has it, if it has. */
+function pastCall(call: unknown, strip: ReadonlySet<string>): unknown {
   const kept = stripped(call, strip);
-  const id = readString(kept, "id");
-  if (!isObject(kept) || id === undefined || !strip.has("extra_content")) return kept;
-  return { ...kept, id: splitToolId(id).id };
+  const { id, signature } = splitToolId(readString(kept, "id") ?? "");
+  if (!isObject(kept) || signature === undefined) return kept;
+  const isKept = strip.has("extra_content") || kept["extra_content"] !== undefined;
+  return { ...kept, id, ...(isKept ? {} : signatureExtra(signature)) };
 }
 
 function chatContent(parts: readonly unknown[], quirks: Quirks, strip: ReadonlySet<string>): unknown {

@@ -2,11 +2,14 @@
 // 0 per choice, `id`, `type` and `name` once at the start, arguments as text. Seen in the wild: no index, no type, an
 // index that starts at 1, one index for several calls, `name: ""` or the id again on every delta, arguments as objects.
 import { isObject, readNumber, readObject, readText, without, type Json } from "../json.ts";
+import { idWithSignature, signatureIn, THOUGHT_MARK } from "../shared/tools.ts";
 
 interface OpenCall {
   readonly index: number;
   readonly id: string;
   name: string;
+  /** A function's call without arguments so far. */
+  isEmpty: boolean;
 }
 
 const IDENTITY = new Set(["id", "type", "index", "function"]);
@@ -25,6 +28,19 @@ export class ToolCallNormaliser {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Whether a call has no arguments yet. */
+  hasEmpty(): boolean {
+    for (const call of this.#byId.values()) if (call.isEmpty) return true;
+    return false;
+  }
+
+  /** Deltas that give an empty object to the calls without arguments. */
+  fillEmpty(): readonly Json[] {
+    const empty = [...this.#byId.values()].filter((call) => call.isEmpty);
+    for (const call of empty) call.isEmpty = false;
+    return empty.map(({ index }) => ({ index, function: { arguments: "{}" } }));
   }
 
   /** One delta of the provider's; undefined for what is no tool call at all. */
@@ -54,18 +70,35 @@ export class ToolCallNormaliser {
   #opened(delta: Json): Json {
     const index = this.#count++;
     const id = readText(delta, "id") ?? this.#newId(index);
+    const sent = signedId(id, delta);
     const tool = readObject(delta, "function");
-    const call: OpenCall = { index, id, name: readText(tool, "name") ?? "" };
+    const text = argumentsText(tool?.["arguments"]);
+    const isOther = tool === undefined && readText(delta, "type") !== undefined;
+    const call: OpenCall = {
+      index,
+      id,
+      name: readText(tool, "name") ?? "",
+      isEmpty: !isOther && text === "",
+    };
     const upstreamIndex = readNumber(delta, "index");
     if (upstreamIndex !== undefined) this.#byUpstreamIndex.set(upstreamIndex, call);
     this.#byId.set(id, call);
     this.#last = call;
-    const isOther = tool === undefined && readText(delta, "type") !== undefined;
-    if (isOther) return { ...delta, index, id };
-    const text = argumentsText(tool?.["arguments"]);
-    const opened = { index, id, type: "function", function: { ...tool, name: call.name, arguments: text } };
+    if (isOther) return { ...delta, index, id: sent };
+    const opened = {
+      index,
+      id: sent,
+      type: "function",
+      function: { ...tool, name: call.name, arguments: text },
+    };
     return { ...opened, ...without(delta, IDENTITY) };
   }
+}
+
+/** Clients send a call's id back, but not always what stands beside it. */
+function signedId(id: string, call: Json): string {
+  const signature = signatureIn(call);
+  return signature === undefined || id.includes(THOUGHT_MARK) ? id : idWithSignature(id, signature);
 }
 
 function continued(delta: Json, call: OpenCall): Json {
@@ -76,6 +109,7 @@ function continued(delta: Json, call: OpenCall): Json {
   const isLateName = call.name === "" && name !== undefined;
   if (isLateName) call.name = name;
   const text = argumentsText(tool["arguments"]);
+  if (text !== "") call.isEmpty = false;
   const named = isLateName ? { name } : {};
   return { index: call.index, function: { ...named, arguments: text }, ...rest };
 }
@@ -92,9 +126,9 @@ export function normaliseToolCalls(calls: readonly unknown[], newId: (index: num
 }
 
 function wholeCall(call: Json, newId: string): Json {
-  const id = readText(call, "id") ?? newId;
+  const id = signedId(readText(call, "id") ?? newId, call);
   const tool = readObject(call, "function");
   if (tool === undefined) return { ...call, id };
-  const text = argumentsText(tool["arguments"]);
+  const text = argumentsText(tool["arguments"]) || "{}";
   return { ...call, id, type: "function", function: { ...tool, arguments: text } };
 }

@@ -152,6 +152,16 @@ export function idWithSignature(id: string, signature: string): string {
   return `${id}${THOUGHT_MARK}${signature}`;
 }
 
+/** Where a signature stands on a message or call in chat's language, as its maker's own chat endpoint has it. */
+export function signatureExtra(signature: string): Json {
+  return { extra_content: { google: { thought_signature: signature } } };
+}
+
+/** The signature that stands there. */
+export function signatureIn(carrier: unknown): string | undefined {
+  return readText(readObject(readObject(carrier, "extra_content"), "google"), "thought_signature");
+}
+
 /** The id as the provider knows it, and the signature that travelled with it. */
 export function splitToolId(id: string): { readonly id: string; readonly signature: string | undefined } {
   const mark = id.indexOf(THOUGHT_MARK);

@@ -121,7 +121,32 @@ describe("a failed stream", () => {
       encode(`event: error\ndata: {"message":"no","code":"overloaded"}\n\n`),
       "provider_overloaded",
     ],
+    [
+      "an error that is the object itself",
+      chatSse([ROLE, { object: "error", message: "out of memory", type: "InternalServerError", code: 500 }]),
+      "provider_error",
+    ],
+    [
+      "an error that is the object itself, at once",
+      chatSse([{ object: "error", message: "maximum context length is 9 tokens", code: 400 }]),
+      "context_length_exceeded",
+    ],
+    [
+      "a status in the place of an answer",
+      chatSse([
+        { id: "1", choices: null, base_resp: { status_code: 1008, status_msg: "insufficient balance" } },
+      ]),
+      "provider_quota_spent",
+    ],
+    ["event: error with text", encode(`event: error\ndata: "overloaded"\n\n`), "provider_overloaded"],
+    ["a message without choices", chatSse([ROLE, { message: "overloaded" }]), "provider_overloaded"],
     ["a finish reason that is a failure", chatSse([ROLE, chunk({}, "error")]), "provider_error"],
+    ["an answer that was aborted", chatSse([ROLE, chunk({ content: "a" }, "abort")]), "provider_error"],
+    [
+      "a call that the provider could not read",
+      chatSse([ROLE, chunk({}, "function_call_filter: MALFORMED_FUNCTION_CALL")]),
+      "provider_bad_response",
+    ],
     [
       "insufficient_system_resource",
       chatSse([ROLE, chunk({}, "insufficient_system_resource")]),

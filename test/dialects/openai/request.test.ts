@@ -117,6 +117,23 @@ test("what other languages left for themselves is taken out of messages, parts, 
   ]);
 });
 
+test("a signature in a call's id goes where a provider that keeps it has it", () => {
+  const message = { role: "assistant", tool_calls: [{ id: `x${THOUGHT_MARK}s` }, { id: "y" }] };
+  const { body } = encoded(
+    { messages: [message, { role: "tool", tool_call_id: `x${THOUGHT_MARK}s` }] },
+    { strip: ["thinking_blocks"] },
+  );
+  expect(body).toEqual({
+    messages: [
+      {
+        role: "assistant",
+        tool_calls: [{ id: "x", extra_content: { google: { thought_signature: "s" } } }, { id: "y" }],
+      },
+      { role: "tool", tool_call_id: "x" },
+    ],
+  });
+});
+
 test.each([[{ messages: [5] }], [{ messages: [null] }], [{ messages: [[]] }]])("%j is refused", (request) => {
   expect(() => encoded(request)).toThrow("A message must be an object.");
 });

@@ -150,7 +150,7 @@ export const DEFECTS: readonly Defect[] = [
     ],
     tools: [
       { id: "call_0123456789abcdef_0_0", name: "f", args: '{"a":1}' },
-      { id: "call_0123456789abcdef_0_1", name: "f", args: "" },
+      { id: "call_0123456789abcdef_0_1", name: "f", args: "{}" },
     ],
   },
   {
@@ -184,5 +184,79 @@ export const DEFECTS: readonly Defect[] = [
     content: "a",
     finish: "length",
   },
+  {
+    name: "the whole message again at the end, in the place of a delta",
+    sent: [
+      ROLE,
+      chunk({ content: "a" }),
+      {
+        ...HEAD,
+        choices: [{ index: 0, message: { role: "assistant", content: "a" }, finish_reason: "stop" }],
+      },
+    ],
+    content: "a",
+  },
+  {
+    name: "calls that only the whole message at the end has",
+    sent: [
+      chunk({ role: "assistant", content: "a" }),
+      {
+        ...HEAD,
+        choices: [
+          {
+            index: 0,
+            finish_reason: "tool_calls",
+            message: { content: "a", tool_calls: [{ id: "x", function: { name: "f", arguments: "{}" } }] },
+          },
+        ],
+      },
+    ],
+    content: "a",
+    tools: [{ id: "x", name: "f", args: "{}" }],
+  },
+  {
+    name: "a status of success beside the answer",
+    sent: [ROLE, chunk({ content: "a" }, null, { base_resp: { status_code: 0, status_msg: "" } }), STOP],
+    content: "a",
+  },
+  {
+    name: "tool calls without arguments",
+    sent: [
+      ROLE,
+      tool({ index: 0, id: "x", type: "function", function: { name: "f", arguments: "" } }),
+      tool({ index: 1, id: "y", type: "function", function: { name: "f" } }),
+      chunk({}, "tool_calls"),
+    ],
+    tools: [
+      { id: "x", name: "f", args: "{}" },
+      { id: "y", name: "f", args: "{}" },
+    ],
+  },
+  {
+    name: "a call's signature beside it",
+    sent: [
+      ROLE,
+      tool({
+        id: "x",
+        function: { name: "f", arguments: "{}" },
+        extra_content: { google: { thought_signature: "c2ln" } },
+      }),
+      STOP,
+    ],
+    tools: [{ id: "x__thought__c2ln", name: "f", args: "{}" }],
+  },
+  ...[
+    ["MAX_TOKENS", "length"],
+    ["model_context_window_exceeded", "length"],
+    ["content_filter: PROHIBITED_CONTENT", "content_filter"],
+    ["refusal", "content_filter"],
+    ["ERROR_TOXIC", "content_filter"],
+    ["COMPLETE", "stop"],
+  ].map(([sent, finish = ""]) => ({
+    name: `${sent} as its end`,
+    sent: [ROLE, chunk({ content: "a" }, sent)],
+    content: "a",
+    finish,
+  })),
   { name: "error: null", sent: [ROLE, chunk({ content: "a" }, null, { error: null }), STOP], content: "a" },
 ];
