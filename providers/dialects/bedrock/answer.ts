@@ -63,8 +63,12 @@ function messageOf(blocks: readonly Json[]): Json {
   const thinking = blocks.flatMap((block) => thinkingOf(readObject(block, "reasoningContent")) ?? []);
   const reasoning = thinking.map((block) => (block.kind === "signed" ? block.thinking : "")).join("");
   const texts = blocks.flatMap((block) => textOf(block) ?? []);
-  const calls = blocks.flatMap((block) => toolCall(readObject(block, "toolUse")) ?? []);
-  const others = blocks.filter((block) => Object.keys(block).every((key) => !KNOWN.has(key)));
+  const calls = blocks.flatMap((block) =>
+    isServerTool(block) ? [] : (toolCall(readObject(block, "toolUse")) ?? []),
+  );
+  const others = blocks.filter(
+    (block) => isServerTool(block) || Object.keys(block).every((key) => !KNOWN.has(key)),
+  );
   return {
     role: "assistant",
     content: texts.length === 0 ? null : texts.join(""),
@@ -77,6 +81,11 @@ function messageOf(blocks: readonly Json[]): Json {
 }
 
 const KNOWN = new Set(["text", "toolUse", "reasoningContent"]);
+
+/** Whether a block is a call of a tool that the provider runs itself: nothing for the client to do. */
+export function isServerTool(block: Json): boolean {
+  return readString(readObject(block, "toolUse"), "type") === "server_tool_use";
+}
 
 /** What chat has no member for. */
 export function otherBlocks(blocks: readonly Json[]): Json {

@@ -7,15 +7,17 @@ import { providerFailure } from "../failure.ts";
 import {
   isObject,
   parseProviderJson,
+  readArray,
   readNumber,
   readObject,
   readString,
   readText,
+  tryParse,
   type Json,
 } from "../json.ts";
 import { thinkingToChat } from "../shared/thinking.ts";
 import { interrupted, type StreamState } from "../stream.ts";
-import { converseUsage, finishReason, otherBlocks } from "./answer.ts";
+import { converseUsage, finishReason, isServerTool, otherBlocks } from "./answer.ts";
 import type { StreamFrame } from "./event-stream.ts";
 
 /** Exceptions have the status they would have had before the stream began. */
@@ -30,7 +32,9 @@ const EXCEPTION_STATUS: Readonly<Record<string, number>> = {
 
 type OpenBlock =
   | { readonly kind: "tool"; readonly call: number; hasArguments: boolean }
-  | { readonly kind: "reasoning"; readonly texts: string[]; signature: string; redacted: string };
+  | { readonly kind: "reasoning"; readonly texts: string[]; signature: string; redacted: string }
+  /** What chat has no member for: how it began, and what has come since. */
+  | { readonly kind: "other"; readonly start: Json; input: string; readonly deltas: Json[] };
 
 export class ConverseStream implements StreamState {
   readonly #target: DialectTarget;
@@ -123,8 +127,9 @@ export class ConverseStream implements StreamState {
 
   #open(index: number, start: Json): void {
     const use = readObject(start, "toolUse");
-    if (use === undefined) {
-      if (Object.keys(start).length > 0) this.#writer.delta(otherBlocks([start]));
+    if (use === undefined || isServerTool(start)) {
+      if (Object.keys(start).length > 0)
+        this.#blocks.set(index, { kind: "other", start, input: "", deltas: [] });
       return;
     }
     const id = readText(use, "toolUseId") ?? `tooluse_${this.#writer.toolCallCount()}`;
@@ -133,6 +138,13 @@ export class ConverseStream implements StreamState {
   }
 
   #delta(index: number, delta: Json): void {
+    const block = this.#blocks.get(index);
+    if (block?.kind === "other") {
+      const piece = readString(readObject(delta, "toolUse"), "input");
+      if (piece === undefined) block.deltas.push(delta);
+      else block.input += piece;
+      return;
+    }
     this.#writer.text(readString(delta, "text") ?? "");
     const input = readString(readObject(delta, "toolUse"), "input") ?? "";
     if (input !== "") this.#input(index, input);
@@ -173,6 +185,7 @@ export class ConverseStream implements StreamState {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
     if (block?.kind === "tool" && !block.hasArguments) this.#writer.toolArguments(block.call, "{}");
+    if (block?.kind === "other") this.#writer.delta(otherBlocks([wholeBlock(block)]));
     if (block?.kind !== "reasoning") return;
     const { texts, signature, redacted } = block;
     const whole =
@@ -187,6 +200,22 @@ export class ConverseStream implements StreamState {
     this.#isEnded = true;
     this.#writer.usage(this.#usage);
   }
+}
+
+/** A block in the form that it has in whole answers. */
+function wholeBlock({ start, input, deltas }: Extract<OpenBlock, { kind: "other" }>): Json {
+  const whole: Record<string, unknown> = { ...start };
+  const use = readObject(start, "toolUse");
+  if (use !== undefined) whole["toolUse"] = { ...use, input: input === "" ? {} : (tryParse(input) ?? input) };
+  for (const [key, value] of deltas.flatMap((delta) => Object.entries(delta))) {
+    const known = readObject(whole, key);
+    whole[key] = Array.isArray(value)
+      ? { ...known, content: [...readArray(known, "content"), ...value] }
+      : isObject(value)
+        ? { ...known, ...value }
+        : value;
+  }
+  return whole;
 }
 
 /** What isn't base64 is no text, and so no event. */

@@ -21,7 +21,8 @@ import {
 export class GenerateStream implements StreamState {
   readonly #target: DialectTarget;
   readonly #writer: ChunkWriter;
-  readonly #candidates = new Set<number>();
+  /** By choice, the candidate that said why it ended; undefined: it goes on. */
+  readonly #candidates = new Map<number, Json | undefined>();
   #usage: DialectUsage | null = null;
   #isEnded = false;
 
@@ -45,17 +46,20 @@ export class GenerateStream implements StreamState {
     for (const [position, candidate] of candidates.entries()) this.#candidate(candidate, position);
     const refusal = candidates.length === 0 ? blockedPrompt(answer) : undefined;
     if (refusal === undefined) return;
-    this.#candidates.add(0);
+    this.#candidates.set(0, answer);
     this.#writer.finish("content_filter", 0, { refusal });
   }
 
   end(): void {
     if (this.#isEnded) return;
-    const choices = [...this.#candidates];
-    if (choices.length === 0 || choices.some((choice) => !this.#writer.hasFinished(choice)))
-      throw interrupted();
+    const ends = [...this.#candidates].toSorted(([left], [right]) => left - right);
+    if (ends.length === 0 || ends.some(([, end]) => end === undefined)) throw interrupted();
+    // Sources, and sometimes text, come behind the reason of the end.
+    for (const [choice, end] of ends)
+      this.#writer.finish(finishReason(end ?? {}, this.#writer.toolCallCount(choice)), choice);
     // Clients keep choices in a list, which must not have holes.
-    for (let choice = 0; choice < Math.max(...choices); choice++) this.#writer.finish("stop", choice);
+    for (let choice = 0; choice < Math.max(...this.#candidates.keys()); choice++)
+      this.#writer.finish("stop", choice);
     this.#isEnded = true;
     this.#writer.usage(this.#usage);
   }
@@ -74,14 +78,15 @@ export class GenerateStream implements StreamState {
 
   #candidate(candidate: Json, position: number): void {
     const choice = choiceIndex(candidate, position);
-    this.#candidates.add(choice);
+    const isEnd = readText(candidate, "finishReason") !== undefined;
+    if (isEnd || !this.#candidates.has(choice)) this.#candidates.set(choice, isEnd ? candidate : undefined);
     for (const part of readArray(readObject(candidate, "content"), "parts")) {
       if (isObject(part)) this.#part(part, choice);
     }
     const grounding = groundingOf(candidate);
     if (grounding !== undefined) this.#writer.delta({ extra_content: { google: grounding } }, choice);
-    if (readText(candidate, "finishReason") === undefined) return;
-    this.#writer.finish(finishReason(candidate, this.#writer.toolCallCount(choice)), choice);
+    // Those that are failures throw.
+    if (isEnd) finishReason(candidate, 0);
   }
 
   #part(raw: Json, choice: number): void {

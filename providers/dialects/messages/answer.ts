@@ -2,6 +2,7 @@
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext } from "../dialect.ts";
 import { isObject, readArray, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat } from "../shared/thinking.ts";
 import { usageFromChat } from "../usage.ts";
 import { UNSIGNED } from "./turns.ts";
@@ -42,6 +43,9 @@ export function messageFromChat(answer: Json, context: ClientContext): Json {
   const message = readObject(choice, "message") ?? {};
   const refusal = readText(message, "refusal");
   const text = readText(message, "content") ?? refusal;
+  const extras = new Extras();
+  extras.note(message);
+  extras.noteAnswer(answer);
   return {
     id: `msg_${context.id}`,
     type: "message",
@@ -55,6 +59,7 @@ export function messageFromChat(answer: Json, context: ClientContext): Json {
     stop_reason: refusal === undefined ? stopReason(readString(choice, "finish_reason")) : "refusal",
     stop_sequence: null,
     usage: messageUsage(answer["usage"], context),
+    ...extras.member,
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type Json,
 } from "../json.ts";
 import { sseFrame } from "../sse.ts";
+import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat } from "../shared/thinking.ts";
 import { messageError, messageUsage, stopReason } from "./answer.ts";
 import { UNSIGNED } from "./turns.ts";
@@ -36,6 +37,7 @@ interface Call {
 export class MessagesStream implements ClientStream {
   readonly #context: ClientContext;
   readonly #calls = new Map<number, Call>();
+  readonly #extras = new Extras();
   #out = "";
   #isStarted = false;
   #index = -1;
@@ -53,6 +55,7 @@ export class MessagesStream implements ClientStream {
   push(chunk: Json): string {
     this.#start();
     this.#usage = readObject(chunk, "usage") ?? this.#usage;
+    this.#extras.noteAnswer(chunk);
     for (const choice of readArray(chunk, "choices")) {
       if ((readNumber(choice, "index") ?? 0) !== 0) continue;
       this.#delta(readObject(choice, "delta") ?? {});
@@ -72,7 +75,8 @@ export class MessagesStream implements ClientStream {
     const counted = this.#usage === undefined ? { output_tokens: Math.ceil(this.#characters / 4) } : {};
     const reason = this.#isRefused ? "refusal" : stopReason(this.#finish);
     const delta = { stop_reason: reason, stop_sequence: null };
-    this.#event({ type: "message_delta", delta, usage: { ...usage, ...counted } });
+    const counts = { ...usage, ...counted };
+    this.#event({ type: "message_delta", delta, usage: counts, ...this.#extras.member });
     this.#event({ type: "message_stop" });
     return this.#take();
   }
@@ -113,6 +117,7 @@ export class MessagesStream implements ClientStream {
   }
 
   #delta(delta: Json): void {
+    this.#extras.note(delta);
     const reasoning = readText(delta, "reasoning_content");
     if (reasoning !== undefined) this.#thinking(reasoning);
     if (delta["thinking_blocks"] !== undefined) this.#thinkingBlocks(delta);

@@ -3,6 +3,7 @@
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext } from "../dialect.ts";
 import { isObject, readArray, readObject, readString, readText, type Json } from "../json.ts";
+import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat, thinkingToChat } from "../shared/thinking.ts";
 import { usageFromChat } from "../usage.ts";
 import { carriedThinking } from "./items.ts";
@@ -41,10 +42,16 @@ interface Contents {
   readonly output: readonly Json[];
   readonly ending: Ending;
   readonly usage: Json | null;
+  readonly extras: Extras;
+}
+
+/** What answers of chat hold that has no place here. */
+export function responseExtras(): Extras {
+  return new Extras("annotations", "images");
 }
 
 /** The envelope around output items. */
-export function responseObject(context: ClientContext, { output, ending, usage }: Contents): Json {
+export function responseObject(context: ClientContext, { output, ending, usage, extras }: Contents): Json {
   const { request } = context;
   const given = (name: string, fallback: unknown): unknown => request[name] ?? fallback;
   return {
@@ -77,6 +84,7 @@ export function responseObject(context: ClientContext, { output, ending, usage }
     usage,
     user: given("user", null),
     metadata: given("metadata", {}),
+    ...extras.member,
   };
 }
 
@@ -93,12 +101,18 @@ export function responseFromChat(answer: Json, context: ClientContext): Json {
   const calls = readArray(message, "tool_calls").filter(isObject);
   const ending = endingOf(readString(choice, "finish_reason"));
   const about: ItemFacts = { context, status: ending.status === "completed" ? "completed" : "incomplete" };
+  const extras = responseExtras();
+  extras.note(message);
+  extras.noteAnswer(answer);
   const output = [
     ...reasoningItems(message, context),
     ...messageItems(message, choice, about),
+    ...readArray(message, "images").flatMap((image, index) =>
+      pictureItem(`ig_${context.id}_${index}`, image, extras),
+    ),
     ...calls.map((call, index) => callItem(call, index, about)),
   ];
-  return responseObject(context, { output, ending, usage: responseUsage(answer["usage"]) });
+  return responseObject(context, { output, ending, usage: responseUsage(answer["usage"]), extras });
 }
 
 function reasoningItems(message: Json, context: ClientContext): readonly Json[] {
@@ -129,6 +143,20 @@ function messageItems(message: Json, choice: unknown, { context, status }: ItemF
     ...(refusal === undefined ? [] : [{ type: "refusal", refusal }]),
   ];
   return [{ id: `msg_${context.id}`, type: "message", status, role: "assistant", content }];
+}
+
+const PICTURE = /^data:image\/([\w.+-]{1,40})[^,]{0,100};base64,/;
+
+/** A picture that the model made. One that is no data has no place here, and is left to the extras. */
+export function pictureItem(id: string, image: unknown, extras: Extras): readonly Json[] {
+  const url = readText(readObject(image, "image_url"), "url") ?? "";
+  const [prefix = "", format] = PICTURE.exec(url) ?? [];
+  if (format === undefined) {
+    extras.note({ extra_content: { images: [image] } });
+    return [];
+  }
+  const result = url.slice(prefix.length);
+  return [{ id, type: "image_generation_call", status: "completed", output_format: format, result }];
 }
 
 /** Chat nests the citation; here it is flat. */

@@ -67,6 +67,9 @@ class Collector {
       case "reasoning":
         this.#reasoning(item);
         break;
+      case "image_generation_call":
+        this.#picture(item);
+        break;
       case "item_reference":
         throw unsupported(param, "the model's provider keeps no items, so send them whole");
       default:
@@ -102,6 +105,17 @@ class Collector {
     if (blocks.length === 0 && readText(item, "encrypted_content") !== undefined) {
       this.#warnings.push("encrypted_content was dropped: only the provider that made it can read it.");
     }
+  }
+
+  /** Chat has no place for pictures in what the model said. */
+  #picture(item: Json): void {
+    const data = readText(item, "result");
+    if (data === undefined) return;
+    this.#close();
+    const format = readText(item, "output_format") ?? "png";
+    const image = { type: "image_url", image_url: { url: `data:image/${format};base64,${data}` } };
+    this.#messages.push({ role: "user", content: [image] });
+    this.#warnings.push("A picture that the model made was sent as the user's.");
   }
 
   #open(): Turn {

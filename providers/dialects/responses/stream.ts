@@ -7,8 +7,10 @@ import { sseFrame } from "../sse.ts";
 import {
   annotationOf,
   endingOf,
+  pictureItem,
   reasoningItem,
   responseError,
+  responseExtras,
   responseObject,
   responseUsage,
   type Ending,
@@ -52,6 +54,7 @@ export class ResponsesStream implements ClientStream {
   readonly #calls = new Map<number, CallItem>();
   /** Finished items by their place in the output. */
   readonly #output: Json[] = [];
+  readonly #extras = responseExtras();
   #out = "";
   #sequence = 0;
   #items = 0;
@@ -68,6 +71,7 @@ export class ResponsesStream implements ClientStream {
   push(chunk: Json): string {
     this.#start();
     this.#usage = readObject(chunk, "usage") ?? this.#usage;
+    this.#extras.noteAnswer(chunk);
     for (const choice of readArray(chunk, "choices")) {
       if ((readNumber(choice, "index") ?? 0) !== 0) continue;
       this.#delta(readObject(choice, "delta") ?? {}, choice);
@@ -110,7 +114,8 @@ export class ResponsesStream implements ClientStream {
 
   #response(ending: Ending): Json {
     const usage = responseUsage(this.#usage);
-    return responseObject(this.#context, { output: this.#output.filter(isObject), ending, usage });
+    const output = this.#output.filter(isObject);
+    return responseObject(this.#context, { output, ending, usage, extras: this.#extras });
   }
 
   #start(): void {
@@ -122,6 +127,7 @@ export class ResponsesStream implements ClientStream {
   }
 
   #delta(delta: Json, choice: unknown): void {
+    this.#extras.note(delta);
     const reasoning = readText(delta, "reasoning_content");
     if (reasoning !== undefined) this.#growReasoning(reasoning);
     const blocks = readArray(delta, "thinking_blocks").filter(isObject);
@@ -131,6 +137,7 @@ export class ResponsesStream implements ClientStream {
     const refusal = readText(delta, "refusal");
     if (refusal !== undefined) this.#growRefusal(refusal);
     for (const annotation of readArray(delta, "annotations")) this.#annotate(annotationOf(annotation));
+    for (const image of readArray(delta, "images")) this.#picture(image);
     for (const call of readArray(delta, "tool_calls")) if (isObject(call)) this.#growCall(call);
   }
 
@@ -229,6 +236,19 @@ export class ResponsesStream implements ClientStream {
       this.#event("response.content_part.done", { ...place, part: contentOf(part) });
     }
     this.#done(item.index, messageItem(item.id, status, item.parts.map(contentOf)));
+  }
+
+  /** Pictures come whole. */
+  #picture(image: unknown): void {
+    const index = this.#items;
+    const [item] = pictureItem(`ig_${this.#context.id}_${index}`, image, this.#extras);
+    if (item === undefined) return;
+    this.#items++;
+    const begun = { ...item, status: "in_progress", result: null };
+    this.#event("response.output_item.added", { output_index: index, item: begun });
+    const place = { item_id: item["id"], output_index: index };
+    this.#event("response.image_generation_call.completed", place);
+    this.#done(index, item);
   }
 
   #growCall(delta: Json): void {

@@ -2,7 +2,7 @@
 // used, whether they failed, and when a stream is over. Failures come inside a 200: as a response whose status says so,
 // or as an `error` event that another event may follow.
 import type { DialectStream, DialectTarget, DialectUsage } from "../dialect.ts";
-import { errorMember, providerFailure } from "../failure.ts";
+import { errorMember, providerFailure, unexpectedAnswer } from "../failure.ts";
 import { isObject, readObject, readText, tryParse, type Json } from "../json.ts";
 import { SseParser } from "../sse.ts";
 import { dialectStream, interrupted } from "../stream.ts";
@@ -11,7 +11,14 @@ import { readCount } from "../usage.ts";
 /** What a whole response used. Throws the failure that it reports instead. */
 export function responseUsed(answer: unknown, target: DialectTarget): DialectUsage | null {
   const error = errorMember(answer);
-  if (error !== undefined && readText(answer, "object") !== "response") throw providerFailure(error, target);
+  if (readText(answer, "object") !== "response") {
+    if (error !== undefined) throw providerFailure(error, target);
+    if (!isObject(answer) || !Array.isArray(answer["output"])) throw unexpectedAnswer(answer, target);
+  }
+  return usageIn(answer);
+}
+
+function usageIn(answer: unknown): DialectUsage | null {
   const usage = readObject(answer, "usage");
   const inputTokens = readCount(usage, "input_tokens");
   if (inputTokens === undefined) return null;
@@ -41,7 +48,7 @@ export function watchResponse(target: DialectTarget): DialectStream {
     hasBegun = true;
     const response = readObject(event, "response");
     if (type !== "response.completed" && type !== "response.incomplete" && type !== "response.failed") return;
-    usage = responseUsed(response, target);
+    usage = usageIn(response);
     if (type === "response.failed") throw providerFailure(readObject(response, "error") ?? {}, target);
     isOver = true;
   };
