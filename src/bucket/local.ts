@@ -64,6 +64,8 @@ export class LocalBucket {
   allowanceLow = 0;
   /** The largest cost that found the units here but no block to take them from. */
   blockWanted = 0;
+  /** What all who wait here ask for: it is spent as soon as it is reserved. */
+  queued = 0;
   recordedAtMs = -Infinity;
   /** What was taken from blocks lately, at `recordedAtMs`. */
   recent = 0;
@@ -258,14 +260,14 @@ export class LocalBucket {
   }
 
   /**
-   * From block to block it can grow about twofold, so a burst waits for a few commits, and what a crash burns stays in
-   * proportion to what was spent just before.
+   * From block to block it can grow about twofold, so that what a crash burns stays in proportion to what was spent just
+   * before, or to what those who wait are about to spend: a burst waits for a commit or two, not for one per doubling.
    */
   #blockSize(recent: number): number {
     const floor = Math.max(1, this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS);
     const refill = this.ratePerMs === 0 ? 0 : Math.max(this.ratePerMs * BLOCK_AHEAD_MS, this.costMax);
     const usable = Math.max(0, this.level) + refill;
-    return Math.max(this.blockWanted, Math.min(floor + recent, usable));
+    return Math.max(this.blockWanted, Math.min(Math.max(floor + recent, this.queued), usable));
   }
 
   /** The invariants, for tests and the simulator. */

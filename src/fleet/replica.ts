@@ -149,6 +149,7 @@ export class Replica implements Quota {
     state.nowMs = Math.max(state.nowMs, now);
     const isNew = oldest !== null && holding.waiting === null;
     holding.waiting = oldest === null ? null : { ...oldest };
+    open.queued = oldest?.queued ?? oldest?.cost ?? 0;
     if (oldest !== null && open.limit.refill.kind !== "held") {
       open.blockWanted = Math.max(open.blockWanted, Math.min(oldest.cost, open.limit.capacity));
       if (open.allowance < oldest.cost) state.markDirty(holding);

@@ -24,6 +24,7 @@ const LIMITS: readonly Limit[] = [
 type Step =
   | { readonly kind: "take"; readonly cost: number }
   | { readonly kind: "settle"; readonly actual: number }
+  | { readonly kind: "wait"; readonly queued: number }
   | { readonly kind: "advance"; readonly ms: number }
   | { readonly kind: "flush"; readonly cut: "no" | "before" | "after" }
   | { readonly kind: "kill"; readonly downMs: number };
@@ -41,6 +42,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("settle" as const),
       actual: fc.double({ min: 0, max: 6, noNaN: true }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      queued: fc.double({ min: 0, max: 1000, noNaN: true }),
     }),
   },
   {
@@ -95,6 +103,12 @@ function check(limit: Limit, steps: readonly Step[]): void {
         const actual = Math.min(next.actual, taken);
         solo.replica.settle(bucket, taken, actual, solo.nowMs);
         exact = Math.min(limit.capacity, exact + taken - actual);
+        break;
+      }
+      case "wait": {
+        const { queued } = next;
+        const oldest = queued === 0 ? null : { cost: Math.min(1, queued), sinceMs: solo.nowMs, queued };
+        solo.replica.wait(bucket, oldest, solo.nowMs);
         break;
       }
       case "advance":

@@ -42,3 +42,23 @@ test("a disk that is only slow is not", () => {
 test("a disk that has taken the reservation lets the request in", () => {
   expect(expire((solo) => solo.flush())).toBe("reserved");
 });
+
+test("a burst out of nothing waits for three commits at most, whatever its size", () => {
+  for (const size of [10, 60, 500]) {
+    const solo = new SoloLimiter();
+    const meters = solo.target("p", [limitSpec("provider", "p", `requests=${size}/min`)]);
+    let admitted = 0;
+    const ask = { estimate: tokens(1), priority: 1, clientKey: "k", deadlineMs: solo.now + 500 } as const;
+    for (let count = 0; count < size; count++) {
+      const outcome = solo.limiter.reserve(meters, ask, solo.now);
+      if (outcome.kind === "waiting")
+        outcome.decided(({ kind }) => void (admitted += kind === "reserved" ? 1 : 0));
+      else if (outcome.kind === "reserved") admitted++;
+    }
+    const { journal } = solo.replica;
+    let commits = 0;
+    for (; admitted < size && journal.collect(solo.now, INSTANT) !== null; commits++) journal.written();
+    expect(admitted).toBe(size);
+    expect(commits).toBeLessThanOrEqual(3);
+  }
+});
