@@ -1,15 +1,17 @@
 // Reads a request's body into memory, bounded in size and patience. Nearly all bodies come in one piece with their
 // head; those that don't are watched by one sweep for all connections rather than by a timer each.
 import type { IncomingMessage } from "node:http";
-import { GatewayError } from "../errors.ts";
+import type { GatewayError } from "../errors.ts";
 import { LARGE_BYTES_MIN, overloaded, type BodyBudget } from "./body-budget.ts";
 import { Roster, type Seated } from "../roster.ts";
 import { tooLarge } from "./content.ts";
+import { Gathering } from "./gathering.ts";
+import { Silence } from "./silence.ts";
 
 /** Called exactly once, unless the client goes away before the body is whole: then never. */
 export type BodyRead = (error: GatewayError | null, body: Buffer) => void;
 
-const NOTHING = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 
 export interface BodyLimits {
   /** Largest body, before and after decoding. */
@@ -36,7 +38,9 @@ export class BodyReader {
 
   /** Reads the body; `nowMs` is the time of its head's arrival by the clock that `sweep` is given. */
   read(request: IncomingMessage, nowMs: number, done: BodyRead): void {
-    const body = new PartialBody({ limits: this.#limits, budget: this.#budget }, nowMs, (error, bytes) => {
+    const announcedBytes = Number(request.headers["content-length"] ?? 0);
+    const bounds = { limits: this.#limits, budget: this.#budget, announcedBytes };
+    const body = new PartialBody(bounds, nowMs, (error, bytes) => {
       this.#waiting.delete(body);
       done(error, bytes);
     });
@@ -65,80 +69,69 @@ class PartialBody implements Seated {
   readonly #done: BodyRead;
   /** What the budget has counted of it. */
   #countedBytes = 0;
-  /** `#room[0, #length)` has come in. */
-  #room: Buffer = NOTHING;
+  readonly #announcedBytes: number;
+  readonly #begunMs: number;
   #length = 0;
+  /** Most bodies are one chunk, and are not copied. */
+  #first = NOTHING;
+  #gathering: Gathering | null = null;
+  /** Since a sweep has found it incomplete. */
+  #silence: Silence | null = null;
   #isDone = false;
-  /** The time of the latest sweep that saw progress; precise to a sweep's interval. */
-  #heardMs: number;
-  #lengthAtSweep = 0;
 
   constructor(
-    bounds: { readonly limits: BodyLimits; readonly budget: BodyBudget },
+    bounds: { readonly limits: BodyLimits; readonly budget: BodyBudget; readonly announcedBytes: number },
     nowMs: number,
     done: BodyRead,
   ) {
     this.#limits = bounds.limits;
     this.#budget = bounds.budget;
-    this.#heardMs = nowMs;
+    this.#announcedBytes = bounds.announcedBytes;
+    this.#begunMs = nowMs;
     this.#done = done;
   }
 
   add(chunk: Buffer): void {
     if (this.#isDone) return;
-    this.#length += chunk.length;
-    if (this.#length > this.#limits.bodyBytesMax) this.#end(tooLarge(this.#limits.bodyBytesMax), NOTHING);
-    else if (this.#length >= LARGE_BYTES_MIN && !this.#count()) this.#end(overloaded(), NOTHING);
+    const length = this.#length + chunk.length;
+    if (length > this.#limits.bodyBytesMax) this.#end(tooLarge(this.#limits.bodyBytesMax), NOTHING);
+    else if (length >= LARGE_BYTES_MIN && !this.#count(length)) this.#end(overloaded(), NOTHING);
     else this.#append(chunk);
   }
 
-  /**
-   * Most bodies are one chunk and are not copied. For others the room doubles: joining all chunks at the end would block the
-   * loop for as long as all of it takes, and room for the announced length would be there for the asking.
-   */
   #append(chunk: Buffer): void {
-    if (this.#room.length === 0) {
-      this.#room = chunk;
-      return;
-    }
-    if (this.#room.length < this.#length) {
-      const grown = Buffer.allocUnsafeSlow(2 * this.#length);
-      this.#room.copy(grown, 0, 0, this.#length - chunk.length);
-      this.#room = grown;
-    }
-    chunk.copy(this.#room, this.#length - chunk.length);
+    if (this.#length === 0) this.#first = chunk;
+    else (this.#gathering ??= new Gathering(this.#first, this.#announcedBytes)).add(chunk);
+    this.#length += chunk.length;
   }
 
-  #count(): boolean {
-    if (!this.#budget.take(this.#length - this.#countedBytes)) return false;
-    this.#countedBytes = this.#length;
+  #count(length: number): boolean {
+    if (!this.#budget.take(length - this.#countedBytes)) return false;
+    this.#countedBytes = length;
     return true;
   }
 
   /** Lets go of what has come in; the body will not be whole. */
   drop(): void {
     this.#isDone = true;
-    this.#room = NOTHING;
+    this.#first = NOTHING;
+    this.#gathering?.drop();
+    this.#gathering = null;
     this.#budget.give(this.#countedBytes);
     this.#countedBytes = 0;
   }
 
   finish(): void {
     if (this.#isDone) return;
-    const isFull = this.#room.length === this.#length;
-    this.#end(null, isFull ? this.#room : this.#room.subarray(0, this.#length));
+    const body = this.#gathering?.take() ?? this.#first;
+    this.#gathering = null;
+    this.#end(null, body);
   }
 
   check(nowMs: number): void {
-    if (this.#length > this.#lengthAtSweep) {
-      this.#lengthAtSweep = this.#length;
-      this.#heardMs = nowMs;
-    } else if (nowMs - this.#heardMs > this.#limits.bodyStallMs) {
-      this.#end(
-        new GatewayError("request_timeout", "The body stopped arriving before it was whole."),
-        NOTHING,
-      );
-    }
+    this.#silence ??= new Silence(this.#begunMs);
+    const error = this.#silence.look(this.#length, this.#limits.bodyStallMs, nowMs);
+    if (error !== null) this.#end(error, NOTHING);
   }
 
   #end(error: GatewayError | null, body: Buffer): void {

@@ -1,10 +1,11 @@
 // Reads forms from clients: piece by piece into an `Upload`, which says when the client has to wait. Those from whom something is
 // due are watched by one sweep, as bodies are.
 import type { IncomingMessage } from "node:http";
-import { GatewayError } from "../errors.ts";
+import type { GatewayError } from "../errors.ts";
 import { Upload, type UploadBudget } from "../gateway/request/upload.ts";
 import { tooLarge } from "./content.ts";
 import { Roster, type Seated } from "../roster.ts";
+import { Silence } from "./silence.ts";
 
 /** What is known of a form by its head. */
 export interface FormHead {
@@ -71,14 +72,12 @@ class RunningUpload implements Seated {
   seat = -1;
   readonly #upload: Upload;
   readonly #limits: UploadLimits;
-  /** The time of the latest sweep that saw progress, or that nothing was due. */
-  #heardMs: number;
-  #bytesAtSweep = 0;
+  readonly #silence: Silence;
 
   constructor(upload: Upload, limits: UploadLimits, nowMs: number) {
     this.#upload = upload;
     this.#limits = limits;
-    this.#heardMs = nowMs;
+    this.#silence = new Silence(nowMs);
   }
 
   add(piece: Buffer): void {
@@ -89,13 +88,8 @@ class RunningUpload implements Seated {
 
   check(nowMs: number): void {
     const { isDue, receivedBytes } = this.#upload;
-    if (!isDue || receivedBytes > this.#bytesAtSweep) {
-      this.#bytesAtSweep = receivedBytes;
-      this.#heardMs = nowMs;
-    } else if (nowMs - this.#heardMs > this.#limits.bodyStallMs) {
-      this.#upload.fail(
-        new GatewayError("request_timeout", "The body stopped arriving before it was whole."),
-      );
-    }
+    if (!isDue) this.#silence.excuse(nowMs);
+    const error = this.#silence.look(receivedBytes, this.#limits.bodyStallMs, nowMs);
+    if (error !== null) this.#upload.fail(error);
   }
 }
