@@ -43,7 +43,7 @@ test("a disk that has taken the reservation lets the request in", () => {
   expect(expire((solo) => solo.flush())).toBe("reserved");
 });
 
-test("a burst out of nothing waits for three commits at most, whatever its size", () => {
+test("a burst out of nothing is in after three commits, whatever its size", () => {
   for (const size of [10, 60, 500]) {
     const solo = new SoloLimiter();
     const meters = solo.target("p", [limitSpec("provider", "p", `requests=${size}/min`)]);
@@ -56,9 +56,8 @@ test("a burst out of nothing waits for three commits at most, whatever its size"
       else if (outcome.kind === "reserved") admitted++;
     }
     const { journal } = solo.replica;
-    let commits = 0;
-    for (; admitted < size && journal.collect(solo.now, INSTANT) !== null; commits++) journal.written();
+    for (let commit = 0; commit < 3; commit++)
+      if (journal.collect(solo.now, INSTANT) !== null) journal.written();
     expect(admitted).toBe(size);
-    expect(commits).toBeLessThanOrEqual(3);
   }
 });
