@@ -316,12 +316,14 @@ export class ReplicaState {
   gaugeOf(holding: Holding): Gauge {
     const local = holding.local;
     if (local === null) return NO_GAUGE;
-    const waiting = holding.waiting;
+    // Who admits nothing has no use for units: a leaver would be given back what it has just handed over.
+    const waiting = this.isAdmitting ? holding.waiting : null;
+    const isEarly = this.isAdmitting && holding.isEarly;
     return {
       level: Math.fround(local.level),
       demand: Math.fround(holding.demand),
       cost: Math.fround(holding.cost),
-      waiting: Math.fround(waiting?.cost ?? (holding.isEarly ? holding.cost : 0)),
+      waiting: Math.fround(waiting?.cost ?? (isEarly ? holding.cost : 0)),
       waitingMs: waiting === null ? 0 : Math.fround(Math.max(1, this.nowMs - waiting.sinceMs)),
     };
   }

@@ -74,6 +74,25 @@ describe("a replica that is gone", () => {
     }
   });
 
+  test.each([1, 2, 3, 4, 5, 6])(
+    "is given nothing back of what it handed over, however busy it was (seed %i)",
+    (seed) => {
+      const cluster = three(seed);
+      const leaver = cluster.machines.get("m1");
+      const id = leaver?.replica?.id ?? "";
+      const holdings = running(cluster).map(({ replica }) => replica!.state.holding(LIMIT.key));
+      const givenBack = (): number =>
+        holdings.reduce((sum, { given }) => sum + (given.get(id)?.parts ?? 0), 0) / WHOLE;
+      load(cluster, "m1", 200, 3000);
+      cluster.world.runUntil(6400);
+      leaver?.leave(3000, () => cluster.remove("m1"));
+      const before = givenBack();
+      cluster.world.runUntil(6800);
+      // Once at most, by who has not heard of it yet.
+      expect(givenBack() - before).toBeLessThan(0.05);
+    },
+  );
+
   test("keeps its share while it is only silent, and gives it up at an operator's word", () => {
     const cluster = three(2);
     const victim = cluster.machines.get("m2");
