@@ -6,7 +6,8 @@
 // peer's vector. To make a delta cost what has changed and not what exists, the entries of each author are kept in a
 // list in the order of their stamps:
 //
-//     author ──▶ newest ──▶ older ──▶ … ──▶ oldest          a delta walks from the newest down to the peer's stamp
+//     author ──▶ newest ──▶ older ──▶ … ──▶ oldest          a delta walks from the newest down to the peer's stamp,
+//                                                           or begins at the oldest, or where the last one was cut short
 //
 // A section of a delta says from which stamp on it is complete. Its rows are taken one by one, for each stands for
 // itself; but what is known of an author moves on only when a section joins on to it, so it never has holes. That
@@ -286,19 +287,12 @@ export class Ledger {
 
 function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
   const entries: SectionEntry[] = [];
-  for (let entry = author.newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
+  for (let entry = firstAbove(author, from); entry !== null; entry = entry.newer) {
     if (isHidden(entry)) continue;
-    entries.push({
-      stamp: { boot: entry.boot, version: entry.version },
-      bucket: entry.bucket.key,
-      row: entry.row,
-    });
-  }
-  entries.reverse();
-  const last = entries[room - 1];
-  if (entries.length > room && last !== undefined) {
-    const to = compareStamps(last.stamp, author) < 0 ? last.stamp : from;
-    return { author: author.id, from, to, entries: entries.slice(0, room), profile: null };
+    if (entries.length === room) return partOf(author, from, entries);
+    const stamp = { boot: entry.boot, version: entry.version };
+    entries.push({ stamp, bucket: entry.bucket.key, row: entry.row });
+    if (entries.length === room) author.cutAt = entry;
   }
   return {
     author: author.id,
@@ -307,6 +301,25 @@ function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: 
     entries,
     profile: { stamp: author.profileStamp, profile: author.profile },
   };
+}
+
+/** The oldest entry above a stamp: at an end of the list, or where the last section ended, or else it is looked for. */
+function firstAbove(author: Member, from: Stamp): Entry | null {
+  const { newest, oldest, cutAt } = author;
+  if (oldest !== null && compareStamps(oldest, from) > 0) return oldest;
+  if (cutAt !== null && compareStamps(cutAt, from) === 0) return cutAt.newer;
+  let first: Entry | null = null;
+  for (let entry = newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
+    first = entry;
+  }
+  return first;
+}
+
+/** The first entries of a section; more are to follow. Single rows may be ahead of what is known to be complete. */
+function partOf(author: Member, from: Stamp, entries: readonly SectionEntry[]): Section {
+  const last = entries.at(-1);
+  const to = last !== undefined && compareStamps(last.stamp, author) < 0 ? last.stamp : from;
+  return { author: author.id, from, to, entries, profile: null };
 }
 
 /** Books the difference between two rows of one author: what left the giver arrives at the receivers. */

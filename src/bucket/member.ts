@@ -66,6 +66,9 @@ export class Member implements Standing {
   /** When something new was last heard of it, in elapsed milliseconds. */
   heardMs = -Infinity;
   newest: Entry | null = null;
+  oldest: Entry | null = null;
+  /** Where the last section that was cut short ended: the next one mostly goes on there. */
+  cutAt: Entry | null = null;
   /** Its rows were taken over and dropped; only its name is left, until nobody can speak of it any more. */
   farewell: Farewell | null = null;
   /** Since when it is known to be gone, in elapsed milliseconds. */
@@ -98,17 +101,21 @@ export class BucketRows {
 
 /** Takes an entry out of its author's list. */
 export function unlink(entry: Entry): void {
-  if (entry.newer !== null) entry.newer.older = entry.older;
-  else if (entry.author.newest === entry) entry.author.newest = entry.older;
-  if (entry.older !== null) entry.older.newer = entry.newer;
+  const { author, newer, older } = entry;
+  if (newer !== null) newer.older = older;
+  else if (author.newest === entry) author.newest = older;
+  if (older !== null) older.newer = newer;
+  else if (author.oldest === entry) author.oldest = newer;
+  if (author.cutAt === entry) author.cutAt = null;
   entry.newer = null;
   entry.older = null;
 }
 
 /** Puts an entry into its author's list, by its stamp. */
 export function link(entry: Entry): void {
+  const { author } = entry;
   let newer: Entry | null = null;
-  let older = entry.author.newest;
+  let older = author.newest;
   while (older !== null && compareStamps(older, entry) > 0) {
     newer = older;
     older = older.older;
@@ -116,6 +123,7 @@ export function link(entry: Entry): void {
   entry.older = older;
   entry.newer = newer;
   if (older !== null) older.newer = entry;
+  else author.oldest = entry;
   if (newer !== null) newer.older = entry;
-  else entry.author.newest = entry;
+  else author.newest = entry;
 }

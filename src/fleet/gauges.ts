@@ -11,47 +11,57 @@ const AVERAGE_MS = 1000;
 const EARLY_MS = 1000;
 /** How often a gauge is shown while nobody waits for units of the bucket. */
 const QUIET_MS = 500;
+/** Buckets that one tick looks after, so that it takes milliseconds at most; the others follow in the next. */
+const BUCKETS_MAX = 2000;
 /** Demand below this part of the capacity per second is none. */
 const NO_DEMAND = 1e-3;
 /** A part with this much of its capacity in it counts as full. */
 const FULL = 0.98;
 
-/** Brings the gauges of all buckets in use up to date and says what has changed. `elapsedMs`: since the last tick. */
-export function updateGauges(state: ReplicaState, elapsedMs: number): void {
-  if (elapsedMs <= 0) return;
-  const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
-  // All in one tick, so that most ticks have nothing to tell.
-  if (state.nowMs - state.quietShownMs >= QUIET_MS) state.quietShownMs = state.nowMs;
-  state.active = state.active.filter((holding) => {
-    const { local } = holding;
-    if (local === null) return false;
-    local.refill(state.nowMs);
-    average(state, holding, { elapsedMs, weight });
-    const isIdle =
-      holding.waiting === null &&
-      holding.demand < local.limit.capacity * NO_DEMAND &&
-      local.level >= local.capacity - 1e-6 &&
-      local.isBlockSmall;
-    if (isIdle) holding.demand = 0;
-    if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
-    holding.isEarly = !isIdle && isRunningOut(state, holding, local);
-    show(state, holding, isIdle);
-    holding.isActive = !isIdle;
-    return !isIdle;
-  });
+/** Brings the gauges of buckets in use up to date and says what has changed: of all of them, or of very many in turn. */
+export function updateGauges(state: ReplicaState): void {
+  const tickMs = state.nowMs - state.gaugedMs;
+  if (tickMs <= 0) return;
+  state.gaugedMs = state.nowMs;
+  // All in one tick, or as few as will do, so that most ticks have nothing to tell.
+  if (state.quietLeft <= 0 && state.nowMs - state.quietShownMs >= QUIET_MS) {
+    state.quietShownMs = state.nowMs;
+    state.quietLeft = state.active.length;
+  }
+  const due = state.active.splice(0, BUCKETS_MAX);
+  for (const holding of due) {
+    holding.isActive = update(state, holding, tickMs);
+    if (holding.isActive) state.active.push(holding);
+  }
+  state.quietLeft -= due.length;
 }
 
-function average(
-  state: ReplicaState,
-  holding: Holding,
-  { elapsedMs, weight }: { readonly elapsedMs: number; readonly weight: number },
-): void {
+/** Returns whether the bucket is still in use. */
+function update(state: ReplicaState, holding: Holding, tickMs: number): boolean {
   const { local } = holding;
-  if (local === null) return;
+  if (local === null) return false;
+  local.refill(state.nowMs);
+  average(state, holding, local);
+  if (state.nowMs - state.contactMs <= 2 * tickMs) holding.spentAtContact = local.spent;
+  const isIdle =
+    holding.waiting === null &&
+    holding.demand < local.limit.capacity * NO_DEMAND &&
+    local.level >= local.capacity - 1e-6 &&
+    local.isBlockSmall;
+  if (isIdle) holding.demand = 0;
+  if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
+  holding.isEarly = !isIdle && isRunningOut(state, holding, local);
+  show(state, holding, isIdle);
+  return !isIdle;
+}
+
+function average(state: ReplicaState, holding: Holding, local: OpenBucket): void {
+  const elapsedMs = state.nowMs - holding.gaugedMs;
+  holding.gaugedMs = state.nowMs;
+  const weight = 1 - Math.exp(-elapsedMs / AVERAGE_MS);
   const spent = local.spent - holding.seenSpent;
   const takes = local.takes - holding.seenTakes;
   holding.seenSpent = local.spent;
-  if (state.nowMs - state.contactMs <= 2 * elapsedMs) holding.spentAtContact = local.spent;
   holding.seenTakes = local.takes;
   const queued = holding.waiting?.queued ?? holding.waiting?.cost ?? 0;
   const rate = (spent * 1000) / elapsedMs + queued;
@@ -98,11 +108,6 @@ export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: 
   return level + (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity;
 }
 
-/** Whether this is the tick in which gauges are told that are no reason to give. */
-function areQuietShown(state: ReplicaState): boolean {
-  return state.quietShownMs === state.nowMs;
-}
-
 /**
  * Publishes this replica's row if it says something new, and what is no reason to give only now and then. `isLast`: the
  * bucket comes to rest, and will not be looked at again before it is used.
@@ -118,7 +123,17 @@ export function show(state: ReplicaState, holding: Holding, isLast = false): voi
       shown.gauge.level === gauge.level &&
       shown.gauge.demand === gauge.demand;
     const isOfUse = isLast || shown.gauge.waiting !== gauge.waiting || state.waitedFor.has(holding);
-    if (isSame ? shown.gauge.waiting === gauge.waiting : !isOfUse && !areQuietShown(state)) return;
+    if (isSame ? shown.gauge.waiting === gauge.waiting : !isOfUse && state.quietLeft <= 0) return;
   }
+  if (shown === undefined && isAsExpected(state, holding)) return;
   state.publish(holding);
+}
+
+/** Whether a row would say what everybody assumes of a replica that has none: it holds nothing, or as the founder all of an untouched bucket. */
+function isAsExpected(state: ReplicaState, holding: Holding): boolean {
+  const { local, given } = holding;
+  if (local === null || local.spent > 0 || given.size > 0) return false;
+  const { level, demand, waiting } = state.gaugeOf(holding);
+  if (demand !== 0 || waiting !== 0) return false;
+  return level === 0 || (state.isUntouched(holding) && local.level >= local.capacity);
 }

@@ -174,12 +174,17 @@ export function give(state: ReplicaState, holding: Holding, due: Give): void {
 
 /** How many of the largest holders a waiting replica asks. */
 const ASKED_MAX = 6;
+/** Buckets that are looked at for them: siblings that hold units of the others are asked in their turn. */
+const LOOKED_AT_MAX = 256;
 
 /** The siblings that hold most of what requests here wait for. */
 export function holdersOf(state: ReplicaState, holdings: Iterable<Holding>): ReadonlySet<string> {
   const asked = new Set<string>();
+  const most = Math.min(ASKED_MAX, state.ledger.members.size - 1);
+  let lookedAt = 0;
   for (const holding of holdings) {
-    if (asked.size >= ASKED_MAX) break;
+    if (asked.size >= most || lookedAt === LOOKED_AT_MAX) break;
+    lookedAt += 1;
     const holders: { readonly id: string; readonly share: number }[] = [];
     for (const member of state.ledger.members.values()) {
       if (member === state.me || !isReachable(state, member)) continue;

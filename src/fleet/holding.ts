@@ -57,6 +57,8 @@ export class Holding {
 
   /** It is in the list of buckets whose gauge may have changed. */
   isActive = false;
+  /** When its gauge was last brought up to date, or the tick before it came into use. */
+  gaugedMs = 0;
   demand = 0;
   cost = 0;
   seenSpent = 0;

@@ -30,8 +30,8 @@ const BUCKET_PREFIX = "fleet/bucket/";
 const ROW_PREFIX = "fleet/row/";
 const MEMBER_PREFIX = "fleet/member/";
 
-/** Buckets in one flush; more follow in the next. */
-const FLUSH_BUCKETS_MAX = 4096;
+/** Buckets in one flush, so that it holds nobody up for more than milliseconds; more follow in the next. */
+const FLUSH_BUCKETS_MAX = 500;
 
 function numberKey(prefix: string, number: number): string {
   return prefix + number.toString(36).padStart(6, "0");

@@ -97,8 +97,7 @@ export class Membership {
     const state = this.#state;
     const isGone = state.ledger.succession.has(state.me.id) || state.me.heir !== "";
     if (isGone && this.leaving === "no") {
-      const hasHidden = [...state.holdings.values()].some((holding) => holding.isHidden);
-      if (!hasHidden) goOnUnderNewId(state, state.newId());
+      if (!hasHidden(state)) goOnUnderNewId(state, state.newId());
     }
     if (state.nowMs - this.#farewellMs < FAREWELL_MS && !state.isToAcknowledge) return;
     this.#farewellMs = state.nowMs;
@@ -176,7 +175,7 @@ export class Membership {
         if (handOverAll(state, heir)) this.leaving = "naming an heir";
         return;
       case "naming an heir":
-        if (heir === undefined || [...state.holdings.values()].some((holding) => holding.isHidden)) return;
+        if (heir === undefined || hasHidden(state)) return;
         state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
         this.leaving = "telling";
         return;
@@ -225,4 +224,8 @@ export class Membership {
       if (holder === member.id && (isLost || silentMs >= this.#options.reclaimAfterMs)) this.evict(member.id);
     }
   }
+}
+
+function hasHidden({ holdings }: ReplicaState): boolean {
+  return holdings.values().some((holding) => holding.isHidden);
 }

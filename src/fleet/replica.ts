@@ -53,7 +53,6 @@ export class Replica implements Quota {
   readonly exchange: Exchange;
   readonly #links: Links;
   readonly #listeners: ((bucket: Bucket) => void)[] = [];
-  #tickedMs: number;
   #isGiveDue = false;
 
   constructor({ loaded, newId, nowMs, instant, random = () => 0, membership = ALONE }: ReplicaOptions) {
@@ -73,7 +72,6 @@ export class Replica implements Quota {
     this.state.storedStamp = { boot: stored?.boot ?? 0, version: stored?.version ?? 0 };
     this.state.room = (bucket) => this.#tellRoom(bucket);
     this.state.newId = () => drawId(random);
-    this.#tickedMs = nowMs;
     this.#links = new Links(random);
     this.exchange = new Exchange(this.state, this.#links);
     this.membership = new Membership(this.state, this.#links, membership);
@@ -195,8 +193,7 @@ export class Replica implements Quota {
   tick(nowMs: number, wallMs: number): void {
     const { state } = this;
     state.setTime(nowMs, wallMs);
-    updateGauges(state, nowMs - this.#tickedMs);
-    this.#tickedMs = nowMs;
+    updateGauges(state);
     this.membership.tick();
     giveDue(state);
   }

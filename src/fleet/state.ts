@@ -87,6 +87,10 @@ export class ReplicaState {
   news = 0;
   /** When the gauges of buckets for which nobody waits were last told. */
   quietShownMs = -Infinity;
+  /** Buckets whose gauges are still to be told in this turn. */
+  quietLeft = 0;
+  /** When gauges were last brought up to date. */
+  gaugedMs: number;
   /** Asks the shell for a flush. */
   wake: () => void = () => {};
   /** Tells that a bucket may have room. */
@@ -97,6 +101,7 @@ export class ReplicaState {
     this.nowMs = nowMs;
     this.wallMs = wallMs;
     this.contactMs = nowMs;
+    this.gaugedMs = nowMs;
     this.me = this.ledger.member(identity.id);
     this.me.boot = identity.boot;
   }
@@ -294,6 +299,7 @@ export class ReplicaState {
   markActive(holding: Holding): void {
     if (holding.isActive) return;
     holding.isActive = true;
+    holding.gaugedMs = this.gaugedMs;
     this.active.push(holding);
   }
 
