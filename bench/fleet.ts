@@ -73,7 +73,8 @@ async function scale(): Promise<void> {
       [`writing ${MANY} buckets to LMDB, ms`, amount(many.flushMs)],
       [`telling ${MANY} buckets to a newcomer over HTTP, ms`, amount(many.joinMs)],
       ["… kB", amount(many.joinBytes / 1000)],
-      ["… longest time that the event loop stood still, ms", amount(many.blockedMs)],
+      ["… longest piece of work of the one that tells, ms of CPU", amount(many.giverStepMs)],
+      ["… and of the newcomer, ms of CPU", amount(many.newcomerStepMs)],
     ],
   );
 }

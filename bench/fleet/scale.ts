@@ -1,6 +1,6 @@
 // Many buckets, and many replicas that are gone. Memory is measured on bare replicas without stores or connections;
 // what 10,000 buckets cost to write and to hand to a newcomer, on LMDB and over real HTTP.
-import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { randomId, systemClock, systemInstant } from "../../src/clock.ts";
@@ -9,7 +9,9 @@ import { load } from "../../src/fleet/journal.ts";
 import { ALONE } from "../../src/fleet/membership.ts";
 import { Replica } from "../../src/fleet/replica.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
-import { Lab, limitsOf, until } from "./lab.ts";
+import { numberIn, runApart } from "./apart.ts";
+import { Lab, limitsOf } from "./lab.ts";
+import { Steps } from "./steps.ts";
 
 setFlagsFromString("--expose-gc");
 const collect: unknown = runInNewContext("gc");
@@ -86,7 +88,10 @@ export async function measureMemory(limits: readonly Limit[]): Promise<Memory> {
   const other = new Bare("other", 0);
   await ticks(3, time, first, other);
   const before = heapBytes();
-  for (const limit of limits) first.replica.open(limit);
+  for (const limit of limits) {
+    first.replica.open(limit);
+    first.replica.state.publish(first.replica.state.holding(limit.key));
+  }
   await first.write(time.nowMs);
   const disks = heapOf(first) + heapOf(other);
   const opened = heapBytes();
@@ -184,17 +189,17 @@ async function depart(guest: Bare, time: { nowMs: number }, first: Bare): Promis
 export interface Many {
   /** Writing all buckets. */
   readonly flushMs: number;
-  /** Until a newcomer knows all buckets, its own first write included. */
+  /** From the newcomer's start until it knows all buckets, its own first write included. */
   readonly joinMs: number;
   readonly joinBytes: number;
-  /** The longest time meanwhile that the event loop stood still; both replicas are in it. */
-  readonly blockedMs: number;
+  /** The longest piece of work meanwhile on either side, in CPU time: requests wait for so long. */
+  readonly giverStepMs: number;
+  readonly newcomerStepMs: number;
 }
 
-/** Many buckets, all in use: writing them all, and telling them all to a newcomer. */
+/** Many buckets, all in use: writing them all, and telling them all to a newcomer in another process. */
 export async function measureMany(count: number): Promise<Many> {
   const lab = await Lab.open({ replicas: 1, limits: limitsOf(count), store: "lmdb" });
-  const delay = monitorEventLoopDelay({ resolution: 1 });
   try {
     const { running, buckets } = lab.seat(0);
     await running.flush();
@@ -203,13 +208,16 @@ export async function measureMany(count: number): Promise<Many> {
     for (const holding of state.holdings.values()) state.markDirty(holding);
     const flushMs = await timed(() => running.flush());
     const sentBefore = state.counts.sentBytes;
-    delay.enable();
-    const joinMs = await timed(async () => {
-      const { holdings } = (await lab.add()).running.replica.state;
-      await until(() => holdings.values().every(({ rows }) => rows.entries.has(running.replica.id)));
-    });
-    delay.disable();
-    return { flushMs, joinMs, joinBytes: state.counts.sentBytes - sentBefore, blockedMs: delay.max / 1e6 };
+    const steps = new Steps();
+    const newcomer = await runApart(lab, "newcomer.ts", [String(count)]);
+    steps.stop();
+    return {
+      flushMs,
+      joinMs: numberIn(newcomer, "joinMs"),
+      joinBytes: state.counts.sentBytes - sentBefore,
+      giverStepMs: steps.longestMs,
+      newcomerStepMs: numberIn(newcomer, "stepMs"),
+    };
   } finally {
     await lab.close();
   }

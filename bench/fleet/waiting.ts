@@ -2,8 +2,8 @@
 // lost a replica. Real HTTP on loopback; with LMDB what is given is on disk before it is seen, with memory it isn't.
 import { performance } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
-import { fork } from "node:child_process";
 import { WHOLE } from "../../src/bucket/parts.ts";
+import { runApart } from "./apart.ts";
 import { Demand } from "./demand.ts";
 import { Lab, limitsOf, quantile, type Seat, until } from "./lab.ts";
 
@@ -22,32 +22,13 @@ export async function measureWait(replicas: number, store: "memory" | "lmdb"): P
   const requests = WARM_UP + SAMPLES;
   const lab = await Lab.open({ replicas: replicas - 1, limits: limitsOf(requests), store });
   await Promise.all(lab.seats.map(({ running }) => running.flush()));
-  const addresses = lab.seats.map(({ address }) => address);
-  const asker = fork(`${import.meta.dirname}/asker.ts`, [store, String(requests), ...addresses]);
   try {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly number[]>();
-    asker.on("message", (message) => {
-      if (hasAddress(message)) lab.meet(message.address);
-      if (hasWaits(message)) resolve(message.waits);
-    });
-    asker.once("exit", (code) => reject(new Error(`The process that asks ended with ${code}.`)));
-    return quantiles((await promise).slice(WARM_UP));
+    const { waits } = await runApart(lab, "asker.ts", [store, String(requests)]);
+    if (!Array.isArray(waits)) throw new Error("no waits were measured");
+    return quantiles(waits.slice(WARM_UP).map(Number));
   } finally {
-    asker.kill();
     await lab.close();
   }
-}
-
-function hasAddress(message: unknown): message is { readonly address: string } {
-  return isRecord(message) && typeof message.address === "string";
-}
-
-function hasWaits(message: unknown): message is { readonly waits: readonly number[] } {
-  return isRecord(message) && Array.isArray(message.waits);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }
 
 /** A durable commit of one small batch, for comparison. */
