@@ -357,7 +357,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     fault: "who was declared dead and lives goes on as before",
     file: "src/fleet/membership.ts",
-    find: 'if (isGone && this.#leaving === "no") {',
+    find: 'if (isGone && this.leaving === "no") {',
     replace: "if (isGone && this.#links.all.size > 1e9) {",
     by: "members",
   },
