@@ -5,6 +5,7 @@ import type { CalendarPeriod, Dimension } from "../bucket/limit.ts";
 import type { KeySourceConfig, ProviderAuth } from "./access-config.ts";
 import type { CacheConfig, HttpConfig } from "./gateway-config.ts";
 import type { Quirks } from "../../providers/dialects/quirks.ts";
+import type { Prices } from "./prices-config.ts";
 import type { DialectName, Endpoint } from "../../providers/dialects/vocabulary.ts";
 
 export interface Config {
@@ -101,23 +102,6 @@ export interface Model {
   readonly prices: Prices | null;
   /** Limits of this model at this provider, beside the provider's own. */
   readonly limits: readonly LimitSpec[];
-}
-
-/** US dollars per million model tokens, which is the same number as micro-dollars per token. */
-export interface PriceList {
-  readonly input: number;
-  readonly output: number;
-  /** Of input read from a cache; the input price where the provider has no other. */
-  readonly cachedInput: number;
-  /** Of input written to a cache; the input price where the provider has no other. */
-  readonly cacheWrite: number;
-}
-
-export interface Prices extends PriceList {
-  /** Those of requests with more input tokens than `above`; absent: the same. */
-  readonly long?: PriceList & { readonly above: number };
-  /** The day for which the catalog's prices are known to hold, as `2026-11-21`; null for the user's own. */
-  readonly asOf: string | null;
 }
 
 export type LimitPeriod = "s" | CalendarPeriod;

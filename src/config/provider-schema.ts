@@ -100,8 +100,38 @@ const priceList = {
     .describe("Input written to the provider's cache; the input price by default."),
 };
 
+const imagePrices = z
+  .union(
+    [
+      number({ min: 0, max: 1000 }).transform((usd) => [{ usd }]),
+      list(
+        strict({
+          size: text().optional().describe("Pictures of this size, such as 1024x1024; of any by default."),
+          quality: text().optional().describe("Pictures of this quality; of any by default."),
+          usd: number({ min: 0, max: 1000 }).describe("One picture, in US dollars."),
+        }),
+      ).min(1, { error: "expected at least one price" }),
+    ],
+    { error: "expected US dollars for a picture, or a list such as [ { size: 1024x1024, usd: 0.04 } ]" },
+  )
+  .optional()
+  .describe(
+    "Pictures, in US dollars each, or by size and quality; the first is what is made when a request does not say.",
+  );
+
+const unitPrices = {
+  request: dollars.optional().describe("Each request, in US dollars, beside everything else; 0 by default."),
+  images: imagePrices,
+  minute: dollars.optional().describe("Sound that goes in, in US dollars per minute."),
+  characters: dollars.optional().describe("Text that is spoken, in US dollars per million characters."),
+  searches: dollars.optional().describe("Ranking of documents, in US dollars per thousand searches."),
+};
+
 const prices = strict({
   ...priceList,
+  input: priceList.input.optional(),
+  output: priceList.output.optional(),
+  ...unitPrices,
   long: strict({
     above: integer({ min: 1 }).describe("For requests with more input tokens than this."),
     ...priceList,
@@ -114,7 +144,7 @@ const model = strict({
   family: text().optional().describe("Models of one family share the provider's quota."),
   context: integer({ min: 1 }).optional().describe("How many tokens fit into the context window."),
   max_output: integer({ min: 1 }).optional().describe("How many tokens the model can produce at most."),
-  prices: prices.optional().describe("Prices in US dollars per million tokens."),
+  prices: prices.optional().describe("What it costs, in US dollars."),
   limits: limits.optional().describe("Limits of this model at this provider, beside the provider's own."),
 });
 

@@ -1,5 +1,6 @@
 // The models of one provider: what its catalog file and the user know of them.
-import type { Model, PriceList, Prices } from "./config.ts";
+import type { Model } from "./config.ts";
+import type { PriceList, Prices, UnitPrices } from "./prices-config.ts";
 import type { Overlaid } from "./overlay.ts";
 import type { Path } from "./problems.ts";
 import type { RawModel } from "./provider-schema.ts";
@@ -33,21 +34,67 @@ export function resolveModels(merged: Overlaid, context: ModelsContext): Readonl
       family: raw.family ?? null,
       contextTokens: raw.context ?? null,
       maxOutputTokens: raw.max_output ?? null,
-      prices: toPrices(raw.prices, isUsers ? null : context.pricesAsOf),
+      prices: toPrices(raw.prices, isUsers ? null : context.pricesAsOf, (message) =>
+        context.report.error([...path, "prices"], message),
+      ),
       limits: resolveLimits(raw.limits ?? [], context.days, [...path, "limits"], context.report),
     });
   }
   return models;
 }
 
-function toPrices(raw: RawModel["prices"], asOf: string | null): Prices | null {
+type RawPrices = NonNullable<RawModel["prices"]>;
+
+function toPrices(raw: RawPrices | undefined, asOf: string | null, fault: Fault): Prices | null {
   if (raw === undefined) return null;
-  const { long } = raw;
-  if (long === undefined) return { ...toPriceList(raw), asOf };
-  return { ...toPriceList(raw), long: { ...toPriceList(long), above: long.above }, asOf };
+  const { input, output, long } = raw;
+  const units = toUnits(raw);
+  if (input === undefined || output === undefined) {
+    const areTokensMeant = [input, output, raw.cached_input, raw.cache_write, long].some(isGiven);
+    if (areTokensMeant) fault("`input` and `output` go together");
+    else if (units === null) fault("there is no price in it");
+    return units === null ? null : { ...NO_TOKENS, units, isByUnitsAlone: true, asOf };
+  }
+  return {
+    ...toPriceList({ ...raw, input, output }),
+    ...(long === undefined ? {} : { long: { ...toPriceList(long), above: long.above } }),
+    ...(units === null ? {} : { units }),
+    asOf,
+  };
 }
 
-function toPriceList(raw: Omit<NonNullable<RawModel["prices"]>, "long">): PriceList {
+type Fault = (message: string) => void;
+
+const NO_TOKENS: PriceList = { input: 0, output: 0, cachedInput: 0, cacheWrite: 0 };
+
+/** null: nothing is sold by them. */
+function toUnits({ request, images, minute, characters, searches }: RawPrices): UnitPrices | null {
+  if (![request, images, minute, characters, searches].some(isGiven)) return null;
+  return {
+    request: request ?? 0,
+    images: (images ?? []).map(toImagePrice),
+    audioMinute: minute ?? null,
+    characters: characters ?? null,
+    searches: searches ?? null,
+  };
+}
+
+function toImagePrice({ size, quality, usd }: { size?: string; quality?: string; usd: number }) {
+  return { size: size?.toLowerCase() ?? null, quality: quality?.toLowerCase() ?? null, usd };
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined;
+}
+
+interface RawPriceList {
+  readonly input: number;
+  readonly output: number;
+  readonly cached_input?: number | undefined;
+  readonly cache_write?: number | undefined;
+}
+
+function toPriceList(raw: RawPriceList): PriceList {
   const { input, output, cached_input: cachedInput = input, cache_write: cacheWrite = input } = raw;
   return { input, output, cachedInput, cacheWrite };
 }

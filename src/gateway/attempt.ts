@@ -303,7 +303,7 @@ export class Attempt implements Receiver, RelayHost {
       return new StreamRelay(host, { context, includeUsage: members.includeUsage, ending: CHAT_ENDING });
     }
     const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
-    return new WholeRelay(host, { context, embeddings });
+    return new WholeRelay(host, { context, embeddings, isSoldByUnits: route.sells !== null });
   }
 
   /** The relay for an answer whose own type says what it is. */
@@ -312,7 +312,7 @@ export class Attempt implements Receiver, RelayHost {
       return new StreamRelay(host, { context, includeUsage: true, ending: MEDIA_ENDING });
     }
     if (this.#exchange.request.route.answers === "either" || JSON_LIKE.test(type)) {
-      return new WholeRelay(host, { context, embeddings: null });
+      return new WholeRelay(host, { context, embeddings: null, isSoldByUnits: true });
     }
     this.#type = type === "" ? UNKNOWN_TYPE : type;
     return new RawRelay(host, announcedBytes(context.headers));

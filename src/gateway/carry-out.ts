@@ -12,6 +12,7 @@ import type { Exchange } from "./exchange.ts";
 import { verdictOf } from "./outcome.ts";
 import type { PlannedRequest } from "./planned-request.ts";
 import type { Race } from "./race.ts";
+import { withSale } from "./sale.ts";
 import type { ServeParts } from "./serve.ts";
 import type { KeyRenewal, UpstreamTarget } from "./sending/upstream-target.ts";
 import { estimatedUsage, NOTHING_USED } from "./relay/usage.ts";
@@ -101,7 +102,7 @@ function settle(granted: Granted, end: AttemptEnd | null, { exchange, planned, p
   const form = exchange.request.members.isStream ? "streamed" : "whole";
   if (latencyMs !== null) observeLatency(target.health, form, latencyMs, now);
   if (end === null || !end.isSent) return parts.limiter.giveBack(reservation, now);
-  const used = usageOf(end, target.upstream, planned);
+  const used = soldOf(usageOf(end, target.upstream, planned), end, { target, exchange });
   settleUse(granted, used, now, parts);
   if (end.kind === "lost" || (end.kind === "failed" && end.isRefused)) return;
   exchange.record.isUsageEstimated = end.usage === null;
@@ -137,6 +138,16 @@ function usageOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedReques
   const isUseless = end.kind === "failed" || end.kind === "lost";
   const outputTokensMax = isUseless ? outputTokens : (maxTokens ?? Infinity);
   return estimatedUsage(inputTokens, Math.min(end.outputTokens, outputTokensMax));
+}
+
+/** With what is sold by other units than tokens, if anything was made. */
+function soldOf(
+  used: Usage,
+  { usage }: AttemptEnd,
+  { target, exchange }: { readonly target: Target<UpstreamTarget>; readonly exchange: Exchange },
+): Usage {
+  const isSold = used !== NOTHING_USED && target.upstream.limits.meters.hasUnitPrices;
+  return isSold ? withSale(used, usage, exchange) : used;
 }
 
 function notSent(error: GatewayError): AttemptEnd {

@@ -1,6 +1,7 @@
 // A request as routing looks at it, and the world as it looks from this request: what routing must know of room is
 // asked of the limiter only when there is a choice to make.
 import { assert } from "../errors.ts";
+import type { Estimate } from "../limiter/cost.ts";
 import type { RequestShape } from "../limiter/estimate.ts";
 import type { Meters } from "../limiter/meters.ts";
 import type { Ask, Priority } from "../limiter/reservation.ts";
@@ -9,6 +10,7 @@ import type { View } from "../routing/order.ts";
 import type { Target } from "../routing/target.ts";
 import type { Exchange } from "./exchange.ts";
 import { priorityOf } from "./priority.ts";
+import { saleOf } from "./sale.ts";
 import type { ServeParts } from "./serve.ts";
 import type { UpstreamTarget } from "./sending/upstream-target.ts";
 
@@ -94,12 +96,20 @@ export class PlannedRequest implements RouteRequest, View<UpstreamTarget> {
   /** What to ask of the limiter for this target, waiting at most `waitMs` and no longer than the request has in all. */
   ask(target: Target<UpstreamTarget>, waitMs: number): Ask {
     return {
-      estimate: target.upstream.estimate.of(this.shape),
+      estimate: this.#estimate(target.upstream),
       priority: this.priority,
       clientKey: this.keyName,
       weight: this.#weight,
       deadlineMs: Math.min(this.now + waitMs, this.#exchange.deadlineMs),
     };
+  }
+
+  #estimate({ estimate, limits }: UpstreamTarget): Estimate {
+    const tokens = estimate.of(this.shape);
+    const { sells } = this.#exchange.request.route;
+    if (sells === null) return tokens;
+    const sale = limits.meters.hasUnitPrices ? saleOf(this.#exchange) : null;
+    return sale === null ? { ...tokens, sells } : { ...tokens, sells, sale };
   }
 
   random(): number {

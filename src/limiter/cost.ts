@@ -1,7 +1,8 @@
 // What one request costs in each dimension: as expected before it is sent, and as it was when it is settled. How a
 // provider counts is data (its `Counting`), so that nothing here knows a vendor. Pure.
 import type { Dimension } from "../bucket/limit.ts";
-import type { Usage } from "../observe/events.ts";
+import type { Sale, SaleKind, Usage } from "../observe/events.ts";
+import { saleMicroUsd, type UnitPrices } from "./sale.ts";
 
 /** How a provider counts a request against its own limits; the catalog says it per provider. */
 export interface Counting {
@@ -34,6 +35,10 @@ export interface PriceList {
 export interface Prices extends PriceList {
   /** For every token of requests whose input, cached or not, has more tokens than `above`. */
   readonly long?: PriceList & { readonly above: number };
+  /** What is sold by other units; absent: nothing is. */
+  readonly units?: UnitPrices;
+  /** Tokens have no price: only `units` mean something. */
+  readonly isByUnitsAlone?: boolean;
 }
 
 function priceList(prices: Prices, inputTokens: number): PriceList {
@@ -51,6 +56,20 @@ export interface Estimate {
   readonly maxTokens: number | null;
   /** The most that the model gives; null when unknown. */
   readonly modelMaxTokens: number | null;
+  /** What may be sold by other units than tokens; absent: nothing is. */
+  readonly sells?: SaleKind;
+  /** The most that it can be; absent where the model has no price for it. */
+  readonly sale?: Sale;
+}
+
+/** Whether everything that the request may cost has a price. */
+export function isPriced({ sells, sale }: Estimate, prices: Prices | null): boolean {
+  if (prices === null) return false;
+  const areTokensSold = prices.isByUnitsAlone !== true;
+  if (sells === undefined) return areTokensSold;
+  if (sale !== undefined && unitCost(sale, prices) !== null) return true;
+  // Ranking is sold by one or the other; what pictures and sound cost in tokens can't be told beforehand.
+  return sells === "searches" && areTokensSold;
 }
 
 /** Units to take before the request is sent; whole, and at least 1 in dimensions that count requests. */
@@ -70,11 +89,25 @@ export function expectedCost(
       return reservedOutput(estimate, counting);
     case "tokens":
       return estimate.inputTokens + (counting.tokensCountOutput ? reservedOutput(estimate, counting) : 0);
-    case "usd": {
-      const { input, output } = priceList(prices, estimate.inputTokens);
-      return wholeUp(estimate.inputTokens * input + estimate.outputTokens * output);
-    }
+    case "usd":
+      return expectedUsd(estimate, prices);
   }
+}
+
+function expectedUsd({ inputTokens, outputTokens, sale }: Estimate, prices: Prices): number {
+  const { input, output } = priceList(prices, inputTokens);
+  const units = sale === undefined ? null : unitCost(sale, prices);
+  const tokens = inputTokens * input + (units === null ? outputTokens * output : 0);
+  return wholeUp(requestFee(prices) + (units ?? 0) + tokens);
+}
+
+/** Micro-dollars; null: it has no price of that kind. */
+function unitCost(sale: Sale, { units }: Prices): number | null {
+  return units === undefined ? null : saleMicroUsd(sale, units);
+}
+
+function requestFee({ units }: Prices): number {
+  return (units?.request ?? 0) * 1_000_000;
 }
 
 /** Units that the request has used, from what the provider reported. */
@@ -98,16 +131,34 @@ export function actualCost(dimension: Dimension, usage: Usage, counting: Countin
   }
 }
 
-/** Micro-dollars, rounded up. */
+/** Micro-dollars, rounded up. What a provider reports in tokens is paid in tokens where those have a price. */
 export function usdCost(usage: Usage, prices: Prices): number {
+  const { sold } = usage;
+  const isUsed = usage.inputTokens > 0 || usage.outputTokens > 0 || sold !== undefined;
+  if (!isUsed) return 0;
+  const areTokensPaid = sold?.hasTokens === true && prices.isByUnitsAlone !== true;
+  const units = sold === undefined || areTokensPaid ? null : bookedCost(sold.sale, prices);
+  const paid = units === null ? usage : { ...usage, outputTokens: 0 };
+  return wholeUp(requestFee(prices) + (units ?? 0) + tokenCost(paid, prices));
+}
+
+/** A form may turn out to have asked for pictures that are not listed: they were made, so they cost as much as the dearest. */
+function bookedCost(sale: Sale, prices: Prices): number | null {
+  const cost = unitCost(sale, prices);
+  if (cost !== null || sale.kind !== "images") return cost;
+  return unitCost({ ...sale, size: "auto", quality: "auto" }, prices);
+}
+
+/** Micro-dollars. */
+function tokenCost(usage: Usage, prices: Prices): number {
   const plainInput = Math.max(0, usage.inputTokens - usage.cachedInputTokens - usage.cacheWriteTokens);
   const { input, output, cachedInput, cacheWrite } = priceList(prices, usage.inputTokens);
-  const microUsd =
+  return (
     plainInput * input +
     usage.cachedInputTokens * cachedInput +
     usage.cacheWriteTokens * cacheWrite +
-    usage.outputTokens * output;
-  return wholeUp(microUsd);
+    usage.outputTokens * output
+  );
 }
 
 /** Prices are decimal fractions: what is a whole number but for binary rounding stays that number. */

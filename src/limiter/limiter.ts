@@ -98,7 +98,7 @@ export class Limiter {
   /** Takes the units when they are here and nobody waits for them; else the request waits, or is refused and has taken nothing. */
   reserve(meters: Meters, ask: Ask, now: number): Reservation | Waiting | Refusal {
     if (this.#isClosed) return refusal("closed", null, Infinity);
-    if (meters.unpriced !== null) return unpricedRefusal(meters);
+    if (meters.isUnpriced(ask.estimate)) return unpricedRefusal(meters);
     const costs = meters.expected(ask.estimate);
     const obstacle = meters.obstacle(ask.priority, costs, now);
     if (obstacle !== null) return this.#wait(meters, costs, ask, { line: obstacle, now });
@@ -147,7 +147,7 @@ export class Limiter {
 
   /** When a target could admit a request: 0 now, milliseconds, or Infinity. Takes nothing. */
   roomMs(meters: Meters, ask: Place & Pick<Ask, "estimate">, now: number): number {
-    if (meters.unpriced !== null) return Infinity;
+    if (meters.isUnpriced(ask.estimate)) return Infinity;
     return forecast(this.#quota, meters, meters.expected(ask.estimate), { place: ask, now }).waitMs;
   }
 

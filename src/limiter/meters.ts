@@ -9,6 +9,7 @@ import {
   type Estimate,
   expectedCost,
   FREE,
+  isPriced,
   type Prices,
   usdCost,
 } from "./cost.ts";
@@ -57,8 +58,8 @@ export class Meters {
   /** Where these requests go; empty for a client key alone. */
   readonly provider: string;
   readonly model: string;
-  /** A limit in dollars on a way that has no prices: it can't be kept, so nothing may pass. Null: there is none. */
-  readonly unpriced: Meter | null;
+  /** A limit in dollars, which can be kept only for what has a price. Null: there is none. */
+  readonly budget: Meter | null;
   /** Whether the provider, or a model of it, has a limit on requests that run at the same time. */
   readonly hasSlots: boolean;
   /** Of the model; null: not known. */
@@ -80,7 +81,7 @@ export class Meters {
     this.meters = meters;
     this.buckets = meters.map(({ bucket }) => bucket);
     this.lines = lines;
-    this.unpriced = prices === null ? (meters.find(({ limit }) => limit.dimension === "usd") ?? null) : null;
+    this.budget = meters.find(({ limit }) => limit.dimension === "usd") ?? null;
     this.hasSlots = meters.some(isSlot);
     this.#prices = prices;
   }
@@ -121,6 +122,16 @@ export class Meters {
       costs.push(isEstimate && cost > limit.capacity ? limit.capacity : cost);
     }
     return costs;
+  }
+
+  /** Whether a limit in dollars can't be kept for such a request, so that it may not pass. */
+  isUnpriced(estimate: Estimate): boolean {
+    return this.budget !== null && !isPriced(estimate, this.#prices);
+  }
+
+  /** Whether the model has prices by other units than tokens. */
+  get hasUnitPrices(): boolean {
+    return this.#prices?.units !== undefined;
   }
 
   /** The pause that holds these requests back longest; null: none does. */

@@ -13,9 +13,9 @@ export function refusal(reason: Refusal["reason"], line: Line | null, retryAfter
 }
 
 /** A refusal because a limit in dollars has no prices to count with. */
-export function unpricedRefusal({ unpriced, pauses }: Meters): Refusal {
+export function unpricedRefusal({ budget, pauses }: Meters): Refusal {
   const model = pauses.at(-1)?.owner ?? "";
-  return { kind: "refused", reason: "unpriced", meter: unpriced, provider: model, retryAfterMs: Infinity };
+  return { kind: "refused", reason: "unpriced", meter: budget, provider: model, retryAfterMs: Infinity };
 }
 
 /** Clients sleep at most this long for a `retry-after`; beyond it they would come back early, so they are told not to. */
@@ -50,7 +50,7 @@ export function refusalError(refusal: Refusal): GatewayError {
     case "unpriced":
       return new GatewayError(
         "permission_denied",
-        `No price is known of model \`${provider}\`, so ${describe(meter)} can't be kept. Set \`prices\` for the model.`,
+        `No price is known of what this asks of model \`${provider}\`, so ${describe(meter)} can't be kept. Set \`prices\` for the model.`,
       );
     case "not_durable":
       return new GatewayError(

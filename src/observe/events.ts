@@ -16,11 +16,37 @@ export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** What a provider said a request used, in model tokens. `inputTokens` includes the cached ones. */
 export interface Usage {
+  /** What was sold by other units than tokens; absent: nothing was. */
+  readonly sold?: Sold;
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly cachedInputTokens: number;
   readonly cacheWriteTokens: number;
   readonly reasoningTokens: number;
+}
+
+/** What a request asks for that may be sold by other units than tokens. */
+export type Sale =
+  /** `size` and `quality` as the request has them; null: it does not say, `auto`: the provider's choice. */
+  | {
+      readonly kind: "images";
+      readonly count: number;
+      readonly size: string | null;
+      readonly quality: string | null;
+    }
+  /** Sound that goes in. */
+  | { readonly kind: "audio"; readonly seconds: number }
+  /** Text that is spoken. */
+  | { readonly kind: "speech"; readonly characters: number }
+  /** Documents that are ranked: so many of them for one query are a search. */
+  | { readonly kind: "searches"; readonly count: number };
+
+export type SaleKind = Sale["kind"];
+
+export interface Sold {
+  readonly sale: Sale;
+  /** Whether the provider has counted tokens too. */
+  readonly hasTokens: boolean;
 }
 
 /** How a request ended, for the metrics' `outcome` label. */

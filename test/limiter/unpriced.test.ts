@@ -41,7 +41,7 @@ describe("a model without prices", () => {
     const error = refusalError(outcome);
     expect(error).toMatchObject({ code: "permission_denied", status: 403 });
     expect(error.message).toBe(
-      `No price is known of model \`p/x/y\`, so ${words} can't be kept. Set \`prices\` for the model.`,
+      `No price is known of what this asks of model \`p/x/y\`, so ${words} can't be kept. Set \`prices\` for the model.`,
     );
     expect(roomMs).toBe(Infinity);
     expect(levels()).toEqual([5000]);

@@ -7,7 +7,8 @@ import type { RunningReplica } from "../../fleet/shell.ts";
 import type { PlainRoute } from "../../http/plain-route.ts";
 import { KeyBook } from "../../keys/key-book.ts";
 import type { Limiter } from "../../limiter/limiter.ts";
-import type { Log, Observer } from "../../observe/events.ts";
+import type { Log, Observer, Sample } from "../../observe/events.ts";
+import { counter } from "../../observe/sample.ts";
 import { UsageBook } from "../../usage/usage-book.ts";
 import type { ClientKeys } from "./client-keys.ts";
 import { keyRoutes } from "../routes/key-routes.ts";
@@ -32,6 +33,8 @@ export class RunTime {
   readonly #overrides: LimitOverrides;
   readonly #keys: KeyBook;
   readonly #usage: UsageBook;
+  /** Micro-dollars spent at each provider since this process began. */
+  readonly #spent = new Map<string, number>();
 
   constructor(parts: RunTimeParts) {
     const { replica, limiter, clock, log } = parts;
@@ -51,7 +54,9 @@ export class RunTime {
     board.onCount = () => usage.flush();
     limiter.onSettled = ({ clientKey, meters }, used) => {
       const { provider, model } = meters;
-      usage.settled({ key: clientKey, provider, model }, used, meters.microUsd(used));
+      const microUsd = meters.microUsd(used);
+      usage.settled({ key: clientKey, provider, model }, used, microUsd);
+      this.#spent.set(provider, (this.#spent.get(provider) ?? 0) + microUsd);
     };
   }
 
@@ -107,6 +112,13 @@ export class RunTime {
     };
     this.#overrides.onChange(() => tell("limits"));
     this.#keys.onChange = () => tell("keys");
+  }
+
+  *samples(): Iterable<Sample> {
+    const help = "What requests cost, in US dollars, by the prices that are known.";
+    for (const [provider, microUsd] of this.#spent) {
+      yield counter("sluice_cost_usd_total", help, microUsd / 1_000_000, { provider });
+    }
   }
 
   operatorRoutes(): readonly PlainRoute[] {

@@ -194,6 +194,7 @@ class GatewayProcess implements Running {
     observer.addSource(() => this.#gauges());
     observer.addSource(() => plant.cache.samples());
     observer.addSource(() => plant.renewals.samples());
+    observer.addSource(() => this.#runTime.samples());
     plant.renewals.onKey = () => this.#observe(this.#config);
     observer.addSource(() => hedges.samples());
     observer.addSource(() => shadows.samples());

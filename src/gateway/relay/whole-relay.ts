@@ -9,7 +9,7 @@ import { endWith } from "./event-writer.ts";
 import { lastUsage } from "./frames.ts";
 import { JsonCheck } from "./json-check.ts";
 import { BYTES_PER_TOKEN, type Relay, type RelayHost } from "./relay.ts";
-import { parseUsage } from "./usage.ts";
+import { parseUsage, soldIn } from "./usage.ts";
 
 /** Up to here an answer is collected. Chat answers stay far below; embeddings of many texts may not. */
 const COLLECTED_BYTES_MAX = 4 * 1024 * 1024;
@@ -22,6 +22,8 @@ const NO_JSON = "answered with something that is not a JSON object";
 
 export interface WholeOptions {
   readonly context: AnswerContext;
+  /** Whether the answer may say what was sold otherwise than by tokens. */
+  readonly isSoldByUnits: boolean;
   /** The form in which the client wants embeddings; null: there are none. An answer in the other form is held whole. */
   readonly embeddings: EmbeddingFormat | null;
 }
@@ -71,7 +73,8 @@ export class WholeRelay implements Relay {
 
   usage(): Usage | null {
     const bytes = lastUsage(this.#passing === null ? this.#lastBytes() : this.#tail);
-    return bytes === null ? null : parseUsage(bytes);
+    if (bytes !== null) return parseUsage(bytes);
+    return this.#options.isSoldByUnits && this.#passing === null ? soldIn(this.#lastBytes()) : null;
   }
 
   outputTokens(): number {

@@ -1,5 +1,5 @@
-// Reads a form (multipart/form-data, RFC 7578) as it comes, for the one field that routing needs. Nothing is kept but what
-// lies across two pieces; files flow past.
+// Reads a form (multipart/form-data, RFC 7578) as it comes, for the one field that routing needs and the few that costs depend on.
+// Nothing else is kept but what lies across two pieces; files flow past.
 //
 //   --boundary⏎ head ⏎⏎ value ⏎--boundary⏎ head ⏎⏎ value ⏎--boundary--
 //                        ^ where the model's name stands, in bytes from the beginning
@@ -13,6 +13,9 @@ import type { Span } from "./request.ts";
 const HEAD_BYTES_MAX = 8 * 1024;
 /** Longest value of the model's field, before it is judged as a name. */
 const MODEL_BYTES_MAX = 1024;
+/** The fields besides that say what is made, and so what it costs. Longer values mean nothing. */
+const COST_FIELDS = new Set(["n", "size", "quality"]);
+const COST_FIELD_BYTES_MAX = 32;
 /** How many parts a form may have; the largest has one per image and one per option. */
 const PARTS_MAX = 1000;
 
@@ -52,6 +55,8 @@ type State = "start" | "boundary" | "head" | "value" | "end";
 export class MultipartReader {
   /** Null until its field was read. */
   model: NamedModel | null = null;
+  /** The fields that costs depend on, as far as they have come. */
+  readonly fields = new Map<string, string>();
   readonly #delimiter: Buffer;
   #state: State = "start";
   /** What has come and is not read yet. */
@@ -59,9 +64,11 @@ export class MultipartReader {
   /** Where `#rest` begins, in bytes from the form's beginning. */
   #at = 0;
   #parts = 0;
-  /** Where the model's value begins, while it is read; -1: another part is. */
-  #modelAt = -1;
-  #modelBytes: Buffer = Buffer.alloc(0);
+  /** The field whose value is read and kept; empty: the part's value is not. */
+  #kept = "";
+  /** Where that value begins. */
+  #keptAt = 0;
+  #keptBytes: Buffer = Buffer.alloc(0);
 
   constructor(boundary: string) {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`);
@@ -133,12 +140,11 @@ export class MultipartReader {
     const name = fieldName(this.#rest.toString("latin1", 0, end));
     this.#skip(end + BLANK_LINE.length);
     this.#state = "value";
-    if (name === "model") {
-      if (this.model !== null)
-        throw new GatewayError("invalid_request", "The form names its model twice.", { param: "model" });
-      this.#modelAt = this.#at;
-      this.#modelBytes = Buffer.alloc(0);
-    }
+    if (name === "model" && this.model !== null)
+      throw new GatewayError("invalid_request", "The form names its model twice.", { param: "model" });
+    this.#kept = name === "model" || COST_FIELDS.has(name) ? name : "";
+    this.#keptAt = this.#at;
+    this.#keptBytes = Buffer.alloc(0);
     // An empty value's boundary begins with the line break that ends the head.
     this.#unread(LINE);
     return true;
@@ -149,27 +155,38 @@ export class MultipartReader {
     // The end of a boundary may be missing, so as many bytes are looked at again.
     const readable = end === -1 ? this.#rest.length - this.#delimiter.length + 1 : end;
     if (readable > 0) {
-      if (this.#modelAt >= 0) this.#keepModel(this.#rest.subarray(0, readable));
+      if (this.#kept !== "") this.#keep(this.#rest.subarray(0, readable));
       this.#skip(readable);
     }
     if (end === -1) return false;
-    if (this.#modelAt >= 0) this.#endModel();
+    if (this.#kept !== "") this.#endKept();
     this.#skip(this.#delimiter.length);
     this.#state = "boundary";
     return true;
   }
 
-  #keepModel(bytes: Buffer): void {
-    this.#modelBytes = Buffer.concat([this.#modelBytes, bytes]);
-    if (this.#modelBytes.length <= MODEL_BYTES_MAX + LINE.length) return;
-    throw new GatewayError("invalid_request", "`model` is too long.", { param: "model" });
+  #keep(bytes: Buffer): void {
+    if (this.#kept === "model") {
+      this.#keptBytes = Buffer.concat([this.#keptBytes, bytes]);
+      if (this.#keptBytes.length <= MODEL_BYTES_MAX + LINE.length) return;
+      throw new GatewayError("invalid_request", "`model` is too long.", { param: "model" });
+    }
+    if (this.#keptBytes.length <= COST_FIELD_BYTES_MAX + LINE.length) {
+      this.#keptBytes = Buffer.concat([
+        this.#keptBytes,
+        bytes.subarray(0, COST_FIELD_BYTES_MAX + LINE.length + 1),
+      ]);
+    }
   }
 
-  #endModel(): void {
-    const start = this.#modelAt;
-    const name = this.#modelBytes.toString("utf8", LINE.length);
-    this.model = { name, span: { start, end: start + Math.max(0, this.#modelBytes.length - LINE.length) } };
-    this.#modelAt = -1;
+  #endKept(): void {
+    const start = this.#keptAt;
+    const value = this.#keptBytes.toString("utf8", LINE.length);
+    const end = start + Math.max(0, this.#keptBytes.length - LINE.length);
+    if (this.#kept === "model") this.model = { name: value, span: { start, end } };
+    // A field that comes twice is read one way here and perhaps another there: it counts as the dearest.
+    else this.fields.set(this.#kept, this.fields.has(this.#kept) ? "auto" : value);
+    this.#kept = "";
   }
 
   #skip(bytes: number): void {

@@ -53,6 +53,8 @@ interface Change extends Span {
   readonly bytes: Buffer;
 }
 
+const NO_FIELDS: ReadonlyMap<string, string> = new Map();
+
 export class Upload {
   readonly contentType: string;
   readonly #options: UploadOptions;
@@ -83,6 +85,16 @@ export class Upload {
   /** The name in the model's field; null: the whole form has none. Known from `onReady` on. */
   get model(): string | null {
     return this.#reader?.model?.name ?? null;
+  }
+
+  /** The form's fields that costs depend on, as far as they have come. */
+  get fields(): ReadonlyMap<string, string> {
+    return this.#reader?.fields ?? NO_FIELDS;
+  }
+
+  /** The most bytes that it can have; null: not known. */
+  get bytesMax(): number | null {
+    return this.#isEnded ? this.#receivedBytes : this.#options.announcedBytes;
   }
 
   /** Whether the form can be sent from its beginning. */
