@@ -129,6 +129,10 @@ const unitPrices = {
 
 const prices = strict({
   ...priceList,
+  as_of: z.iso
+    .date({ error: "expected a day such as 2026-11-21" })
+    .optional()
+    .describe("The day for which they are known to hold; the catalog file's by default."),
   input: priceList.input.optional(),
   output: priceList.output.optional(),
   ...unitPrices,

@@ -34,7 +34,7 @@ export function resolveModels(merged: Overlaid, context: ModelsContext): Readonl
       family: raw.family ?? null,
       contextTokens: raw.context ?? null,
       maxOutputTokens: raw.max_output ?? null,
-      prices: toPrices(raw.prices, isUsers ? null : context.pricesAsOf, (message) =>
+      prices: toPrices(raw.prices, raw.prices?.as_of ?? (isUsers ? null : context.pricesAsOf), (message) =>
         context.report.error([...path, "prices"], message),
       ),
       limits: resolveLimits(raw.limits ?? [], context.days, [...path, "limits"], context.report),
