@@ -219,8 +219,8 @@ const errorHint = strict({
   kind: word(ERROR_KINDS).describe("What such an error means."),
 });
 
-const path = z.string({ error: "expected a path such as /chat/completions" }).startsWith("/", {
-  error: "a path begins with /",
+const path = z.string({ error: "expected a path such as /chat/completions" }).regex(/^(?:\{origin\})?\//, {
+  error: "a path begins with /, or with {origin}/ if it does not lie below the base URL",
 });
 
 const paths = z.partialRecord(z.enum(ENDPOINTS), path, { error: "expected paths by endpoint" });
@@ -236,7 +236,7 @@ export const providerShape = {
   paths: paths
     .optional()
     .describe(
-      "Paths below the base URL that differ from the language's own; {model} stands for the model's name.",
+      "Paths below the base URL that differ from the language's own; {model} stands for the model's name, and after {origin} a path begins at the root of the host.",
     ),
   endpoints: list(word(ENDPOINTS))
     .optional()

@@ -173,12 +173,14 @@ function isAmount(text: string): boolean {
   return Number.isFinite(value) && value >= 0;
 }
 
+/** Filled in where paths are built: the model's name, and that a path begins at the root of the host. */
+const LATER = new Set(["model", "origin"]);
+
 function fillIn(text: string, options: Readonly<Record<string, string>>, path: Path, report: Report): string {
   return text.replaceAll(/\{([a-z_]+)\}/g, (placeholder, key: string) => {
     const value = Object.hasOwn(options, key) ? options[key] : undefined;
     if (value === undefined) {
-      // The model's name is filled in for each request.
-      if (key !== "model") report.error(path, `nothing in \`options\` fills ${placeholder}`);
+      if (!LATER.has(key)) report.error(path, `nothing in \`options\` fills ${placeholder}`);
       return placeholder;
     }
     if (!URL_PART.test(value)) {

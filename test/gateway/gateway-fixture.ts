@@ -32,8 +32,8 @@ export interface GatewayOptions {
   /** More of each provider's entry, as YAML flow members. */
   readonly provider?: string;
   readonly limits?: string;
-  /** Each provider's `api_keys` as a YAML flow list, instead of one key. */
-  readonly keys?: string;
+  /** Each provider's `api_keys` as a YAML flow list, instead of one key; null: it has none. */
+  readonly keys?: string | null;
   /** How the providers deviate from the language, as a YAML flow mapping. */
   readonly quirks?: string;
   /** The limiter and its clock, where providers share the clock. */
@@ -218,11 +218,16 @@ async function configOf(options: GatewayOptions) {
   const names = Object.keys(options.providers);
   const providers = Object.entries(options.providers).map(
     ([name, { port }]) =>
-      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", ${options.keys === undefined ? `api_key: sk-${name}` : `api_keys: ${options.keys}`}, models: ${options.models ?? "{ m: {} }"}, quirks: ${options.quirks ?? "{ canonical: true }"}, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
+      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", ${keyOf(name, options)} models: ${options.models ?? "{ m: {} }"}, quirks: ${options.quirks ?? "{ canonical: true }"}, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
   );
   const text = `data_dir: ${folder}\nproviders:\n${providers.join("\n")}\nmodels:\n  any: [ ${names.map((name) => `${name}/m`).join(", ")} ]\n${options.config ?? ""}\n`;
   const file = join(folder, "sluice.yaml");
   writeFileSync(file, text);
   const { config } = await loadConfig({ file, cwd: folder, env: {}, hostName: "test" });
   return config;
+}
+
+function keyOf(name: string, { keys }: GatewayOptions): string {
+  if (keys === null) return "";
+  return keys === undefined ? `api_key: sk-${name},` : `api_keys: ${keys},`;
 }

@@ -41,6 +41,17 @@ describe("a route beside chat", () => {
     expect((await gateway.settled()).requests).toBe(1);
   });
 
+  test("may lie beside the base URL, at the root of the provider's host", async () => {
+    const upstream = await scriptedUpstream((r) => r.answer(200, '{"results":[]}'));
+    const provider = 'paths: { rerank: "{origin}/v2/rerank" }, query: { tier: "1" }';
+    const gateway = await startGateway({ providers: { a: upstream }, provider });
+    const asked = { query: "water", documents: ["a", "b"] };
+    expect((await post(gateway, "/v1/rerank", { model: "any", ...asked })).status).toBe(200);
+    expect((await upstream.request(0)).head.split("\r\n")[0]).toBe("POST /v2/rerank?tier=1 HTTP/1.1");
+    expect((await upstream.request(0)).json()).toEqual({ model: "m", ...asked });
+    await gateway.settled();
+  });
+
   test.each([
     ["/v1/moderations", {}, "input"],
     ["/v1/rerank", {}, "query"],

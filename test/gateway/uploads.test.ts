@@ -266,3 +266,22 @@ describe("a form that goes wrong", () => {
     expect(await gateway.settled()).toMatchObject({ tokens: 0, concurrent: 0 });
   });
 });
+
+test.each([TRANSCRIPTIONS, "/providers/a/files"])(
+  "a form to %s of a provider whose requests are signed is refused, and nothing is sent",
+  async (path) => {
+    const upstream = await formUpstream(transcribe);
+    const credentials = "{ access_key_id: AKIDEXAMPLE, secret_access_key: not-a-secret }";
+    const gateway = await startGateway({
+      providers: { a: upstream },
+      provider: `auth: { kind: sigv4, service: example }, options: { region: r }, credentials: ${credentials}`,
+      keys: null,
+    });
+    const body = `${MODEL}${FILE_HEAD}RIFF${END}`;
+    const answer = await gateway.client().send(request(body, path)).answer();
+    expect(answer.status).toBe(415);
+    expect(errorOf(answer).message).toContain("are signed");
+    expect(upstream.requests).toEqual([]);
+    expect(await gateway.settled()).toMatchObject({ requests: 0 });
+  },
+);

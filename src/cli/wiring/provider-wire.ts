@@ -89,11 +89,17 @@ function about(provider: Provider, model: string): TargetLanguage["about"] {
   };
 }
 
+/** What begins a path that does not lie below the base URL. */
+const FROM_ROOT = "{origin}";
+
 /** A path below the base URL as one on the origin, with what the configuration adds to the query. */
 export function belowBase(provider: Provider, base: URL): (path: string) => string {
   const prefix = base.pathname === "/" ? "" : base.pathname;
   const query = new URLSearchParams(provider.query).toString();
-  return (path) => `${prefix}${path}${query === "" ? "" : `${path.includes("?") ? "&" : "?"}${query}`}`;
+  return (path) => {
+    const whole = path.startsWith(FROM_ROOT) ? path.slice(FROM_ROOT.length) : `${prefix}${path}`;
+    return query === "" ? whole : `${whole}${path.includes("?") ? "&" : "?"}${query}`;
+  };
 }
 
 /** Path and query per kind of route that passes as bytes. */

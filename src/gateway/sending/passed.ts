@@ -1,7 +1,7 @@
 // A request that is passed through: the client's method, path, headers and body as they are, but for what belongs to a
 // connection and for credentials. The gateway's own key for the provider takes the place of the client's.
 import type { IncomingHttpHeaders } from "node:http";
-import { assert, GatewayError } from "../../errors.ts";
+import { assert } from "../../errors.ts";
 import type { CallRequest } from "../../upstream/call.ts";
 import type { AnswerContext } from "../relay/answer-error.ts";
 import { ErrorRelay } from "../relay/error-relay.ts";
@@ -9,6 +9,7 @@ import type { Exchange } from "../exchange.ts";
 import { PassedRelay } from "../relay/passed-relay.ts";
 import type { Relay, RelayHost } from "../relay/relay.ts";
 import type { Sending } from "./sending.ts";
+import { refuseToSign } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
 
 /** Connection, framing, credentials, whoever stood between, and what is the gateway's own to say. */
@@ -31,8 +32,8 @@ export class PassedSending implements Sending {
   constructor(exchange: Exchange, target: UpstreamTarget) {
     const { direct, headers, body, upload, receivedMs } = exchange.request;
     assert(direct !== null, "what is passed through says where to");
+    if (upload !== null) refuseToSign(target);
     const opened = upload?.open(null, exchange.runtime.timeouts.idleMs) ?? null;
-    if (opened !== null && target.access.sign !== null) throw unsigned(target.provider);
     const sent = passedHeaders(headers, target);
     if (opened !== null && opened.bytes !== null) sent.push("content-length", String(opened.bytes));
     this.#isGenerating = body.length > 0;
@@ -73,8 +74,3 @@ function passedHeaders(sent: IncomingHttpHeaders, target: UpstreamTarget): strin
 
 /** Of the headers that the gateway has values for, those that are the client's to say here. */
 const CLIENTS = new Set(["content-type", "accept", "user-agent"]);
-
-function unsigned(provider: string): GatewayError {
-  const message = `Requests to provider \`${provider}\` are signed, so their bodies must be JSON.`;
-  return new GatewayError("unsupported_media_type", message);
-}

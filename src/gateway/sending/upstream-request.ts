@@ -1,5 +1,6 @@
 // The request as one target gets it: the client's own bytes with the model's name put in, and headers that are the same
 // for every request but for the few of the client's that are passed on.
+import { GatewayError } from "../../errors.ts";
 import type { CallRequest } from "../../upstream/call.ts";
 import type { Exchange } from "../exchange.ts";
 import { rewriteRequest } from "../request/request-rewrite.ts";
@@ -26,6 +27,7 @@ export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): Cal
 /** The client's form with the provider's name for the model. */
 function formRequest(target: UpstreamTarget, exchange: Exchange, upload: Upload): CallRequest {
   const { route, headers, receivedMs } = exchange.request;
+  refuseToSign(target);
   const { body, bytes } = upload.open(target.model, exchange.runtime.timeouts.idleMs);
   const own = withHeader(target.access.openHeaders, "content-type", upload.contentType);
   return {
@@ -35,6 +37,13 @@ function formRequest(target: UpstreamTarget, exchange: Exchange, upload: Upload)
     timeouts: exchange.timeouts,
     startedMs: receivedMs,
   };
+}
+
+/** A signature covers the whole body, and what flows on as it comes is never whole. Throws `unsupported_media_type`. */
+export function refuseToSign({ access, provider }: UpstreamTarget): void {
+  if (access.sign === null) return;
+  const message = `Requests to provider \`${provider}\` are signed, so their bodies must be JSON.`;
+  throw new GatewayError("unsupported_media_type", message);
 }
 
 function withHeader(headers: readonly string[], name: string, value: string): string[] {
