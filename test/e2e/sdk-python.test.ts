@@ -2,9 +2,11 @@
 import { execFile, execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { startSimulator, type Simulator } from "../../src/simulator/simulator.ts";
+import { NOTICE } from "../dialects/recordings.ts";
 import { startGateway, type GatewayProcess } from "./harness.ts";
+import { replays, startReplaying } from "./replays.ts";
 
 const KEY = "sk-sluice-test";
 const PYTHON_ENV = { PATH: process.env["PATH"], PYTHONPATH: process.env["PYTHONPATH"] };
@@ -70,5 +72,25 @@ describe.skipIf(version === null)(`the official Python client ${version}`, () =>
     expect(seen.whole.length).toBeGreaterThan(20);
     expect(seen.streamed).toBe(seen.whole);
     expect(seen.models).toContain("smart");
+  });
+
+  test(`reads every recorded stream${NOTICE}`, async () => {
+    const all = replays();
+    const replaying = await startReplaying(all);
+    onTestFinished(() => replaying.close());
+    const replayed = await startGateway({
+      providers: replaying.providers,
+      keys: [{ name: "team", key: KEY }],
+      retry: { attempts: 1 },
+    });
+    const script = join(import.meta.dirname, "sdk-replays.py");
+    const models = all.map(({ name }) => `${name}/m`);
+    const { stdout } = await promisify(execFile)("python3", [script, ...models], {
+      env: { ...PYTHON_ENV, OPENAI_BASE_URL: `${replayed.url}/v1`, OPENAI_API_KEY: KEY },
+      timeout: 25_000,
+    });
+    const held = all.map(({ holds }) => holds && { text: holds.text, calls: holds.calls });
+    expect(JSON.parse(stdout)).toEqual(held);
+    await replayed.stop();
   });
 });
