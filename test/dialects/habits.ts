@@ -189,6 +189,7 @@ function messageEvents(
 const SEARCH = { type: "server_tool_use", id: "srvtoolu_1", name: "web_search" };
 const FOUND = { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [] };
 const CITED = { type: "web_search_result_location", url: "https://a.test", title: "T", cited_text: "c" };
+const CONTAINER = { container: { id: "c1" }, context_management: { applied_edits: [] } };
 const SIGNED = { type: "signature_delta", signature: "c2ln" };
 
 const anthropic: readonly Omit<Habit, "dialect">[] = [
@@ -227,6 +228,12 @@ const anthropic: readonly Omit<Habit, "dialect">[] = [
     holds: { text: "Hi" },
   },
   {
+    name: "a container to go on in, and what was edited out",
+    stream: messageEvents([{ start: { type: "text", text: "Hi" } }], CONTAINER),
+    whole: message([{ type: "text", text: "Hi" }], CONTAINER),
+    holds: { text: "Hi", extra: { anthropic: CONTAINER } },
+  },
+  {
     name: "overload before anything was said",
     stream: namedSse([{ type: "error", error: { type: "overloaded_error", message: "Overloaded" } }]),
     whole: { type: "error", error: { type: "overloaded_error", message: "Overloaded" } },
@@ -241,8 +248,16 @@ const generated = (parts: readonly Json[], end: Json = {}): Json => ({
 const generatedEvents = (...events: readonly Json[]): Uint8Array =>
   encode(events.map((each) => `data: ${JSON.stringify(each)}\r\n\r\n`).join(""));
 const STOP = { finishReason: "STOP" };
-const GROUNDING = { groundingMetadata: { groundingChunks: [{ web: { uri: "https://a.test" } }] } };
-const GROUNDED = { google: { grounding_metadata: GROUNDING.groundingMetadata } };
+const GROUNDING = {
+  groundingMetadata: { groundingChunks: [{ web: { uri: "https://a.test" } }] },
+  urlContextMetadata: { urlMetadata: [] },
+};
+const GROUNDED = {
+  google: {
+    grounding_metadata: GROUNDING.groundingMetadata,
+    url_context_metadata: GROUNDING.urlContextMetadata,
+  },
+};
 
 const gemini: readonly Omit<Habit, "dialect">[] = [
   {
@@ -331,6 +346,31 @@ const bedrock: readonly Omit<Habit, "dialect">[] = [
       usage: { inputTokens: 10, outputTokens: 5 },
     },
     holds: { text: "Hi", extra: { bedrock: { blocks: GROUNDING_BLOCKS } } },
+  },
+  {
+    name: "what the request asked for beside the answer",
+    stream: joined(
+      [
+        BEGIN,
+        delta(0, { text: "Hi" }),
+        stop(0),
+        { messageStop: { stopReason: "end_turn", additionalModelResponseFields: { stop_sequence: "x" } } },
+        { metadata: { usage: { inputTokens: 10, outputTokens: 5 }, trace: { guardrail: {} } } },
+      ].map(event),
+    ),
+    whole: {
+      output: { message: { role: "assistant", content: [{ text: "Hi" }] } },
+      stopReason: "end_turn",
+      additionalModelResponseFields: { stop_sequence: "x" },
+      trace: { guardrail: {} },
+      usage: { inputTokens: 10, outputTokens: 5 },
+    },
+    holds: {
+      text: "Hi",
+      extra: {
+        bedrock: { additional_model_response_fields: { stop_sequence: "x" }, trace: { guardrail: {} } },
+      },
+    },
   },
   {
     name: "an exception after the first words",

@@ -66,7 +66,7 @@ export function messageAnswer(answer: unknown, target: DialectTarget): DialectAn
   if (!isObject(answer) || !Array.isArray(answer["content"])) throw unexpectedAnswer(answer, target);
   const usage = new MessageUsage();
   usage.report(readObject(answer, "usage"));
-  const message = messageOf(readArray(answer, "content").filter(isObject));
+  const message = messageOf(readArray(answer, "content").filter(isObject), keptAbout(answer));
   const refusal = readText(readObject(answer, "stop_details"), "explanation");
   const choice = {
     index: 0,
@@ -78,7 +78,7 @@ export function messageAnswer(answer: unknown, target: DialectTarget): DialectAn
   return { body: chatCompletion(target, about, usage.total), usage: usage.total };
 }
 
-function messageOf(blocks: readonly Json[]): Json {
+function messageOf(blocks: readonly Json[], kept: Json): Json {
   const thinking = blocks.flatMap((block) => thinkingBlock(block) ?? []);
   const reasoning = thinking.map((block) => (block.kind === "signed" ? block.thinking : "")).join("");
   const texts = blocks.filter((block) => block["type"] === "text");
@@ -92,19 +92,29 @@ function messageOf(blocks: readonly Json[]): Json {
     ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
     ...(thinking.length === 0 ? {} : { thinking_blocks: thinkingToChat(thinking) }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
-    ...extraContent(others, citations),
+    ...extraContent({
+      ...(others.length === 0 ? {} : { blocks: others }),
+      ...(citations.length === 0 ? {} : { citations }),
+      ...kept,
+    }),
   };
 }
 
 const KNOWN_BLOCKS = new Set(["text", "thinking", "redacted_thinking", "tool_use"]);
 
-/** What chat has no member for: results of the provider's own tools, and citations. */
-export function extraContent(blocks: readonly Json[], citations: readonly unknown[]): Json {
-  const extra = {
-    ...(blocks.length === 0 ? {} : { blocks }),
-    ...(citations.length === 0 ? {} : { citations }),
-  };
+/** What chat has no member for: results of the provider's own tools, citations, and what goes on in the next request. */
+export function extraContent(extra: Json): Json {
   return Object.keys(extra).length === 0 ? {} : { extra_content: { anthropic: extra } };
+}
+
+/** What a message, or an event that changes it, says of things that requests ask for in the provider's own words. */
+export function keptAbout(message: Json): Json {
+  const container = readObject(message, "container");
+  const management = readObject(message, "context_management");
+  return {
+    ...(container === undefined ? {} : { container }),
+    ...(management === undefined ? {} : { context_management: management }),
+  };
 }
 
 /** A block of thinking, or undefined for another. */

@@ -16,7 +16,7 @@ import {
 } from "../json.ts";
 import { thinkingToChat } from "../shared/thinking.ts";
 import { interrupted, type StreamState } from "../stream.ts";
-import { extraContent, finishReason, MessageUsage, thinkingBlock } from "./answer.ts";
+import { extraContent, finishReason, keptAbout, MessageUsage, thinkingBlock } from "./answer.ts";
 
 type OpenBlock =
   | { readonly kind: "text"; citations: unknown[] }
@@ -59,10 +59,7 @@ export class MessageStream implements StreamState {
         this.#close(readNumber(event, "index") ?? 0);
         break;
       case "message_delta":
-        this.#usage.report(readObject(event, "usage"));
-        this.#stopReason = readText(readObject(event, "delta"), "stop_reason") ?? this.#stopReason;
-        this.#refusal =
-          readText(readObject(readObject(event, "delta"), "stop_details"), "explanation") ?? this.#refusal;
+        this.#change(event, readObject(event, "delta") ?? {});
         break;
       case "message_stop":
         this.#stop();
@@ -99,6 +96,14 @@ export class MessageStream implements StreamState {
     this.#usage.report(readObject(message, "usage"));
     // The role goes out now, so that a client sees the answer begin; a second start has nothing new to say.
     if (!this.#writer.hasStarted()) this.#writer.delta({});
+  }
+
+  #change(event: Json, delta: Json): void {
+    this.#usage.report(readObject(event, "usage"));
+    this.#stopReason = readText(delta, "stop_reason") ?? this.#stopReason;
+    this.#refusal = readText(readObject(delta, "stop_details"), "explanation") ?? this.#refusal;
+    const kept = { ...keptAbout(event), ...keptAbout(delta) };
+    if (Object.keys(kept).length > 0) this.#writer.delta(extraContent(kept));
   }
 
   #open(index: number, block: Json): void {
@@ -185,7 +190,7 @@ export class MessageStream implements StreamState {
     this.#blocks.delete(index);
     switch (block.kind) {
       case "text":
-        if (block.citations.length > 0) this.#writer.delta(extraContent([], block.citations));
+        if (block.citations.length > 0) this.#writer.delta(extraContent({ citations: block.citations }));
         break;
       case "tool":
         // Clients parse the arguments: a call without any still has an empty object.
@@ -195,7 +200,7 @@ export class MessageStream implements StreamState {
         this.#thinking({ type: "thinking", thinking: block.texts.join(""), signature: block.signature });
         break;
       case "other":
-        this.#writer.delta(extraContent([withInput(block.block, block.input)], []));
+        this.#writer.delta(extraContent({ blocks: [withInput(block.block, block.input)] }));
         break;
     }
   }

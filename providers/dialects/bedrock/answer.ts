@@ -52,14 +52,14 @@ export function converseAnswer(answer: unknown, target: DialectTarget): DialectA
   const usage = converseUsage(readObject(answer, "usage"));
   const choice = {
     index: 0,
-    message: messageOf(readArray(message, "content").filter(isObject)),
+    message: messageOf(readArray(message, "content").filter(isObject), askedFor(answer)),
     logprobs: null,
     finish_reason: finishReason(readString(answer, "stopReason")),
   };
   return { body: chatCompletion(target, { choices: [choice] }, usage), usage };
 }
 
-function messageOf(blocks: readonly Json[]): Json {
+function messageOf(blocks: readonly Json[], asked: Json): Json {
   const thinking = blocks.flatMap((block) => thinkingOf(readObject(block, "reasoningContent")) ?? []);
   const reasoning = thinking.map((block) => (block.kind === "signed" ? block.thinking : "")).join("");
   const texts = blocks.flatMap((block) => textOf(block) ?? []);
@@ -76,7 +76,7 @@ function messageOf(blocks: readonly Json[]): Json {
     ...(reasoning === "" ? {} : { reasoning_content: reasoning }),
     ...(thinking.length === 0 ? {} : { thinking_blocks: thinkingToChat(thinking) }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
-    ...(others.length === 0 ? {} : otherBlocks(others)),
+    ...extraContent({ ...(others.length === 0 ? {} : { blocks: others }), ...asked }),
   };
 }
 
@@ -88,8 +88,18 @@ export function isServerTool(block: Json): boolean {
 }
 
 /** What chat has no member for. */
-export function otherBlocks(blocks: readonly Json[]): Json {
-  return { extra_content: { bedrock: { blocks } } };
+export function extraContent(extra: Json): Json {
+  return Object.keys(extra).length === 0 ? {} : { extra_content: { bedrock: extra } };
+}
+
+/** What an answer, or an event of a stream, holds because the request asked for it in the provider's own words. */
+export function askedFor(answer: Json): Json {
+  const fields = readObject(answer, "additionalModelResponseFields");
+  const trace = readObject(answer, "trace");
+  return {
+    ...(fields === undefined ? {} : { additional_model_response_fields: fields }),
+    ...(trace === undefined ? {} : { trace }),
+  };
 }
 
 /** Text, also where it stands inside citations. */

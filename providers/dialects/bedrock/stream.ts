@@ -1,7 +1,7 @@
 // A Converse stream as chat chunks. The stop reason and the usage come apart and in either order, so the stream is over
 // when both are there, or at its end; exceptions come as frames of a stream that began with 200.
 import { GatewayError } from "../../../src/errors.ts";
-import { ChunkWriter } from "../chunks.ts";
+import { ChunkWriter, type FinishReason } from "../chunks.ts";
 import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { providerFailure } from "../failure.ts";
 import {
@@ -17,7 +17,7 @@ import {
 } from "../json.ts";
 import { thinkingToChat } from "../shared/thinking.ts";
 import { interrupted, type StreamState } from "../stream.ts";
-import { converseUsage, finishReason, isServerTool, otherBlocks } from "./answer.ts";
+import { askedFor, converseUsage, extraContent, finishReason, isServerTool } from "./answer.ts";
 import type { StreamFrame } from "./event-stream.ts";
 
 /** Exceptions have the status they would have had before the stream began. */
@@ -40,6 +40,8 @@ export class ConverseStream implements StreamState {
   readonly #target: DialectTarget;
   readonly #writer: ChunkWriter;
   readonly #blocks = new Map<number, OpenBlock>();
+  /** The finish waits for what may come behind it. */
+  #reason: FinishReason = "stop";
   #isStopped = false;
   #isEnded = false;
   #usage: DialectUsage | null = null;
@@ -102,10 +104,12 @@ export class ConverseStream implements StreamState {
         break;
       case "messageStop":
         for (const open of this.#blocks.keys()) this.#close(open);
-        this.#writer.finish(finishReason(readText(body, "stopReason")));
+        this.#reason = finishReason(readText(body, "stopReason"));
+        this.#askedFor(body);
         this.#isStopped = true;
         break;
       case "metadata":
+        this.#askedFor(body);
         this.#usage = converseUsage(readObject(body, "usage")) ?? this.#usage;
         break;
       case "chunk":
@@ -123,6 +127,11 @@ export class ConverseStream implements StreamState {
     const [entry] = isObject(event) ? Object.entries(event) : [];
     const [name, body] = entry ?? ["", {}];
     if (isObject(body)) this.#event(name, body);
+  }
+
+  #askedFor(body: Json): void {
+    const asked = askedFor(body);
+    if (Object.keys(asked).length > 0) this.#writer.delta(extraContent(asked));
   }
 
   #open(index: number, start: Json): void {
@@ -151,7 +160,7 @@ export class ConverseStream implements StreamState {
     const reasoning = readObject(delta, "reasoningContent");
     if (reasoning !== undefined) this.#reasoning(index, reasoning);
     const citation = readObject(delta, "citation");
-    if (citation !== undefined) this.#writer.delta(otherBlocks([{ citation }]));
+    if (citation !== undefined) this.#writer.delta(extraContent({ blocks: [{ citation }] }));
   }
 
   #input(index: number, text: string): void {
@@ -185,7 +194,7 @@ export class ConverseStream implements StreamState {
     const block = this.#blocks.get(index);
     this.#blocks.delete(index);
     if (block?.kind === "tool" && !block.hasArguments) this.#writer.toolArguments(block.call, "{}");
-    if (block?.kind === "other") this.#writer.delta(otherBlocks([wholeBlock(block)]));
+    if (block?.kind === "other") this.#writer.delta(extraContent({ blocks: [wholeBlock(block)] }));
     if (block?.kind !== "reasoning") return;
     const { texts, signature, redacted } = block;
     const whole =
@@ -198,6 +207,7 @@ export class ConverseStream implements StreamState {
   #finish(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#writer.finish(this.#reason);
     this.#writer.usage(this.#usage);
   }
 }

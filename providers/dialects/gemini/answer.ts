@@ -104,10 +104,12 @@ export function answerPart(part: Json, newId: () => string): AnswerPart {
 export function groundingOf(candidate: Json): Json | undefined {
   const grounding = readObject(candidate, "groundingMetadata");
   const citations = readObject(candidate, "citationMetadata");
-  if (grounding === undefined && citations === undefined) return undefined;
+  const pages = readObject(candidate, "urlContextMetadata");
+  if (grounding === undefined && citations === undefined && pages === undefined) return undefined;
   return {
     ...(grounding === undefined ? {} : { grounding_metadata: grounding }),
     ...(citations === undefined ? {} : { citation_metadata: citations }),
+    ...(pages === undefined ? {} : { url_context_metadata: pages }),
   };
 }
 

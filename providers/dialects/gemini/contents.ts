@@ -20,11 +20,10 @@ export interface ContentRules {
   readonly warnings: string[];
 }
 
-interface Turn {
-  readonly role: "user" | "model";
-  readonly kind: "content" | "results";
-  readonly parts: Json[];
-}
+type Turn =
+  | { readonly role: "user" | "model"; readonly kind: "content"; readonly parts: Json[] }
+  /** `calls`: the position of each result's call in the conversation. */
+  | { readonly role: "user"; readonly kind: "results"; readonly parts: Json[]; readonly calls: number[] };
 
 /** What stands for a signature that was lost: documented for conversations that began elsewhere. */
 const NO_SIGNATURE = "skip_thought_signature_validator";
@@ -76,6 +75,23 @@ function addTo(turns: Turn[], turn: Turn): void {
   const last = turns.at(-1);
   if (last?.role === turn.role && last.kind === turn.kind) last.parts.push(...turn.parts);
   else turns.push(turn);
+}
+
+/**
+ * All results of a turn stand together, in the order of their calls: where calls have no ids, their order is what a result
+ * is known by. What came beside results stands behind them.
+ */
+function addToResults(turns: Turn[], result: Json, call: number): void {
+  const last = turns.findLast((turn) => turn.role === "model" || turn.kind === "results");
+  if (last?.kind !== "results") {
+    turns.push({ role: "user", kind: "results", parts: [result], calls: [call] });
+    return;
+  }
+  const { parts, calls } = last;
+  const later = calls.findIndex((other) => other > call);
+  const place = later === -1 ? parts.length : later;
+  parts.splice(place, 0, result);
+  calls.splice(place, 0, call);
 }
 
 function messageParts(message: Json, param: string, rules: ContentRules): Json[] {
@@ -198,7 +214,7 @@ function addResult(turns: Turn[], message: Json, rules: ResultRules): void {
   const parsed = text.startsWith("{") ? tryParse(text) : undefined;
   const response = isObject(parsed) && key === "content" ? parsed : { [key]: text };
   const result = { functionResponse: { name, response, ...(rules.withoutIds ? {} : { id }) } };
-  addTo(turns, { role: "user", kind: "results", parts: [result] });
+  addToResults(turns, result, [...names.keys()].indexOf(id));
   const media = parts.filter((part) => part.kind !== "text");
   const mediaParts = media.map((part, index) => partOf(part, `${param}.content[${index}]`, rules));
   addTo(turns, { role: "user", kind: "content", parts: mediaParts });

@@ -59,8 +59,15 @@ function imageUrl(block: Json, param: string): string {
 }
 
 function documentParts(block: Json, param: string): readonly Json[] {
-  const source = readObject(block, "source");
   const title = readText(block, "title");
+  const context = readText(block, "context");
+  const parts = sourceParts(block, param, title);
+  // What the client says about a document stands before it.
+  return context === undefined ? parts : [{ type: "text", text: context }, ...parts];
+}
+
+function sourceParts(block: Json, param: string, title: string | undefined): readonly Json[] {
+  const source = readObject(block, "source");
   const named = title === undefined ? {} : { filename: title };
   switch (readString(source, "type") ?? "") {
     case "base64": {
@@ -89,6 +96,16 @@ function documentParts(block: Json, param: string): readonly Json[] {
     default:
       throw unsupported(`${param}.source`, "documents are taken as base64, text, content, or by URL");
   }
+}
+
+/** Whether content has documents or search results, at any depth, that the answer should cite. */
+export function asksForCitations(content: unknown): boolean {
+  if (!Array.isArray(content)) return false;
+  return content.some(
+    (block) =>
+      readObject(block, "citations")?.["enabled"] === true ||
+      (isObject(block) && block["type"] === "tool_result" && asksForCitations(block["content"])),
+  );
 }
 
 function titled(title: string | undefined, text: string): string {

@@ -2,9 +2,9 @@
 // speak another language. Providers of the Messages language itself get such requests verbatim, without this.
 import type { ClientRequest } from "../dialect.ts";
 import { isObject, readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
-import { applyRules, invalid, unsupported, type ParamRules } from "../shared/params.ts";
+import { applyRules, invalid, unsupported, warnOfOthers, type ParamRules } from "../shared/params.ts";
 import { chatTurns } from "./turns.ts";
-import { systemMessage } from "./parts.ts";
+import { asksForCitations, systemMessage } from "./parts.ts";
 
 /** What the request's members become; docs/PROVIDERS.md shows the same table. */
 export const MESSAGES_CLIENT_RULES: ParamRules = {
@@ -44,6 +44,8 @@ export function chatFromMessages(request: Json): ClientRequest {
   const warnings: string[] = [];
   const native = applyRules(request, MESSAGES_CLIENT_RULES, warnings);
   const turns = chatTurns(messagesOf(request), warnings);
+  if (messagesOf(request).some(({ content }) => asksForCitations(content)))
+    warnings.push("citations was dropped: the model's provider cites nothing.");
   const stops = readArray(request, "stop_sequences");
   const user = readText(readObject(request, "metadata"), "user_id");
   const isStream = request["stream"] === true;
@@ -55,7 +57,7 @@ export function chatFromMessages(request: Json): ClientRequest {
       ? {}
       : { max_completion_tokens: request["max_tokens"] }),
     ...(stops.length === 0 ? {} : { stop: stops }),
-    ...toolMembers(request),
+    ...toolMembers(request, warnings),
     ...effort(request, warnings),
     ...responseFormat(request),
     ...(user === undefined || user.length > USER_ID_CHARS_MAX ? {} : { user }),
@@ -74,13 +76,27 @@ function messagesOf(request: Json): readonly Json[] {
   });
 }
 
-function toolMembers(request: Json): Json {
-  const tools = readArray(request, "tools").map((tool, index) => functionTool(tool, `tools[${index}]`));
+function toolMembers(request: Json, warnings: string[]): Json {
+  const tools = readArray(request, "tools").map((tool, index) => {
+    warnOfOthers(tool, TOOL_MEMBERS, { place: "tools[]", warnings });
+    return functionTool(tool, `tools[${index}]`);
+  });
   if (tools.length === 0) return {};
   const choice = readObject(request, "tool_choice");
   const single = choice?.["disable_parallel_tool_use"] === true ? { parallel_tool_calls: false } : {};
   return { tools, ...toolChoice(choice), ...single };
 }
+
+const TOOL_MEMBERS = new Set([
+  "type",
+  "name",
+  "description",
+  "input_schema",
+  "strict",
+  "cache_control",
+  // It only says how the arguments are streamed.
+  "eager_input_streaming",
+]);
 
 function functionTool(tool: unknown, param: string): Json {
   if (!isObject(tool)) throw invalid(param, "must be an object");
@@ -119,6 +135,7 @@ function toolChoice(choice: Json | undefined): Json {
   }
 }
 
+const OUTPUT_MEMBERS = new Set(["effort", "format"]);
 const EFFORTS = new Set(["low", "medium", "high", "xhigh", "max"]);
 
 /**
@@ -126,7 +143,9 @@ const EFFORTS = new Set(["low", "medium", "high", "xhigh", "max"]);
  * send it with every request, and models that don't reason refuse the member.
  */
 function effort(request: Json, warnings: string[]): Json {
-  const named = readText(readObject(request, "output_config"), "effort");
+  const config = readObject(request, "output_config");
+  warnOfOthers(config, OUTPUT_MEMBERS, { place: "output_config", warnings });
+  const named = readText(config, "effort");
   if (named !== undefined) {
     if (EFFORTS.has(named)) return { reasoning_effort: named };
     warnings.push(`output_config.effort ${named} was dropped: it is no effort.`);

@@ -88,6 +88,19 @@ function isNeutral(name: string, value: unknown): boolean {
   return Object.hasOwn(NEUTRAL, name) && NEUTRAL[name]?.includes(value) === true;
 }
 
+/** Warns of members of a nested object that are not among those known. */
+export function warnOfOthers(
+  object: unknown,
+  known: ReadonlySet<string>,
+  { place, warnings }: { readonly place: string; readonly warnings: string[] },
+): void {
+  if (!isObject(object)) return;
+  for (const [name, value] of Object.entries(object)) {
+    if (known.has(name) || value === undefined || value === null || value === false) continue;
+    warnings.push(`${place}.${name} was dropped: the model's provider has nothing like it.`);
+  }
+}
+
 /** The error for what a language cannot express; `why` completes "NAME is not supported: …". */
 export function unsupported(param: string, why: string): GatewayError {
   return new GatewayError("unsupported_parameter", `${param} is not supported here: ${why}.`, { param });

@@ -127,6 +127,28 @@ describe("messages", () => {
       contents(HI, model(part("x")), user(result("x", { error: "no" }))),
     ],
     [
+      "results in the order of their calls, and what they hold besides behind them all",
+      [
+        USER,
+        { role: "assistant", tool_calls: [call("x"), call("y")] },
+        {
+          role: "tool",
+          tool_call_id: "y",
+          content: [
+            { type: "text", text: "ry" },
+            { type: "image_url", image_url: { url: "https://i/a.png" } },
+          ],
+        },
+        { role: "tool", tool_call_id: "x", content: "rx" },
+      ],
+      contents(
+        HI,
+        model(part("x"), part("y")),
+        user(result("x", { content: "rx" }), result("y", { content: "ry" })),
+        user({ fileData: { mimeType: "image/png", fileUri: "https://i/a.png" } }),
+      ),
+    ],
+    [
       "a picture as a result",
       [
         USER,

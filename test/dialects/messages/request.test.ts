@@ -109,6 +109,11 @@ describe("members", () => {
     ["context_management", { context_management: { edits: [] } }, "context_management was dropped"],
     ["what nobody knows", { frobnicate: 1 }, "frobnicate was dropped"],
     ["an effort that is none", { output_config: { effort: "extreme" } }, "effort extreme was dropped"],
+    [
+      "a budget of the whole task",
+      { output_config: { task_budget: { total: 5 } } },
+      "output_config.task_budget",
+    ],
   ])("that can't be are dropped with a warning: %s", (_, request, warning) => {
     expect(check(request, {})).toEqual([expect.stringContaining(warning)]);
   });
@@ -178,4 +183,52 @@ describe("members", () => {
       expect.objectContaining({ code, param }),
     );
   });
+});
+
+test.each<[string, Json, string]>([
+  [
+    "of tools",
+    { tools: [{ ...TOOL, input_examples: [{}], defer_loading: false }] },
+    "tools[].input_examples",
+  ],
+  [
+    "of documents",
+    {
+      messages: [
+        {
+          role: "user",
+          content: [
+            {
+              type: "tool_result",
+              tool_use_id: "x",
+              content: [{ type: "search_result", citations: { enabled: true }, content: [] }],
+            },
+          ],
+        },
+      ],
+    },
+    "citations",
+  ],
+])("members %s that nobody else has are dropped with a warning", (_, request, name) => {
+  const { warnings } = messages.decode({ model: "m", messages: [USER], ...request });
+  expect(warnings).toEqual([expect.stringContaining(`${name} was dropped`)]);
+});
+
+test("what is said about a document stands before it", () => {
+  const source = { type: "text", media_type: "text/plain", data: "b" };
+  const content = [{ type: "document", title: "t", context: "a", source }];
+  check(
+    { messages: [{ role: "user", content }] },
+    {
+      messages: [
+        {
+          role: "user",
+          content: [
+            { type: "text", text: "a" },
+            { type: "text", text: "t\n\nb" },
+          ],
+        },
+      ],
+    },
+  );
 });
