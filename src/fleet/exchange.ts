@@ -49,7 +49,8 @@ interface Serials {
 export class Exchange {
   readonly #state: ReplicaState;
   readonly links: Links;
-  readonly #serials = new Map<string, Serials>();
+  /** The numbers of messages that were heard of each sender, in its latest boot. */
+  readonly serials = new Map<string, Serials>();
   #serial = 0;
   #noticed: Stamp = NEVER;
 
@@ -231,16 +232,16 @@ export class Exchange {
   /** What was kept of those who are members no more. */
   #forgetStrangers(): void {
     const { members } = this.#state.ledger;
-    for (const id of this.#serials.keys()) if (!members.has(id)) this.#serials.delete(id);
+    for (const id of this.serials.keys()) if (!members.has(id)) this.serials.delete(id);
     for (const id of this.links.vectors.keys()) if (!members.has(id)) this.links.vectors.delete(id);
   }
 
   #isRepeated({ sender, boot, serial }: Message): boolean {
-    let serials = this.#serials.get(sender);
+    let serials = this.serials.get(sender);
     if (serials === undefined) this.#forgetStrangers();
     if (serials === undefined || boot > serials.boot) {
       serials = { boot, highest: serial, seen: new Set() };
-      this.#serials.set(sender, serials);
+      this.serials.set(sender, serials);
     }
     if (boot < serials.boot || serial <= serials.highest - SERIALS_BEHIND_MAX) return true;
     if (serials.seen.has(serial)) return true;

@@ -15,6 +15,8 @@ const QUIET_MS = 500;
 const BUCKETS_MAX = 2000;
 /** Demand below this part of the capacity per second is none. */
 const NO_DEMAND = 1e-3;
+/** Units that make no difference. */
+const ROUNDING = 1e-6;
 /** A part with this much of its capacity in it counts as full. */
 const FULL = 0.98;
 
@@ -46,7 +48,7 @@ function update(state: ReplicaState, holding: Holding, tickMs: number): boolean 
   const isIdle =
     holding.waiting === null &&
     holding.demand < local.limit.capacity * NO_DEMAND &&
-    local.level >= local.capacity - 1e-6 &&
+    local.level >= local.capacity - ROUNDING &&
     local.isBlockSmall;
   if (isIdle) holding.demand = 0;
   if (local.isOverReserved(state.nowMs)) state.markDirty(holding);
@@ -133,7 +135,8 @@ export function show(state: ReplicaState, holding: Holding, isLast = false): voi
 function isAsExpected(state: ReplicaState, holding: Holding): boolean {
   const { local, given } = holding;
   if (local === null || local.spent > 0 || given.size > 0) return false;
-  const { level, demand, waiting } = state.gaugeOf(holding);
+  const { demand, waiting } = state.gaugeOf(holding);
   if (demand !== 0 || waiting !== 0) return false;
-  return level === 0 || (state.isUntouched(holding) && local.level >= local.capacity);
+  if (Math.abs(local.level) < ROUNDING) return true;
+  return state.isUntouched(holding) && local.level >= local.capacity - ROUNDING;
 }

@@ -224,6 +224,7 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   for (const link of replica.exchange.links.all.values()) {
     sketch.add("link", link.peer.slice(0, 3), link.isSelf, link.hasAnswered, ...link.stuck);
   }
+  for (const [peer, { boot }] of replica.exchange.serials) sketch.add("heard", peer.slice(0, 3), boot);
   for (const [peer, vector] of replica.exchange.links.vectors) {
     sketch.add("vector", peer.slice(0, 3));
     for (const [id, stamp] of vector) sketch.stamp(id, stamp);
