@@ -2,6 +2,7 @@
 // providers without headers this is all there is to learn from.
 import type { ErrorWords } from "./classify-words.ts";
 import { isRecord } from "./classify-words.ts";
+import { limitOf } from "./limits-window.ts";
 import type { LimitReport, ReportedDimension } from "./limits.ts";
 
 /** Limits that a 429's body shows, each of them used up. `waitMs`: how long the provider asked to be left alone. */
@@ -49,8 +50,11 @@ function violationsOf(value: unknown, depth: number): readonly LimitReport[] {
 function reportOfQuota(id: string, limit: number): readonly LimitReport[] {
   const dimension = COUNTED[QUOTA_ID.exec(id)?.[1] ?? ""];
   const windowMs = WINDOW_MS[QUOTA_WINDOW.exec(id)?.[1] ?? ""];
-  if (dimension === undefined || windowMs === undefined || !(limit > 0)) return [];
-  return [{ name: id, dimension, windowMs, isWindowInferred: false, limit, remaining: 0, resetMs: null }];
+  const units = limitOf(limit);
+  if (dimension === undefined || windowMs === undefined || units === null) return [];
+  return [
+    { name: id, dimension, windowMs, isWindowInferred: false, limit: units, remaining: 0, resetMs: null },
+  ];
 }
 
 /** "on tokens per min (TPM): Limit 10000, Used 9000, Requested 2000". */
@@ -58,18 +62,19 @@ const SENTENCE = /\(((?:IT|OT|R|T))P([SMHD])\): Limit (\d{1,15})(?:, Used (\d{1,
 
 function sentencesOf(message: string, waitMs: number | null): readonly LimitReport[] {
   return [...message.slice(0, 4000).matchAll(SENTENCE)].flatMap(
-    ([, counted = "", window = "", limit, used]) => {
+    ([, counted = "", window = "", figure, used]) => {
       const dimension = COUNTED[counted];
       const windowMs = WINDOW_MS[window];
-      if (dimension === undefined || windowMs === undefined || Number(limit) === 0) return [];
-      const remaining = used === undefined ? null : Math.max(0, Number(limit) - Number(used));
+      const limit = limitOf(Number(figure));
+      if (dimension === undefined || windowMs === undefined || limit === null) return [];
+      const remaining = used === undefined ? null : Math.max(0, limit - Number(used));
       return [
         {
           name: `${counted}P${window}`,
           dimension,
           windowMs,
           isWindowInferred: false,
-          limit: Number(limit),
+          limit,
           remaining,
           // What was asked for is free then, not everything; a longer time would be wrong and a shorter one a promise.
           resetMs: remaining === null ? null : waitMs,

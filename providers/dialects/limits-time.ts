@@ -34,7 +34,8 @@ const LENGTH_MAX = 40;
 
 /** Reads one time, or undefined. `wallMs` is the time now, since the Unix epoch. */
 export function readTime(text: string, wallMs: number): WrittenTime | undefined {
-  const written = text.trim();
+  // Where a header came twice, or has a policy behind it, the first counts.
+  const written = text.trim().replace(/^([\d.hmsnuµμd]+)\s*[,;].*$/s, "$1");
   if (written === "" || written.length > LENGTH_MAX) return undefined;
   if (NUMBER.test(written)) return fromNumber(Number(written), wallMs);
   const durationMs = readDuration(written);

@@ -12,6 +12,22 @@ const WINDOWS_MS = [1000, 10_000, 60_000, 3_600_000, 86_400_000, 30 * 86_400_000
 /** How far a figure may be off beyond its rounding, as a factor: remainders are rounded too, and refill is not quite even. */
 const TOLERANCE = 1.2;
 
+/** Larger limits are how some say that there is none; whole units could not be told apart either. */
+export const LIMIT_MAX = 1e12;
+
+/** A limit as it can be kept: whole, from 1 on; null for what is none. */
+export function limitOf(units: number | null): number | null {
+  return units !== null && units >= 1 && units <= LIMIT_MAX ? Math.floor(units) : null;
+}
+
+const WINDOW_MS_MIN = 100;
+const WINDOW_MS_MAX = 400 * 86_400_000;
+
+/** The window, unless it is none: names and numbers come from outside. */
+export function believableWindow(windowMs: number | null): number | null {
+  return windowMs !== null && windowMs >= WINDOW_MS_MIN && windowMs <= WINDOW_MS_MAX ? windowMs : null;
+}
+
 export interface Measured {
   readonly limit: number | null;
   readonly remaining: number | null;

@@ -3,7 +3,7 @@
 import { dimensionOf, limitNameOf, windowOf } from "./limits-names.ts";
 import type { LimitPart, ReportedDimension } from "./limits-names.ts";
 import { readTime } from "./limits-time.ts";
-import { impliedWindow, resetOf } from "./limits-window.ts";
+import { believableWindow, impliedWindow, LIMIT_MAX, limitOf, resetOf } from "./limits-window.ts";
 import type { ResetUnit } from "./limits-window.ts";
 
 export type { ReportedDimension } from "./limits-names.ts";
@@ -57,6 +57,8 @@ interface Draft {
   reset: string | null;
   window: string | null;
   utilization: string | null;
+  /** What a structured field says that it counts (`qu`), where that is something else than its name suggests. */
+  quotaUnit: string | null;
   /** Whether it came in a structured field, whose times are seconds by definition. */
   isField: boolean;
 }
@@ -121,10 +123,11 @@ export class LimitReader {
   }
 
   #finish(draft: Draft, status: number, wallMs: number): LimitReport | null {
-    const { name, dimension } = draft.facts;
-    const limit = draft.utilization === null ? positive(draft.limit) : 1;
+    const { name } = draft.facts;
+    const dimension = draft.quotaUnit === null ? draft.facts.dimension : dimensionOf(draft.quotaUnit);
+    const limit = draft.utilization === null ? limitOf(numberOf(draft.limit)) : 1;
     const remaining = remainingOf(draft, limit);
-    const namedMs = secondsOf(draft.window) ?? draft.facts.windowMs;
+    const namedMs = secondsOf(draft.window) ?? believableWindow(draft.facts.windowMs);
     const unit = draft.isField ? "s" : this.#known.resetUnit;
     const time = draft.reset === null ? undefined : readTime(draft.reset, wallMs);
     const reset =
@@ -148,6 +151,7 @@ export class LimitReader {
       const [key = "", value] = item.trim().split("=", 2);
       const part = FIELDS.get(key);
       if (value === undefined) facts = this.#factsOf(fieldName(key.replaceAll('"', "")));
+      else if (key === "qu") draftOf(drafts, facts).quotaUnit = value.replaceAll('"', "");
       else if (part !== undefined) {
         const draft = draftOf(drafts, facts);
         draft[part] = value;
@@ -175,6 +179,7 @@ function draftOf(drafts: Draft[], facts: Facts): Draft {
     reset: null,
     window: null,
     utilization: null,
+    quotaUnit: null,
     isField: false,
   };
   drafts.push(draft);
@@ -204,17 +209,13 @@ function remainingOf({ remaining, utilization }: Draft, limit: number | null): n
     return used === null ? null : Math.max(0, 1 - used);
   }
   const units = numberOf(remaining);
-  return units === null || units < 0 || (units === 0 && limit === null) ? null : units;
+  const isTold = units !== null && units >= 0 && units <= LIMIT_MAX && (units > 0 || limit !== null);
+  return isTold ? units : null;
 }
 
 function secondsOf(text: string | null): number | null {
-  const seconds = positive(text);
-  return seconds === null ? null : seconds * 1000;
-}
-
-function positive(text: string | null): number | null {
-  const value = numberOf(text);
-  return value !== null && value > 0 ? value : null;
+  const seconds = numberOf(text);
+  return seconds === null ? null : believableWindow(seconds * 1000);
 }
 
 /** The number at the beginning; some append a policy: `60, 60;w=60`. */

@@ -57,7 +57,8 @@ export class TargetLimits {
   answered(status: number, headers: LimitSource, sentMs: number): void {
     const { advisor, clock } = this.#options;
     const now = clock.elapsedMs();
-    if (!advisor.isDue(now) || status === 429) return;
+    // An error may come from whoever stands before the provider, who has limits of his own.
+    if (!advisor.isDue(now) || status >= 300) return;
     const advice = advisor.advise({ status, headers }, now, clock.wallMs());
     if (advice !== null) this.#heed(advice, sentMs, now);
   }

@@ -48,6 +48,70 @@ describe("limits: auto", () => {
     await gateway.settled();
   });
 
+  test.each([
+    ["a window of nothing", { "x-ratelimit-limit-req-0-second": "5" }, {}],
+    ["a window of ages", { [`x-ratelimit-limit-req-${"9".repeat(30)}-day`]: "5" }, {}],
+    ["more than can be counted", { "x-ratelimit-limit-req-minute": "9".repeat(30) }, {}],
+    ["less than one", { "x-ratelimit-limit-req-minute": "0.3" }, {}],
+    ["nothing", { "x-ratelimit-limit-req-minute": "0", "x-ratelimit-remaining-req-minute": "0" }, {}],
+    ["a debt", { "x-ratelimit-limit-req-minute": "-1", "x-ratelimit-remaining-req-minute": "-1" }, {}],
+    ["no number", { "x-ratelimit-limit-req-minute": "NaN", "x-ratelimit-remaining-req-minute": "lots" }, {}],
+    ["a policy without a window", { "ratelimit-policy": '"default";q=100;w=0' }, {}],
+    ["bytes", { "ratelimit-policy": '"api";q=5;w=60;qu="content-bytes"', ratelimit: '"api";r=0;t=60' }, {}],
+    ["fractions", { "x-ratelimit-limit-req-minute": "90.7" }, { "a/m/requests/min": 90 }],
+    [
+      "several in one header",
+      {
+        "ratelimit-policy": '"burst";q=50;w=1, "day";q=5000;w=86400',
+        ratelimit: '"burst";r=50;t=1, "day";r=4999;t=60',
+      },
+      { "a/m/requests/s": 50, "a/m/requests/day": 5000 },
+    ],
+    ["one twice", { "x-ratelimit-limit-req-minute": "90, 90" }, { "a/m/requests/min": 90 }],
+  ])("of a provider that tells of %s is what makes sense", async (_, headers, expected) => {
+    const upstream = await scriptedUpstream((request) => request.answer(200, answerBody("a"), headers));
+    const gateway = await startGateway({ providers: { a: upstream }, limits: "auto" });
+    await ask(gateway, 5);
+    expect(gateway.records.map(({ outcome }) => outcome)).toEqual(Array.from({ length: 5 }, () => "ok"));
+    const capacities = [...gateway.solo.limiter.samples()]
+      .filter(({ name }) => name === "sluice_bucket_capacity_units")
+      .map(({ labels, value }) => [labels["bucket"], value]);
+    expect(Object.fromEntries(capacities)).toEqual(expected);
+    await gateway.settled();
+  });
+
+  test("are not learned from errors, which may come from whoever stands before the provider", async () => {
+    const headers = { "x-ratelimit-limit-req-minute": "3", "x-ratelimit-remaining-req-minute": "0" };
+    const upstream = await scriptedUpstream((request) => request.answer(400, ERROR, headers));
+    const gateway = await startGateway({ providers: { a: upstream }, limits: "auto" });
+    await ask(gateway, 5);
+    expect(upstream.requests).toHaveLength(5);
+    expect(sample(gateway, "capacity_units", "a/m/requests/min")).toBeUndefined();
+    await gateway.settled();
+  });
+
+  test.each([["1e400"], [String(10 ** 20)], ["-5"], ["many"], [null]])(
+    "of a refusal's quota of %s is none",
+    async (quotaValue) => {
+      const violations = [{ quotaId: "GenerateRequestsPerMinutePerProjectPerModel", quotaValue }];
+      const body = JSON.stringify({ error: { status: "RESOURCE_EXHAUSTED", details: [{ violations }] } });
+      let isFirst = true;
+      const upstream = await scriptedUpstream((request) => {
+        request.answer(isFirst ? 429 : 200, isFirst ? body : answerBody("a"));
+        isFirst = false;
+      });
+      const gateway = await startGateway({
+        providers: { a: upstream },
+        limits: "auto",
+        config: "retry: { attempts: 1 }",
+      });
+      await ask(gateway, 4);
+      expect(sample(gateway, "capacity_units", "a/m/requests/min")).toBeUndefined();
+      expect(gateway.records.at(-1)?.outcome).toBe("ok");
+      await gateway.settled();
+    },
+  );
+
   test("learns nothing where limits are written down", async () => {
     const upstream = await scriptedUpstream(shows(4, 3));
     const gateway = await startGateway({ providers: { a: upstream } });
