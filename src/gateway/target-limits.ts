@@ -39,9 +39,16 @@ export interface RateLimited {
   readonly waitMs: number | null;
 }
 
+/** For how long a refusal that names no time holds back, in milliseconds: the first, doubled by each that follows, and the most. */
+const UNTOLD_MS = 500;
+const UNTOLD_MS_MAX = 30_000;
+
 export class TargetLimits {
   readonly #options: TargetLimitsOptions;
   #meters: Meters;
+  /** The latest pause that nobody named. */
+  #untoldMs = 0;
+  #untoldUntilMs = -Infinity;
 
   constructor(options: TargetLimitsOptions) {
     this.#options = options;
@@ -57,6 +64,7 @@ export class TargetLimits {
   answered(status: number, headers: LimitSource, sentMs: number): void {
     const { advisor, clock } = this.#options;
     const now = clock.elapsedMs();
+    if (status < 300) this.#untoldMs = 0;
     // An error may come from whoever stands before the provider, who has limits of his own.
     if (!advisor.isDue(now) || status >= 300) return;
     const advice = advisor.advise({ status, headers }, now, clock.wallMs());
@@ -68,8 +76,17 @@ export class TargetLimits {
     const { advisor, clock, limiter } = this.#options;
     const now = clock.elapsedMs();
     const advice = advisor.advise({ status: 429, headers, body, waitMs }, now, clock.wallMs());
-    if (waitMs !== null) limiter.pause(this.#meters, this.#blamed(advice), now + waitMs);
+    limiter.pause(this.#meters, this.#blamed(advice), now + (waitMs ?? this.#untoldPauseMs(now)));
     if (advice !== null) this.#heed(advice, now, now);
+  }
+
+  /** Refusals of requests that were sent before a pause began count as one. */
+  #untoldPauseMs(now: number): number {
+    if (now >= this.#untoldUntilMs) {
+      this.#untoldMs = Math.min(UNTOLD_MS_MAX, Math.max(UNTOLD_MS, this.#untoldMs * 2));
+      this.#untoldUntilMs = now + this.#untoldMs;
+    }
+    return this.#untoldUntilMs - now;
   }
 
   #heed({ learned, remaining }: LimitAdvice, sentMs: number, now: number): void {

@@ -5,6 +5,7 @@ import { startGateway, type GatewayFixture } from "./gateway-fixture.ts";
 import { answerBody, scriptedUpstream, type Script } from "./scripted-upstream.ts";
 
 const ERROR = '{"error":{"message":"slow down","type":"rate_limit_error","code":null}}';
+const BAD = '{"error":{"message":"no","type":"invalid_request_error","code":null}}';
 
 /** An answer that shows this many requests a minute, of which some are left. */
 function shows(limit: number, remaining: number, more: Readonly<Record<string, string>> = {}): Script {
@@ -82,7 +83,7 @@ describe("limits: auto", () => {
 
   test("are not learned from errors, which may come from whoever stands before the provider", async () => {
     const headers = { "x-ratelimit-limit-req-minute": "3", "x-ratelimit-remaining-req-minute": "0" };
-    const upstream = await scriptedUpstream((request) => request.answer(400, ERROR, headers));
+    const upstream = await scriptedUpstream((request) => request.answer(400, BAD, headers));
     const gateway = await startGateway({ providers: { a: upstream }, limits: "auto" });
     await ask(gateway, 5);
     expect(upstream.requests).toHaveLength(5);
@@ -105,7 +106,9 @@ describe("limits: auto", () => {
         limits: "auto",
         config: "retry: { attempts: 1 }",
       });
-      await ask(gateway, 4);
+      await ask(gateway, 1);
+      gateway.advance(1000);
+      await ask(gateway, 3);
       expect(sample(gateway, "capacity_units", "a/m/requests/min")).toBeUndefined();
       expect(gateway.records.at(-1)?.outcome).toBe("ok");
       await gateway.settled();
@@ -171,6 +174,30 @@ describe("a refusal that asks for a pause", () => {
     gateway.advance(7001);
     await gateway.ask({ model: "a/m" });
     expect(upstream.requests).toHaveLength(sent + 1);
+    await gateway.settled();
+  });
+
+  test("without saying for how long holds back a little, and longer each time until there is an answer", async () => {
+    let isRefusing = true;
+    const upstream = await scriptedUpstream((request) =>
+      isRefusing ? request.answer(429, ERROR) : request.answer(200, answerBody("a")),
+    );
+    const gateway = await startGateway({ providers: { a: upstream }, config: CONFIG });
+    /** Whether a request is sent after this time. */
+    const isSentAfter = async (ms: number): Promise<boolean> => {
+      const before = upstream.requests.length;
+      gateway.advance(ms);
+      await gateway.ask({ model: "a/m" });
+      return upstream.requests.length > before;
+    };
+    const sent: boolean[] = [];
+    for (const ms of [0, 499, 1, 999, 1, 1999, 1]) sent.push(await isSentAfter(ms));
+    expect(sent).toEqual([true, false, true, false, true, false, true]);
+    isRefusing = false;
+    expect(await isSentAfter(4000)).toBe(true);
+    isRefusing = true;
+    for (const ms of [0, 499, 1]) sent.push(await isSentAfter(ms));
+    expect(sent.slice(-3)).toEqual([true, false, true]);
     await gateway.settled();
   });
 
