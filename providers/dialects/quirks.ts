@@ -25,6 +25,8 @@ export interface Quirks {
   readonly noImageDetail?: boolean;
   /** `tools[].function.strict` is refused. */
   readonly noStrictTools?: boolean;
+  /** Ids of tool calls must have this many letters and digits; others are replaced, calls and results alike. */
+  readonly toolIdLength?: number;
   /** The delta's member that holds reasoning text, when it is neither `reasoning_content` nor `reasoning`. */
   readonly reasoningField?: string;
   /** Reported output tokens leave reasoning out: add it. Without this the totals decide. */
@@ -48,9 +50,10 @@ export const FOREIGN_MEMBERS: readonly string[] = [
  * what other languages leave behind, don't ask for that.
  */
 export function rewritesRequests(quirks: Quirks): boolean {
-  const { rename, drop, roles, set, flattenContent, noImageDetail, noStrictTools } = quirks;
+  const { rename, drop, roles, set, flattenContent, noImageDetail, noStrictTools, toolIdLength } = quirks;
   const members = [rename, drop, roles, set].some(
     (each) => each !== undefined && Object.keys(each).length > 0,
   );
-  return members || flattenContent === true || noImageDetail === true || noStrictTools === true;
+  const isWritten = flattenContent === true || noImageDetail === true || noStrictTools === true;
+  return members || isWritten || toolIdLength !== undefined;
 }

@@ -170,6 +170,9 @@ const quirks = strict({
   strip: list(text()).optional().describe("Members removed from messages, their parts and tools."),
   no_image_detail: flag().optional().describe("Whether the provider refuses `image_url.detail`."),
   no_strict_tools: flag().optional().describe("Whether the provider refuses `strict` in tools."),
+  tool_id_length: integer({ min: 4, max: 64 })
+    .optional()
+    .describe("How many letters and digits ids of tool calls must have; others are replaced."),
   reasoning_field: text()
     .optional()
     .describe("The member of streamed deltas that holds reasoning text, when it has an unusual name."),

@@ -6,7 +6,11 @@ import type { RawProvider } from "./schema.ts";
 export function toQuirks(raw: RawProvider["quirks"] = {}): Quirks {
   const { rename, drop, roles, set, strip, canonical, reasoning_field: reasoningField } = raw;
   const { flatten_content: flattenContent, stream_options: streamOptions, add_reasoning: addReasoning } = raw;
-  const { no_image_detail: noImageDetail, no_strict_tools: noStrictTools } = raw;
+  const {
+    no_image_detail: noImageDetail,
+    no_strict_tools: noStrictTools,
+    tool_id_length: toolIdLength,
+  } = raw;
   return {
     ...(rename && { rename }),
     ...(drop && { drop }),
@@ -20,6 +24,7 @@ export function toQuirks(raw: RawProvider["quirks"] = {}): Quirks {
     ...(addReasoning !== undefined && { addReasoning }),
     ...(noImageDetail !== undefined && { noImageDetail }),
     ...(noStrictTools !== undefined && { noStrictTools }),
+    ...(toolIdLength !== undefined && { toolIdLength }),
   };
 }
 

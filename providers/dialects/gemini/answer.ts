@@ -4,7 +4,7 @@ import { chatCompletion, type FinishReason } from "../chunks.ts";
 import type { DialectAnswer, DialectTarget, DialectUsage } from "../dialect.ts";
 import { errorMember, providerFailure, unexpectedAnswer } from "../failure.ts";
 import { isObject, readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
-import { idWithSignature, signatureExtra } from "../shared/tools.ts";
+import { idWithSignature, newCallId, signatureExtra } from "../shared/tools.ts";
 import { NO_USAGE, readCount } from "../usage.ts";
 
 const FINISH: Readonly<Record<string, FinishReason>> = {
@@ -150,7 +150,7 @@ function refused(refusal: string): Json {
 function choiceOf(candidate: Json, position: number, target: DialectTarget): Json {
   const index = choiceIndex(candidate, position);
   let calls = 0;
-  const newId = (): string => `call_${target.id}_${index}_${calls}`;
+  const newId = (): string => newCallId(target.id, index, calls);
   const parts = readArray(readObject(candidate, "content"), "parts").filter(isObject);
   const read = parts.map((part) => {
     const each = answerPart(part, newId);

@@ -7,7 +7,7 @@ import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { errorMember, providerFailure } from "../failure.ts";
 import { isObject, parseProviderJson, readArray, readObject, readText, type Json } from "../json.ts";
 import { interrupted, type StreamState } from "../stream.ts";
-import { signatureExtra } from "../shared/tools.ts";
+import { newCallId, signatureExtra } from "../shared/tools.ts";
 import {
   answerPart,
   blockedPrompt,
@@ -90,7 +90,7 @@ export class GenerateStream implements StreamState {
   }
 
   #part(raw: Json, choice: number): void {
-    const newId = (): string => `call_${this.#target.id}_${choice}_${this.#writer.toolCallCount(choice)}`;
+    const newId = (): string => newCallId(this.#target.id, choice, this.#writer.toolCallCount(choice));
     const part = answerPart(raw, newId);
     switch (part.kind) {
       case "text":

@@ -3,6 +3,7 @@ import { chatId } from "../chunks.ts";
 import type { DialectAnswer, DialectTarget } from "../dialect.ts";
 import { errorMember, providerFailure, unexpectedAnswer } from "../failure.ts";
 import { isObject, readArray, readNumber, readObject, readText, type Json } from "../json.ts";
+import { newCallId } from "../shared/tools.ts";
 import { mendChatUsage, usageFromChat } from "../usage.ts";
 import { normaliseFinish, normaliseText } from "./message.ts";
 import { normaliseToolCalls } from "./tool-calls.ts";
@@ -30,7 +31,7 @@ export function chatAnswer(answer: unknown, target: DialectTarget): DialectAnswe
 function chatChoice(choice: Json, position: number, target: DialectTarget): Json {
   const index = readNumber(choice, "index") ?? position;
   const reported = readObject(choice, "message") ?? {};
-  const newId = (call: number): string => `call_${target.id}_${index}_${call}`;
+  const newId = (call: number): string => newCallId(target.id, index, call);
   const calls = normaliseToolCalls(readArray(reported, "tool_calls"), newId);
   const message = normaliseText(reported, target.quirks?.reasoningField);
   const finish = normaliseFinish(choice["finish_reason"], calls.length, target);

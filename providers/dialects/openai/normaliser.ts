@@ -15,6 +15,7 @@ import {
   without,
   type Json,
 } from "../json.ts";
+import { newCallId } from "../shared/tools.ts";
 import { interrupted, type StreamState } from "../stream.ts";
 import { mendChatUsage, usageFromChat } from "../usage.ts";
 import { chunkHead, FrameScanner, type ChunkHead, type FrameFacts } from "./canonical.ts";
@@ -209,7 +210,7 @@ export class ChatNormaliser implements StreamState {
   #state(index: number): ChoiceState {
     let state = this.#choices.get(index);
     if (state === undefined) {
-      const newId = (call: number): string => `call_${this.#target.id}_${index}_${call}`;
+      const newId = (call: number): string => newCallId(this.#target.id, index, call);
       state = { tools: new ToolCallNormaliser(newId), hasRole: false, hasDelta: false, isFinished: false };
       this.#choices.set(index, state);
     }

@@ -4,7 +4,7 @@ import { GatewayError } from "../../../src/errors.ts";
 import type { DialectTarget } from "../dialect.ts";
 import { isObject, readString, without, type Json } from "../json.ts";
 import { FOREIGN_MEMBERS, type Quirks } from "../quirks.ts";
-import { signatureExtra, splitToolId } from "../shared/tools.ts";
+import { plainToolId, signatureExtra, splitToolId } from "../shared/tools.ts";
 
 const NO_QUIRKS: Quirks = {};
 const NOTHING: ReadonlySet<string> = new Set();
@@ -69,18 +69,23 @@ function chatMessage(message: Json, quirks: Quirks, strip: ReadonlySet<string>):
     ...message,
     ...(Object.hasOwn(roles, role) ? { role: roles[role] } : {}),
     ...(Array.isArray(content) ? { content: chatContent(content, quirks, strip) } : {}),
-    ...(Array.isArray(calls) ? { tool_calls: calls.map((call) => pastCall(call, strip)) } : {}),
-    ...(typeof callId === "string" ? { tool_call_id: splitToolId(callId).id } : {}),
+    ...(Array.isArray(calls) ? { tool_calls: calls.map((call) => pastCall(call, quirks, strip)) } : {}),
+    ...(typeof callId === "string" ? { tool_call_id: toolId(splitToolId(callId).id, quirks) } : {}),
   };
 }
 
 /** A call with the id that the provider gave it; the signature that travelled in it goes where the provider has it, if it has. */
-function pastCall(call: unknown, strip: ReadonlySet<string>): unknown {
+function pastCall(call: unknown, quirks: Quirks, strip: ReadonlySet<string>): unknown {
   const kept = stripped(call, strip);
-  const { id, signature } = splitToolId(readString(kept, "id") ?? "");
-  if (!isObject(kept) || signature === undefined) return kept;
-  const isKept = strip.has("extra_content") || kept["extra_content"] !== undefined;
-  return { ...kept, id, ...(isKept ? {} : signatureExtra(signature)) };
+  const sent = readString(kept, "id");
+  if (!isObject(kept) || sent === undefined) return kept;
+  const { id, signature } = splitToolId(sent);
+  const isKept = signature === undefined || strip.has("extra_content") || kept["extra_content"] !== undefined;
+  return { ...kept, id: toolId(id, quirks), ...(isKept ? {} : signatureExtra(signature)) };
+}
+
+function toolId(id: string, { toolIdLength }: Quirks): string {
+  return toolIdLength === undefined ? id : plainToolId(id, toolIdLength);
 }
 
 function chatContent(parts: readonly unknown[], quirks: Quirks, strip: ReadonlySet<string>): unknown {

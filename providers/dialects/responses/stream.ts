@@ -3,6 +3,7 @@
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext, ClientStream } from "../dialect.ts";
 import { isObject, readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
+import { newCallId } from "../shared/tools.ts";
 import { sseFrame } from "../sse.ts";
 import {
   annotationOf,
@@ -265,7 +266,7 @@ export class ResponsesStream implements ClientStream {
   #openCall(position: number, delta: Json): CallItem {
     this.#closeReasoning();
     const index = this.#items++;
-    const callId = readText(delta, "id") ?? `call_${this.#context.id}_${position}`;
+    const callId = readText(delta, "id") ?? newCallId(this.#context.id, 0, position);
     const name = readString(readObject(delta, "function"), "name") ?? "";
     const call: CallItem = {
       kind: "call",

@@ -139,6 +139,14 @@ export function calledNames(messages: readonly Json[]): readonly string[] {
   return [...new Set(names)];
 }
 
+/** Some providers refuse ids of calls that are longer than 40 characters: this much of a request's id is in ours. */
+const REQUEST_ID_CHARS = 16;
+
+/** An id for a call that the provider gave none: the request's, the choice's and the call's own place in it. */
+export function newCallId(requestId: string, choice: number, call: number): string {
+  return `call_${requestId.replaceAll("-", "").slice(0, REQUEST_ID_CHARS)}_${choice}_${call}`;
+}
+
 const ID_CHARACTERS = /[^a-zA-Z0-9_-]/g;
 
 /**
@@ -187,6 +195,14 @@ export function safeToolId(id: string, lengthMax = 64): string {
   const plain = splitToolId(id).id;
   const safe = plain.replaceAll(ID_CHARACTERS, "_");
   return safe.length <= lengthMax ? safe : `${safe.slice(0, lengthMax - 9)}_${hash(plain)}`;
+}
+
+/** A tool call's id in letters and digits and of exactly this length, for providers that take no other. Equal ids stay equal. */
+export function plainToolId(id: string, length: number): string {
+  if (id.length === length && /^[a-zA-Z0-9]+$/.test(id)) return id;
+  let plain = "";
+  for (let round = 0; plain.length < length; round++) plain += hash(`${round}${id}`);
+  return plain.slice(0, length);
 }
 
 /** FNV-1a, 32 bits, as 8 hexadecimal digits. */

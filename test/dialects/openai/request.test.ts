@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { DIALECTS, rewritesRequests, THOUGHT_MARK } from "../../../providers/dialects/index.ts";
-import type { Json } from "../../../providers/dialects/json.ts";
+import { readArray, readString, type Json } from "../../../providers/dialects/json.ts";
 import type { Quirks } from "../../../providers/dialects/quirks.ts";
 import { target } from "../recordings.ts";
 
@@ -115,6 +115,27 @@ test("what other languages left for themselves is taken out of messages, parts, 
   expect(warnings).toEqual([
     "messages[].thinking_blocks was dropped: only the provider that made it can read it.",
   ]);
+});
+
+test("ids of calls that the provider would refuse are replaced, in calls and results alike", () => {
+  const call = (id: string): Json => ({ id, type: "function", function: { name: "f", arguments: "{}" } });
+  const ids = ["call_0123456789", "toolu_1", "abcDEF123", "call_0123456780"];
+  const { body, warnings } = encoded(
+    {
+      messages: [
+        { role: "assistant", content: null, tool_calls: ids.map(call) },
+        ...ids.map((id) => ({ role: "tool", tool_call_id: id, content: id })),
+      ],
+    },
+    { toolIdLength: 9 },
+  );
+  const [asked, ...results] = readArray(body, "messages");
+  const sent = readArray(asked, "tool_calls").map((each) => readString(each, "id"));
+  expect(new Set(sent).size).toBe(ids.length);
+  for (const id of sent) expect(id).toMatch(/^[a-zA-Z0-9]{9}$/);
+  expect(sent[2]).toBe("abcDEF123");
+  expect(results.map((each) => readString(each, "tool_call_id"))).toEqual(sent);
+  expect(warnings).toEqual([]);
 });
 
 test("a signature in a call's id goes where a provider that keeps it has it", () => {
