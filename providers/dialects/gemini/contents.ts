@@ -3,6 +3,7 @@
 import { isObject, readString, readText, tryParse, type Json } from "../json.ts";
 import { invalid, unsupported } from "../shared/params.ts";
 import { contentParts, type Part, type Source } from "../shared/parts.ts";
+import { hasThoughts } from "../shared/thinking.ts";
 import { pastCalls, signatureIn, splitToolId, type PastCall } from "../shared/tools.ts";
 
 export interface Contents {
@@ -164,11 +165,8 @@ interface CallRules extends ContentRules {
 }
 
 function modelParts(message: Json, param: string, rules: CallRules): Json[] {
-  if (message["thinking_blocks"] !== undefined || message["reasoning_details"] !== undefined) {
-    rules.warnings.push(
-      "messages[].thinking_blocks was dropped: only the provider that made it can read it.",
-    );
-  }
+  if (hasThoughts(message))
+    rules.warnings.push("Thinking was dropped: only the provider that made it can read it.");
   const texts = messageParts(message, param, rules);
   const refusal = readText(message, "refusal");
   if (texts.length === 0 && refusal !== undefined) texts.push({ text: refusal });

@@ -2,6 +2,7 @@
 // which clients write them. What is no known part is an error that names its place.
 import { isObject, readObject, readString, readText, type Json } from "../json.ts";
 import { invalid } from "./params.ts";
+import { isThought } from "./thinking.ts";
 
 /** Where a picture or document comes from. `data` is base64 without a prefix. */
 export type Source =
@@ -20,15 +21,18 @@ export type Part =
 
 const NO_MEMBERS: Json = {};
 
-/** The parts of a message's `content`; empty text is left out. Throws a `GatewayError` that names the part. */
+/** The parts of a message's `content`; empty text and thoughts are left out. Throws a `GatewayError` that names the part. */
 export function contentParts(content: unknown, param: string): readonly Part[] {
   if (content === undefined || content === null) return [];
   if (typeof content === "string")
     return content === "" ? [] : [{ kind: "text", text: content, raw: NO_MEMBERS }];
   if (!Array.isArray(content)) throw invalid(param, "must be a string or a list of parts");
-  return content
-    .map((part, index) => contentPart(part, `${param}[${index}]`))
-    .filter((part) => part.kind !== "text" || part.text !== "");
+  return content.flatMap((part, index) => {
+    // Thoughts are read apart from what was said.
+    if (isThought(part)) return [];
+    const known = contentPart(part, `${param}[${index}]`);
+    return known.kind === "text" && known.text === "" ? [] : [known];
+  });
 }
 
 function contentPart(part: unknown, param: string): Part {

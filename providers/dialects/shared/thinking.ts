@@ -25,11 +25,9 @@ export function thinkingFromChat(message: Json): {
   readonly blocks: readonly ThinkingBlock[];
   readonly unsigned: number;
 } {
-  const listed = readArray(message, "thinking_blocks");
-  const items = listed.length > 0 ? listed : readArray(message, "reasoning_details");
+  const items = thoughtsIn(message);
   const blocks: ThinkingBlock[] = [];
   let text = "";
-  let unsigned = 0;
   for (const item of items) {
     const redacted = readText(item, "data");
     if (redacted !== undefined) {
@@ -37,12 +35,31 @@ export function thinkingFromChat(message: Json): {
       continue;
     }
     if (!isObject(item)) continue;
-    text += readString(item, "thinking") ?? readString(item, "text") ?? "";
+    text += readString(item, "thinking") ?? readString(item, "reasoning") ?? readString(item, "text") ?? "";
     const signature = readText(item, "signature");
     if (signature === undefined) continue;
     blocks.push({ kind: "signed", thinking: text, signature });
     text = "";
   }
-  if (text !== "") unsigned++;
-  return { blocks, unsigned };
+  const isUnsigned =
+    text !== "" || (items.length === 0 && readText(message, "reasoning_content") !== undefined);
+  return { blocks, unsigned: isUnsigned ? 1 : 0 };
+}
+
+const THOUGHTS = new Set(["thinking", "redacted_thinking", "reasoning"]);
+
+/** Whether a part of a message's content is a thought, as some clients write them. */
+export function isThought(part: unknown): boolean {
+  return THOUGHTS.has(readString(part, "type") ?? "");
+}
+
+/** Whether an assistant's message brings thoughts, signed or not. */
+export function hasThoughts(message: Json): boolean {
+  return thoughtsIn(message).length > 0 || readText(message, "reasoning_content") !== undefined;
+}
+
+/** A message's thoughts from the first place that has any. */
+function thoughtsIn(message: Json): readonly unknown[] {
+  const places = [readArray(message, "thinking_blocks"), readArray(message, "reasoning_details")];
+  return places.find((items) => items.length > 0) ?? readArray(message, "content").filter(isThought);
 }

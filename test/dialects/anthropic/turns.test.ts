@@ -261,6 +261,7 @@ describe("messages", () => {
 
     test.each<[string, Json]>([
       ["thinking_blocks", { thinking_blocks: [signed, redacted] }],
+      ["parts of the content", { content: [signed, redacted] }],
       [
         "reasoning_details",
         {
@@ -286,8 +287,12 @@ describe("messages", () => {
       expect(warnings).toEqual([]);
     });
 
-    test("that has no signature drop it with a warning", () => {
-      const { content, warnings } = blocks({ thinking_blocks: [{ type: "thinking", thinking: "t" }] });
+    test.each<[string, Json]>([
+      ["thinking_blocks", { thinking_blocks: [{ type: "thinking", thinking: "t" }] }],
+      ["a part of the content", { content: [{ type: "reasoning", reasoning: "t" }] }],
+      ["reasoning_content", { reasoning_content: "t" }],
+    ])("that has no signature drop it with a warning, from %s", (_, assistant) => {
+      const { content, warnings } = blocks(assistant);
       expect(content).toEqual([TOOL_USE]);
       expect(warnings).toEqual(["Thinking without a signature was dropped: it can't be replayed."]);
     });

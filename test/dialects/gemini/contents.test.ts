@@ -227,7 +227,12 @@ describe("messages", () => {
     [
       "another provider's thinking",
       [USER, { role: "assistant", content: "a", thinking_blocks: [{}] }],
-      "thinking_blocks was dropped",
+      "Thinking was dropped",
+    ],
+    [
+      "reasoning beside the content",
+      [USER, { role: "assistant", content: "a", reasoning_content: "t" }],
+      "Thinking was dropped",
     ],
   ])("that change are warned of: %s", (_, messages, warning) => {
     const { warnings } = encode({ messages });
