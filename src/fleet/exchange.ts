@@ -7,7 +7,7 @@ import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { isAcquainted, toldFarewells } from "./farewell.ts";
 import { mergeMessage, type MergeReport, nothingMerged } from "./merging.ts";
-import { goOnAsNewcomer } from "./recovery.ts";
+import { goOnAsNewcomer, heed } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
@@ -71,36 +71,45 @@ export class Exchange {
   }
 
   request(link: Link): Uint8Array {
-    return this.#encode(this.links.vectors.get(link.peer) ?? null, true, link);
+    return this.#encode(this.#knownBy(link.peer), true, link);
   }
 
   /** The answer to a message that was taken: what its sender lacks. */
   answer(to: string): Uint8Array {
     this.#state.toTell.delete(to);
-    return this.#encode(this.links.vectors.get(to) ?? null, false, this.links.to(to));
+    return this.#encode(this.#knownBy(to), false, this.links.to(to));
+  }
+
+  /** What a peer is known to have heard; `null` when it is not known, or when it is to be told nothing. */
+  #knownBy(peer: string): Vector | null {
+    const { me, durableId, supersededByBoot, ledger } = this.#state;
+    if (durableId !== me.id || ledger.lineage === null || !isAcquainted(this.#state)) return null;
+    // One that is superseded speaks only to the process that goes on in its place.
+    if (supersededByBoot > 0 && peer !== me.id) return null;
+    return this.links.vectors.get(peer) ?? null;
   }
 
   /** What this replica said since the last notice, for everybody at once; `null` when that is nothing. */
   notice(): Uint8Array | null {
-    const { ledger, me, isRecovering } = this.#state;
+    const { ledger, me, isRecovering, durableId, supersededByBoot } = this.#state;
+    if (ledger.lineage === null || isRecovering || compareStamps(this.#noticed, me) >= 0) return null;
+    if (durableId !== me.id || supersededByBoot > 0 || !isAcquainted(this.#state)) return null;
     const known = ledger.vector();
     known.set(me.id, this.#noticed);
-    if (ledger.lineage === null || isRecovering || compareStamps(this.#noticed, me) >= 0) return null;
     const bytes = this.#encode(known, false, undefined);
     this.#noticed = { boot: me.boot, version: me.version };
     return bytes;
   }
 
-  /** `known: null`: it is not known what the peer knows, so this only asks. */
+  /** `known: null`: the peer is told nothing, and only asked. */
   #encode(known: Vector | null, wantsAnswer: boolean, link: Link | undefined): Uint8Array {
     const state = this.#state;
     const { ledger, me } = state;
-    const isTelling = known !== null && ledger.lineage !== null && this.#maySpeak();
-    const base = isTelling ? this.#base(known, wantsAnswer ? link : undefined) : NOTHING;
-    const sections = isTelling ? ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry)) : [];
+    const base = known === null ? NOTHING : this.#base(known, wantsAnswer ? link : undefined);
+    const sections = known === null ? [] : ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry));
     if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
     const vector = ledger.vector();
-    if (state.isRecovering) vector.set(me.id, state.storedStamp);
+    if (state.isRecovering) vector.set(me.id, state.passedBack);
     this.#serial += 1;
     const bytes = encodeMessage({
       sender: me.id,
@@ -119,20 +128,17 @@ export class Exchange {
     return bytes;
   }
 
-  #maySpeak(): boolean {
-    const state = this.#state;
-    return !state.isRecovering && state.durableId === state.me.id && isAcquainted(state);
-  }
-
   /**
    * What a message builds on. An answer holds all that its receiver lacks. A request knows only what the peer lacked
    * when it was last heard, and the peer asks others too: so it holds what this replica says itself, and of others
    * only what the peer does not get to know by itself. A sibling that forgot what it gave is told everything of it.
+   * One that still asks what it said itself speaks of others only: they may be started anew, and ask it the same.
    */
   #base(known: Vector, link: Link | undefined): Vector {
-    const { setBack, ledger, me } = this.#state;
-    if (setBack.size === 0 && link === undefined) return known;
+    const { setBack, ledger, me, isRecovering } = this.#state;
+    if (setBack.size === 0 && link === undefined && !isRecovering) return known;
     const base = new Map<string, Stamp>(known);
+    if (isRecovering) base.set(me.id, me);
     if (link !== undefined) {
       for (const member of ledger.members.values()) {
         if (member !== me && !link.stuck.has(member.id)) base.set(member.id, member);
@@ -178,12 +184,14 @@ export class Exchange {
 
   #take(message: Message, link: Link | null): Received {
     const state = this.#state;
+    const isWhole = isWholeOf(message);
     const refusal = this.#refusalOf(message, link);
     if (refusal !== null) {
       state.counts.refused += 1;
       return refusal;
     }
-    if (link !== null) this.links.answered(link, message, state.ledger.members, state.nowMs);
+    if (link !== null) this.links.answered(link, { ...message, isWhole }, state.ledger.members, state.nowMs);
+    if (message.sender === state.me.id) return this.#meetTwin(message);
     if (this.#isOutdated(message)) {
       this.links.vectors.delete(message.sender);
       const { sender: from, wantsAnswer } = message;
@@ -194,16 +202,30 @@ export class Exchange {
     state.contactMs = state.nowMs;
     state.counts.merges += 1;
     if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
-    if (link !== null && message.sections.some((section) => section.profile === null)) link.hasMore = true;
+    if (link !== null && !isWhole) link.hasMore = true;
     const { sender: from, wantsAnswer } = message;
     return { kind: "taken", from, wantsAnswer, mustFlush: report.hasGiven, report };
   }
 
+  /**
+   * Another process runs from a copy of this disk. The one that was started later goes on, and learns what the other
+   * said and spent; the other admits nothing from this moment on, and so its word is the last.
+   */
+  #meetTwin(message: Message): Received {
+    const state = this.#state;
+    const { sender: from, boot, wantsAnswer, sections, vector, farewells } = message;
+    if (boot > state.me.boot) state.supersededBy(boot);
+    this.links.vectors.set(from, vector);
+    for (const section of sections) {
+      if (section.author === from && boot < state.me.boot) heed(state, section, farewells);
+    }
+    return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
+  }
+
   #refusalOf(message: Message, link: Link | null): (Received & { kind: "refused" }) | null {
     const { me } = this.#state;
-    if (message.sender === me.id) {
-      if (message.boot > me.boot) this.#state.supersededBy(message.boot);
-      else if (message.boot === me.boot && link !== null) link.isSelf = true;
+    if (message.sender === me.id && message.boot === me.boot) {
+      if (link !== null) link.isSelf = true;
       return { kind: "refused", reason: "own", detail: "the message is from this replica itself" };
     }
     if (this.#isRepeated(message)) {
@@ -253,6 +275,11 @@ export class Exchange {
     }
     return false;
   }
+}
+
+/** Whether nothing of what it tells is left for a later message. */
+function isWholeOf({ sections }: Message): boolean {
+  return sections.every((section) => section.profile !== null);
 }
 
 /** Why a message brings more than a replica keeps; null: it does not. Part of one can't be left out: the shares would not add up. */

@@ -113,6 +113,24 @@ function holderOf({ ledger }: ReplicaState, id: string): string {
   return member !== undefined && member.farewell !== null ? (ledger.succession.get(id) ?? id) : id;
 }
 
+/** What was given, said to those who speak for its receivers now; `told`: farewells that came with the news of it. */
+export function redirected(
+  state: ReplicaState,
+  given: ReadonlyMap<string, Edge>,
+  told: readonly Farewell[],
+): ReadonlyMap<string, Edge> {
+  const speakers = new Map(told.map(({ gone, by }) => [gone, by]));
+  const now = new Map<string, Edge>();
+  for (const [receiver, edge] of given) {
+    // One that is forgotten here is not a member any more.
+    const isForgotten = !state.ledger.members.has(receiver);
+    const holder = holderOf(state, isForgotten ? (speakers.get(receiver) ?? receiver) : receiver);
+    if (holder === receiver) now.set(holder, now.has(holder) ? joined(now.get(holder), edge) : edge);
+    else if (holder !== state.me.id) now.set(holder, joined(now.get(holder), edge));
+  }
+  return now;
+}
+
 function inherit(holding: Holding, spent: number, returned: number): void {
   const { local, parked } = holding;
   if (local !== null) {

@@ -94,6 +94,8 @@ export interface Occasion {
 interface Answer {
   readonly sender: string;
   readonly vector: Vector;
+  /** Nothing of it is left for a later message. */
+  readonly isWhole: boolean;
 }
 
 function slower(paceMs: number): number {
@@ -204,7 +206,7 @@ export class Links {
 
   answered(
     link: Link,
-    { sender, vector }: Answer,
+    { sender, vector, isWhole }: Answer,
     members: ReadonlyMap<string, Member>,
     nowMs: number,
   ): void {
@@ -213,7 +215,7 @@ export class Links {
     link.answeredMs = nowMs;
     link.isBusy = false;
     link.failures = 0;
-    link.hasAnswered = true;
+    if (isWhole) link.hasAnswered = true;
     if (link.peer === sender) link.stuck = stuckOf(this.vectors.get(sender), vector, members);
     link.peer = sender;
   }

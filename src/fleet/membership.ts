@@ -57,7 +57,8 @@ export class Membership {
     state.unreachableAfterMs = options.unreachableAfterMs;
     this.#checkpointMs = state.nowMs;
     if (!options.hasPeers && state.ledger.lineage === null) this.#found();
-    state.isRecovering = options.hasPeers && state.ledger.lineage !== null;
+    // Also one that had not joined yet when its disk was copied, or has forgotten that it did.
+    state.isRecovering = options.hasPeers && state.durableId !== "";
     state.isAdmitting = !state.isRecovering;
     if (state.me.profile.name !== options.name)
       state.publishProfile({ ...state.me.profile, name: options.name });

@@ -44,9 +44,12 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   let rows = 0;
   const successionBefore = state.ledger.succession;
   for (const farewell of message.farewells) carryOut(state, farewell);
+  // Before anything is credited: units that were given before this replica's disk was set back must not be.
   for (const section of message.sections) {
-    if (section.author === state.me.id) heed(state, section);
-    else rows += mergeSection(state, section, taken, credits);
+    if (section.author === state.me.id) heed(state, section, message.farewells);
+  }
+  for (const section of message.sections) {
+    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
   }
   const isSettled = state.ledger.succession === successionBefore;
   const touched = isSettled ? taken : new Set(state.holdings.values());

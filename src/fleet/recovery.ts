@@ -3,10 +3,14 @@
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
 import type { Section } from "../bucket/ledger.ts";
+import type { Farewell } from "../bucket/member.ts";
 import { difference } from "../bucket/parts.ts";
-import { compareStamps, type Edge, type Row } from "../bucket/row.ts";
+import { compareStamps, type Edge, type Row, type Stamp } from "../bucket/row.ts";
+import { redirected } from "./farewell.ts";
 import type { Holding } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
+
+type Given = ReadonlyMap<string, Edge>;
 
 /** Rounding of totals that passed through records. */
 const SLACK = 1e-3;
@@ -48,20 +52,23 @@ export function goOnAsNewcomer(state: ReplicaState): void {
   state.mustJoin = true;
 }
 
-/** Reads what a sibling says about this replica itself. */
-export function heed(state: ReplicaState, section: Section): void {
-  if (section.to.boot > state.me.boot) {
+/** Reads what a sibling says about this replica itself; `told`: the farewells that it says with it. */
+export function heed(state: ReplicaState, section: Section, told: readonly Farewell[]): void {
+  if (isAnothers(state, section.to)) {
     state.supersededBy(section.to.boot);
     return;
   }
+  if (compareStamps(section.from, state.passedBack) <= 0 && compareStamps(section.to, state.passedBack) > 0)
+    state.passedBack = section.to;
   let isSetBack = false;
   for (const { stamp, bucket, row } of section.entries) {
     // What was said in this boot is known here, and may have been said anew since.
     if (compareStamps(stamp, { boot: state.me.boot, version: 0 }) > 0) continue;
     const holding = state.holding(bucket);
-    if (!isAhead(state, holding, row)) continue;
+    const given = redirected(state, row.given, told);
+    if (!hasGivenMore(holding, given) && !hasSpentMore(state, holding, row)) continue;
     isSetBack = true;
-    holding.given = furthest(state, holding.given, row.given);
+    holding.given = furthest(holding.given, given);
     adoptTotals(holding, row);
     state.publish(holding);
     state.reshare(holding);
@@ -70,32 +77,35 @@ export function heed(state: ReplicaState, section: Section): void {
   if (isSetBack) state.burn();
 }
 
-/** Whether a row that we are said to have written knows of gives or spending that our disk does not. */
-function isAhead(state: ReplicaState, holding: Holding, row: Row): boolean {
-  for (const [receiver, edge] of row.given) {
-    if (isSpokenFor(state, receiver)) continue;
-    if (difference(edge.parts, holding.given.get(receiver)?.parts ?? 0) > 0) return true;
+/**
+ * Whether another process said this under our id: after we were started, or, when both the disk and the clock went back
+ * in time, before, under the very boot that we have drawn; we have said nothing yet.
+ */
+function isAnothers({ me, isRecovering }: ReplicaState, { boot, version }: Stamp): boolean {
+  return boot > me.boot || (isRecovering && boot === me.boot && version > 0);
+}
+
+/** Whether we are said to have given more than our disk knows of. */
+function hasGivenMore({ given }: Holding, said: Given): boolean {
+  for (const [receiver, edge] of said) {
+    if (difference(edge.parts, given.get(receiver)?.parts ?? 0) > 0) return true;
   }
+  return false;
+}
+
+/** Whether we are said to have spent more than our disk knows of. */
+function hasSpentMore(state: ReplicaState, holding: Holding, row: Row): boolean {
+  // Requests that ran are gone with the process that ran them.
+  if (holding.local?.limit.refill.kind === "held") return false;
   const known = state.rowOf(holding);
   const block = holding.local === null ? (holding.parked?.level.block ?? 0) : 0;
   return row.spent - row.returned > known.spent - known.returned + block + SLACK;
 }
 
-/** What was given to one whose rows were taken over is said anew, to whoever took them over. */
-function isSpokenFor({ ledger }: ReplicaState, receiver: string): boolean {
-  const member = ledger.members.get(receiver);
-  return member === undefined || member.farewell !== null;
-}
-
-function furthest(
-  state: ReplicaState,
-  ours: ReadonlyMap<string, Edge>,
-  theirs: ReadonlyMap<string, Edge>,
-): ReadonlyMap<string, Edge> {
+function furthest(ours: Given, theirs: Given): Given {
   const joined = new Map(ours);
   for (const [receiver, edge] of theirs) {
     const known = joined.get(receiver);
-    if (isSpokenFor(state, receiver)) continue;
     if (known === undefined || difference(edge.parts, known.parts) > 0) joined.set(receiver, edge);
   }
   return joined;

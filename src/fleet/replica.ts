@@ -69,7 +69,6 @@ export class Replica implements Quota {
     this.state.ledger.lineage = stored?.lineage ?? null;
     this.state.durableId = stored?.id ?? "";
     if (loaded !== null) fill(this.state, loaded, timelineMs - nowMs);
-    this.state.storedStamp = { boot: stored?.boot ?? 0, version: stored?.version ?? 0 };
     this.state.room = (bucket) => this.#tellRoom(bucket);
     this.state.newId = () => drawId(random);
     this.#links = new Links(random);

@@ -46,8 +46,8 @@ export class ReplicaState {
   readonly unsaved = new Set<Holding>();
   /** The siblings are being asked what they remember of this replica; it tells nothing of its own before. */
   isRecovering = false;
-  /** What this replica had said when its disk was last written. */
-  storedStamp: Stamp = NEVER;
+  /** Up to where siblings have passed back what this replica said before it was started. */
+  passedBack: Stamp = NEVER;
   /** A profile that becomes this replica's when the flush that holds it is durable. */
   pendingProfile: Profile | null = null;
   /** Siblings that were given something that they can see now. */
@@ -274,10 +274,16 @@ export class ReplicaState {
     this.wake();
   }
 
-  /** Another process runs under this id, from a copy of this disk, and was started later: this one stops. */
+  /**
+   * Another process runs under this id, from a copy of this disk, and was started later: this one stops. Should that one
+   * be an earlier run of this very replica, before its disk and its clock went back, the next start comes after it.
+   */
   supersededBy(boot: number): void {
     this.supersededByBoot = boot;
     this.isAdmitting = false;
+    this.identity = { ...this.identity, boot };
+    this.isIdentityDirty = true;
+    this.wake();
   }
 
   /** Applies what this replica's share has become. Returns whether the bucket holds more now. */

@@ -1,8 +1,10 @@
 // Faults that one could be tempted by, as changes to the source. The suite has to fail for each of them, or it would
 // not notice the fault either. `npm run mutants` plants them one by one.
+import { DISK_MUTANTS } from "./disk-mutants.ts";
 import type { Mutant } from "./suites.ts";
 
 export const MUTANTS: readonly Mutant[] = [
+  ...DISK_MUTANTS,
   {
     fault: "a give is added to its receiver and not subtracted from its giver",
     file: "src/bucket/ledger.ts",
@@ -359,14 +361,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: "src/fleet/membership.ts",
     find: 'if (isGone && this.leaving === "no") {',
     replace: "if (isGone && this.#links.all.size > 1e9) {",
-    by: "members",
-  },
-  {
-    fault: "a copied disk's two processes both go on",
-    file: "src/fleet/exchange.ts",
-    find: `if (message.boot > me.boot) this.#state.supersededBy(message.boot);
-      else if`,
-    replace: "if",
     by: "members",
   },
   {

@@ -13,7 +13,7 @@ export const SUITES = {
     "test/fleet/calendar.test.ts",
     "test/fleet/crediting.test.ts",
   ],
-  members: ["vitest", "run", "--bail", "1", "test/sim/members.test.ts"],
+  members: ["vitest", "run", "--bail", "1", "test/sim/members.test.ts", "test/sim/disks.test.ts"],
   "small model": ["vitest", "run", "--bail", "1", "test/sim/small"],
   seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

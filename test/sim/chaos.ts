@@ -3,11 +3,17 @@
 // Most schedules are short and dense; one in sixteen is long, so that what takes its time happens too: those who are gone
 // are said farewell to and forgotten while faults go on.
 import type { Limit } from "../../src/bucket/limit.ts";
+import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import { Broken, Cluster } from "./cluster.ts";
+import { Fork } from "./forks.ts";
 import type { Machine } from "./machine.ts";
-import type { Chance } from "./random.ts";
+import { Chance } from "./random.ts";
 
 const START_MS = 800;
+/** A replica that is superseded ends after this time. */
+const ENDS_MS = 100;
+/** Copies of a disk that are kept, to be set back to. */
+const BACKUPS_MAX = 4;
 /** How long a schedule strikes, and how often. */
 const SHORT = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
 const LONG = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
@@ -55,17 +61,59 @@ function drawLimits(chance: Chance): Limit[] {
   return limits;
 }
 
+const FAULTS = [
+  "crash",
+  "crash",
+  "partition",
+  "one-way cut",
+  "stop and go on",
+  "sleep",
+  "full disk",
+  "clock step",
+  "join",
+  "leave",
+] as const;
+const DISK_FAULTS = ["backup", "backup", "disk set back", "disk set back", "disk copied"] as const;
+type Fault = (typeof FAULTS | typeof DISK_FAULTS)[number];
+
+/** What can happen in a schedule. */
+interface Kind {
+  readonly faults: readonly Fault[];
+  readonly membership: Partial<MembershipOptions>;
+  readonly mayDouble: boolean;
+}
+
+const PLAIN: Kind = { faults: FAULTS, membership: {}, mayDouble: false };
+/** Two of five schedules are plain: everything is strict there, and no unit may be over. */
+const KINDS: readonly Kind[] = [
+  PLAIN,
+  PLAIN,
+  { faults: [...FAULTS, ...DISK_FAULTS], membership: {}, mayDouble: true },
+  { faults: FAULTS, membership: { reclaimAfterMs: 1500, unreachableAfterMs: 1000 }, mayDouble: true },
+];
+
 class Chaos {
   readonly cluster: Cluster;
   readonly chance: Chance;
+  readonly kind: Kind;
   readonly faults: string[] = [];
   readonly #schedule: typeof SHORT;
+  /** Earlier states of each disk. */
+  readonly #backups = new Map<Machine, Map<string, Uint8Array>[]>();
+  readonly #twins = new Map<Machine, Machine>();
   #joined = 0;
   #isOver = false;
 
   constructor(seed: number, machines: number, limits: (chance: Chance) => Limit[]) {
-    const draw = new Cluster({ seed, machines: 0, limits: [] }).world.chance;
-    this.cluster = new Cluster({ seed, machines: 0, limits: limits(draw), membership: { hasPeers: true } });
+    this.kind = KINDS[seed % KINDS.length] ?? PLAIN;
+    const { membership, mayDouble } = this.kind;
+    this.cluster = new Cluster({
+      seed,
+      machines: 0,
+      limits: limits(new Chance(seed)),
+      membership: { ...membership, hasPeers: true },
+      mayDouble,
+    });
     this.chance = this.cluster.world.chance;
     this.#schedule = seed % 16 === 0 ? LONG : SHORT;
     const { world } = this.cluster;
@@ -87,6 +135,7 @@ class Chaos {
     for (const machine of this.cluster.machines.values()) this.#load(machine, this.#schedule.faultsMs);
     this.#deepCheck();
     this.cluster.world.after(START_MS, () => this.#strike());
+    if (this.kind.mayDouble) this.#lookForSuperseded();
   }
 
   /** Requests at one machine until a time. */
@@ -123,7 +172,7 @@ class Chaos {
     const { world } = this.cluster;
     if (world.nowMs > this.#schedule.faultsMs) return;
     const machine = this.chance.pick([...this.cluster.machines.values()]);
-    const fault = this.chance.pick(FAULTS);
+    const fault = this.chance.pick(this.kind.faults);
     this.faults.push(`${Math.round(world.nowMs)} ${fault} ${machine.name}`);
     this.#inject(fault, machine);
     world.after(this.chance.exponential(this.#schedule.everyMs), () => this.#strike());
@@ -168,9 +217,79 @@ class Chaos {
         if (this.cluster.machines.size < 8) this.#join();
         return;
       case "leave":
-        if (this.cluster.machines.size > 2) this.#leave(machine);
+        if (this.cluster.machines.size > 2 && !this.#isForked(machine)) this.#leave(machine);
+        return;
+      case "backup":
+        this.#backUp(machine);
+        return;
+      case "disk set back":
+        this.#setBack(machine);
+        return;
+      case "disk copied":
+        this.#copy(machine);
         return;
     }
+  }
+
+  #isForked(machine: Machine): boolean {
+    for (const fork of this.cluster.forks) if (fork.isOf(machine)) return true;
+    return false;
+  }
+
+  #backUp(machine: Machine): void {
+    if (machine.disk.size === 0) return;
+    const backups = [new Map(machine.disk), ...(this.#backups.get(machine) ?? [])];
+    this.#backups.set(machine, backups.slice(0, BACKUPS_MAX));
+  }
+
+  /** The machine starts again from an earlier state of its disk, now and then while it can't reach the others. */
+  #setBack(machine: Machine): void {
+    const backups = this.#backups.get(machine);
+    const { replica } = machine;
+    if (backups === undefined || replica === null || this.#isEnding(machine) || this.#isForked(machine))
+      return;
+    const fork = Fork.setBack(machine);
+    machine.crash();
+    machine.disk = new Map(this.chance.pick(backups));
+    if (this.chance.hits(0.2)) machine.bootCount += 1;
+    this.cluster.forks.add(fork);
+    if (this.chance.hits(0.3)) {
+      const others = [...this.cluster.machines.keys()].filter((name) => name !== machine.name);
+      this.cluster.world.partition([[machine.name], others]);
+      this.cluster.world.after(this.chance.exponential(2500), () => this.cluster.world.heal());
+    }
+    this.cluster.world.after(this.chance.exponential(300), () => this.#restart(machine));
+  }
+
+  /** Another machine starts from a copy of a disk, as it is or as it was. */
+  #copy(original: Machine): void {
+    if (original.replica === null || original.disk.size === 0 || this.cluster.machines.size >= 8) return;
+    if (this.#isEnding(original) || this.#isForked(original)) return;
+    const copy = this.#add(`c${this.#joined++}`);
+    const disks = [original.disk, ...(this.#backups.get(original) ?? [])];
+    copy.disk = new Map(this.chance.pick(disks));
+    this.cluster.forks.add(Fork.copied(copy, original));
+    copy.start();
+    this.#load(copy, this.#schedule.faultsMs);
+    this.#twins.set(original, copy).set(copy, original);
+  }
+
+  #isEnding(machine: Machine): boolean {
+    return machine.hasStopped || machine.isSuperseded || machine.replica?.membership.isLeaving === true;
+  }
+
+  /** Whoever is superseded ends. It is started again, except where it is a copy's original or the other way round. */
+  #lookForSuperseded(): void {
+    const { world, machines } = this.cluster;
+    for (const machine of machines.values()) {
+      if (!machine.isSuperseded) continue;
+      const twin = this.#twins.get(machine);
+      machine.stop(() => {
+        if (twin === undefined || machines.get(twin.name) !== twin) this.#restart(machine);
+        else this.cluster.remove(machine.name);
+      });
+    }
+    world.after(this.chance.exponential(ENDS_MS), () => this.#lookForSuperseded());
   }
 
   #restart(machine: Machine): void {
@@ -245,20 +364,6 @@ class Chaos {
     }
   }
 }
-
-const FAULTS = [
-  "crash",
-  "crash",
-  "partition",
-  "one-way cut",
-  "stop and go on",
-  "sleep",
-  "full disk",
-  "clock step",
-  "join",
-  "leave",
-] as const;
-type Fault = (typeof FAULTS)[number];
 
 /** Runs one seed. */
 export function chaos(seed: number): Outcome {

@@ -4,8 +4,10 @@ import { WHOLE } from "../../src/bucket/parts.ts";
 import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import type { Bucket } from "../../src/fleet/quota.ts";
 import { Desk, type Request } from "./desk.ts";
+import { Claims } from "./doubled.ts";
+import type { Fork } from "./forks.ts";
 import { type Fleet, Machine } from "./machine.ts";
-import { Oracle } from "./oracle.ts";
+import { Oracle, rateOf } from "./oracle.ts";
 import { World } from "./world.ts";
 
 export interface ClusterOptions {
@@ -13,6 +15,8 @@ export interface ClusterOptions {
   readonly machines: number;
   readonly limits: readonly Limit[];
   readonly membership?: Partial<MembershipOptions>;
+  /** Parts may come to exist twice: replicas are declared dead, disks set back or copied. */
+  readonly mayDouble?: boolean;
 }
 
 export class Broken extends Error {
@@ -26,8 +30,10 @@ export class Cluster implements Fleet {
   readonly limits: readonly Limit[];
   readonly membership: Omit<MembershipOptions, "name">;
   readonly oracles: readonly Oracle[];
+  readonly forks = new Set<Fork>();
+  readonly #claims: Claims | null;
 
-  constructor({ seed, machines, limits, membership }: ClusterOptions) {
+  constructor({ seed, machines, limits, membership, mayDouble = false }: ClusterOptions) {
     this.world = new World(seed);
     this.limits = limits;
     this.membership = {
@@ -39,6 +45,7 @@ export class Cluster implements Fleet {
       ...membership,
     };
     this.oracles = limits.map((limit) => new Oracle(limit));
+    this.#claims = mayDouble ? new Claims() : null;
     for (let index = 0; index < machines; index++) this.add(`m${index}`);
     this.world.afterEvent = () => this.check();
   }
@@ -51,6 +58,8 @@ export class Cluster implements Fleet {
   }
 
   remove(name: string): void {
+    const machine = this.machines.get(name);
+    if (machine !== undefined) this.#claims?.forget(machine);
     this.machines.delete(name);
     this.desks.delete(name);
   }
@@ -74,6 +83,7 @@ export class Cluster implements Fleet {
 
   /** The promise of every bucket, and each replica's own invariants. */
   check(): void {
+    if (this.#claims !== null) this.#measure(this.#claims);
     for (const oracle of this.oracles) {
       if (oracle.isBroken) {
         throw new Broken(`${oracle.limit.key} is over by ${oracle.over} at ${this.world.nowMs} ms`);
@@ -81,8 +91,59 @@ export class Cluster implements Fleet {
     }
   }
 
+  /** Gives the oracles as much as there is more than once. */
+  #measure(claims: Claims): void {
+    const { nowMs } = this.world;
+    claims.look(this.machines.values());
+    for (const fork of this.forks) {
+      const fault = fork.look(this.machines.values(), this.oracles, nowMs);
+      if (fault !== "") throw new Broken(fault);
+    }
+    for (const oracle of this.oracles) {
+      const { limit } = oracle;
+      const whole = this.#partsOf(limit.key, claims) / WHOLE;
+      const displaced = limit.refill.kind === "held" ? this.#displaced(limit.key) : 0;
+      oracle.resize(
+        { capacity: limit.capacity * whole, unitsPerMs: rateOf(limit) * whole, displaced },
+        nowMs,
+      );
+    }
+    for (const fork of this.forks) if (fork.isOver) this.forks.delete(fork);
+  }
+
+  /** All parts of a bucket that there are, those that exist twice counted twice. */
+  #partsOf(key: string, claims: Claims | null): number {
+    let parts = WHOLE + (claims?.parts(key) ?? 0);
+    for (const fork of this.forks) parts += fork.parts(key);
+    for (const { replica } of this.machines.values()) {
+      parts += Math.max(0, -(replica?.state.holdings.get(key)?.local?.share ?? 0));
+    }
+    return parts;
+  }
+
+  /** Running requests that hold no part: their replica lost it, or another goes on under its identity. */
+  #displaced(key: string): number {
+    let running = 0;
+    for (const { replica, isSuperseded } of this.machines.values()) {
+      const local = replica?.state.holdings.get(key)?.local;
+      if (local === undefined || local === null) continue;
+      running += isSuperseded ? local.capacity - local.level : Math.max(0, -local.level);
+    }
+    return running;
+  }
+
   /** Invariants that cost too much for every event. */
   checkDeep(): void {
+    for (const { limit } of this.oracles) {
+      let held = 0;
+      for (const { replica, isSuperseded } of this.machines.values()) {
+        // Who leaves admits nothing any more, and two leavers may have named each other.
+        if (replica === null || isSuperseded || replica.membership.isLeaving) continue;
+        held += Math.max(0, replica.state.holdings.get(limit.key)?.local?.share ?? 0);
+      }
+      const parts = this.#partsOf(limit.key, this.#claims);
+      if (held > parts) throw new Broken(`${held} parts of ${limit.key} are held, of ${parts}`);
+    }
     for (const { name, replica } of this.machines.values()) {
       if (replica === null) continue;
       replica.check();

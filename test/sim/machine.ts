@@ -63,6 +63,11 @@ export class Machine {
     fleet.machines.set(name, this);
   }
 
+  /** Another process runs under this one's identity and was started later: it admits nothing any more. */
+  get isSuperseded(): boolean {
+    return this.replica !== null && this.replica.state.supersededByBoot > 0;
+  }
+
   /** CLOCK_MONOTONIC: it stands still while the machine sleeps. */
   get #rawMonotonicMs(): number {
     return (this.#asleepMs ?? this.fleet.world.nowMs) - this.#suspendedMs;

@@ -4,56 +4,7 @@ import type { Limit } from "../../src/bucket/limit.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { Cluster } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
-
-const LIMIT: Limit = {
-  key: "p/requests",
-  dimension: "requests",
-  capacity: 100,
-  refill: { kind: "continuous", unitsPerMs: 0.05 },
-};
-
-/** Requests at one machine, one unit each, for a while. */
-function load(cluster: Cluster, name: string, perSecond: number, forMs: number): void {
-  const { world } = cluster;
-  const untilMs = world.nowMs + forMs;
-  const arrive = (): void => {
-    if (world.nowMs > untilMs) return;
-    const deadlineMs = world.nowMs + 4000;
-    cluster.arrive(name, { costs: [1], arrivedMs: world.nowMs, deadlineMs, runsMs: 20, actual: [1] });
-    world.after(1000 / perSecond, arrive);
-  };
-  arrive();
-}
-
-function running(cluster: Cluster): Machine[] {
-  return [...cluster.machines.values()].filter(({ replica }) => replica !== null);
-}
-
-/** A fleet of three in which everybody holds something. */
-function three(seed: number, options: Partial<ConstructorParameters<typeof Cluster>[0]> = {}): Cluster {
-  const cluster = new Cluster({ seed, machines: 3, limits: [LIMIT], ...options });
-  cluster.startAll();
-  cluster.world.runUntil(1500);
-  for (const name of cluster.machines.keys()) load(cluster, name, 40, 4000);
-  cluster.world.runUntil(6000);
-  return cluster;
-}
-
-function shareOf(machine: Machine | undefined): number {
-  const local = machine?.replica?.state.holdings.get(LIMIT.key)?.local;
-  return (local?.share ?? 0) / WHOLE;
-}
-
-/** What the others take a replica to hold. */
-function believedShare(cluster: Cluster, id: string): number {
-  const ledger = cluster.machines.get("m0")?.replica?.state.ledger;
-  const rows = ledger?.buckets.get(LIMIT.key);
-  return rows === undefined || ledger === undefined ? 0 : ledger.share(rows, id) / WHOLE;
-}
-
-function total(cluster: Cluster): number {
-  return running(cluster).reduce((sum, machine) => sum + shareOf(machine), 0);
-}
+import { believedShare, LIMIT, load, running, shareOf, three, total } from "./three.ts";
 
 describe("a replica that is gone", () => {
   test("leaves its share to the rest when it leaves, and nothing else after a while", () => {
@@ -282,73 +233,6 @@ test("a leaver keeps what its running requests hold until they end", () => {
   world.runUntil(9000);
   const [rest] = running(cluster);
   expect(held(rest)).toBeCloseTo(1, 6);
-});
-
-describe("a disk", () => {
-  test("that went back in time is told by the siblings what it forgot, and its level is worth nothing", () => {
-    const cluster = three(7);
-    const machine = cluster.machines.get("m0");
-    const backup = new Map(machine?.disk);
-    for (const name of ["m1", "m2"]) load(cluster, name, 60, 4000);
-    cluster.world.runUntil(11_000);
-    machine?.crash();
-    if (machine !== undefined) machine.disk = backup;
-    cluster.world.runUntil(11_100);
-    machine?.start();
-    cluster.world.runUntil(13_000);
-    cluster.checkDeep();
-    expect(total(cluster)).toBeCloseTo(1, 6);
-    load(cluster, "m0", 60, 4000);
-    cluster.world.runUntil(20_000);
-    expect(cluster.oracles[0]?.isBroken).toBe(false);
-    expect(cluster.differences()).toEqual([]);
-  });
-
-  test("that went back in time lets nothing be admitted before the siblings were asked", () => {
-    const cluster = three(13);
-    const machine = cluster.machines.get("m0");
-    const backup = new Map(machine?.disk);
-    for (const name of ["m1", "m2"]) load(cluster, name, 60, 4000);
-    cluster.world.runUntil(11_000);
-    machine?.crash();
-    if (machine !== undefined) machine.disk = backup;
-    machine?.start();
-    const before = cluster.desks.get("m0")?.admitted;
-    load(cluster, "m0", 1000, 3);
-    cluster.world.runUntil(11_003);
-    expect(cluster.desks.get("m0")?.admitted).toBe(before);
-    load(cluster, "m0", 60, 4000);
-    cluster.world.runUntil(20_000);
-    expect(cluster.desks.get("m0")?.admitted).toBeGreaterThan(before ?? 0);
-    expect(cluster.oracles[0]?.isBroken).toBe(false);
-  });
-
-  test("that was copied stops the process that was started first", () => {
-    const cluster = three(8);
-    const original = cluster.machines.get("m1");
-    const copy = cluster.add("copy");
-    copy.disk = new Map(original?.disk);
-    cluster.world.afterEvent = () => {};
-    cluster.world.runUntil(6500);
-    copy.start();
-    cluster.world.runUntil(12_000);
-    expect(original?.replica?.state.supersededByBoot).toBe(copy.replica?.state.me.boot);
-    expect(original?.replica?.state.isAdmitting).toBe(false);
-    expect(copy.replica?.state.isAdmitting).toBe(true);
-  });
-
-  test("that is lost makes a newcomer; its share waits for an operator", () => {
-    const cluster = three(9);
-    const machine = cluster.machines.get("m1");
-    const former = machine?.replica?.id ?? "";
-    machine?.crash();
-    if (machine !== undefined) machine.disk = new Map();
-    machine?.start();
-    cluster.world.runUntil(10_000);
-    expect(total(cluster)).toBeCloseTo(1 - believedShare(cluster, former), 6);
-    expect(total(cluster)).toBeLessThan(1);
-    expect(cluster.oracles[0]?.isBroken).toBe(false);
-  });
 });
 
 test("of two fleets that were founded apart and meet, the older goes on and the other's start from nothing", () => {

@@ -1,6 +1,9 @@
 // The promise, as one exact bucket for the whole fleet: it starts full, refills all the time, and pays for every unit
 // that any replica admits. In every interval of length w at most B + R·w units are admitted exactly as long as it never
 // falls below zero. For running requests it counts those that run; for calendar quotas, the units of each period.
+//
+// Where the design gives way, the bucket says by how much: while parts exist twice (doubled.ts) it is as much larger and
+// refills as much faster, and what a disk brought back that had been spent is lent to it once. Elsewhere both are nothing.
 import type { Limit } from "../../src/bucket/limit.ts";
 
 /** Rounding of milli-units and refills over a run. */
@@ -11,20 +14,51 @@ export class Oracle {
   level: number;
   admitted = 0;
   over = 0;
+  capacity: number;
+  unitsPerMs: number;
+  /** Units of calendar quotas that may be spent in any period beyond its capacity. */
+  lent = 0;
+  /** The largest capacity that there ever was: what a calendar period may use. */
+  #capacityMost: number;
+  /** Running requests that hold no part any more: their replica lost it while they ran. */
+  #displaced = 0;
   #atMs = 0;
   readonly #periods = new Map<number, number>();
 
   constructor(limit: Limit) {
     this.limit = limit;
     this.level = limit.capacity;
+    this.capacity = limit.capacity;
+    this.#capacityMost = limit.capacity;
+    this.unitsPerMs = rateOf(limit);
   }
 
   #refill(nowMs: number): void {
-    const { refill, capacity } = this.limit;
-    if (refill.kind === "continuous") {
-      this.level = Math.min(capacity, this.level + (nowMs - this.#atMs) * refill.unitsPerMs);
-    }
+    if (this.unitsPerMs > 0)
+      this.level = Math.min(this.capacity, this.level + (nowMs - this.#atMs) * this.unitsPerMs);
     this.#atMs = nowMs;
+  }
+
+  /** What all parts that exist can hold, and bring, from now on. */
+  resize(
+    size: { readonly capacity: number; readonly unitsPerMs: number; readonly displaced: number },
+    nowMs: number,
+  ): void {
+    this.#refill(nowMs);
+    if (this.limit.refill.kind === "held") this.level += size.capacity - this.capacity;
+    else this.level = Math.min(this.level, size.capacity);
+    this.capacity = size.capacity;
+    this.unitsPerMs = size.unitsPerMs;
+    this.#displaced = size.displaced;
+    this.#capacityMost = Math.max(this.#capacityMost, size.capacity);
+  }
+
+  /** Units that come back although they were spent. */
+  lend(units: number, nowMs: number): void {
+    if (this.limit.refill.kind === "held") return;
+    this.lent += units;
+    this.#refill(nowMs);
+    this.level += units;
   }
 
   /** Books an admission; `period` is the replica's calendar period. */
@@ -33,12 +67,12 @@ export class Oracle {
     if (this.limit.refill.kind === "calendar") {
       const used = (this.#periods.get(period) ?? 0) + cost;
       this.#periods.set(period, used);
-      this.over = Math.max(this.over, used - this.limit.capacity);
+      this.over = Math.max(this.over, used - this.#capacityMost - this.lent);
       return;
     }
     this.#refill(nowMs);
     this.level -= cost;
-    this.over = Math.max(this.over, -this.level);
+    this.over = Math.max(this.over, -this.level - this.#displaced);
   }
 
   /** Books units that were given back. */
@@ -48,7 +82,7 @@ export class Oracle {
       return;
     }
     this.#refill(nowMs);
-    this.level = Math.min(this.limit.capacity, this.level + amount);
+    this.level = Math.min(this.capacity, this.level + amount);
   }
 
   get isBroken(): boolean {
@@ -56,6 +90,9 @@ export class Oracle {
   }
 }
 
+export function rateOf({ refill }: Limit): number {
+  return refill.kind === "continuous" ? refill.unitsPerMs : 0;
+}
 /** A request as a scenario makes it. */
 export interface Arrival {
   readonly atMs: number;

@@ -1,0 +1,56 @@
+// Planted faults about disks that went back in time or were copied.
+import type { Mutant } from "./suites.ts";
+
+export const DISK_MUTANTS: readonly Mutant[] = [
+  {
+    fault: "a copied disk's two processes both go on",
+    file: "src/fleet/exchange.ts",
+    find: "    if (boot > state.me.boot) state.supersededBy(boot);",
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "the process that stops does not tell the other what it has spent since the disk was copied",
+    file: "src/fleet/exchange.ts",
+    find: "section.author === from && boot < state.me.boot",
+    replace: "section.author === from && boot === state.me.boot",
+    by: "members",
+  },
+  {
+    fault: "a disk set back is believed when the first start from it was killed",
+    file: "src/fleet/exchange.ts",
+    find: "if (state.isRecovering) vector.set(me.id, state.passedBack);",
+    replace: "if (state.isRecovering && me.boot === 0) vector.set(me.id, state.passedBack);",
+    by: "members",
+  },
+  {
+    fault: "who asks what it said itself answers others with nothing",
+    file: "src/fleet/exchange.ts",
+    find: "    if (durableId !== me.id || ledger.lineage === null || !isAcquainted(this.#state)) return null;",
+    replace:
+      "    if (durableId !== me.id || ledger.lineage === null || !isAcquainted(this.#state) || this.#state.isRecovering) return null;",
+    by: "members",
+  },
+  {
+    fault: "gives to a sibling that the old disk does not know are forgotten",
+    file: "src/fleet/recovery.ts",
+    find: "  for (const [receiver, edge] of theirs) {",
+    replace: "  for (const [receiver, edge] of theirs) {\n    if (!ours.has(receiver)) continue;",
+    by: "members",
+  },
+  {
+    fault: "a boot that was drawn twice is taken for one's own",
+    file: "src/fleet/recovery.ts",
+    find: " || (isRecovering && boot === me.boot && version > 0)",
+    replace: " && version >= 0",
+    by: "members",
+  },
+  {
+    fault: "a copy of a disk from before it joined asks nobody",
+    file: "src/fleet/membership.ts",
+    find: 'state.isRecovering = options.hasPeers && state.durableId !== "";',
+    replace:
+      'state.isRecovering = options.hasPeers && state.durableId !== "" && state.ledger.lineage !== null;',
+    by: "members",
+  },
+];

@@ -1,0 +1,134 @@
+// By how much the promise may give way, seen from outside, where only one who sees all replicas at once can know it.
+// Parts of a bucket exist twice, or more often,
+//
+//   claimed    while one who was declared dead lives, or its last gives are not known to the one who took over;
+//   forgotten  while a disk that was set back does not know what it had given;
+//   copied     while two processes run from copies of one disk;
+//   owed       while a replica's share is below zero: it was given on before that was noticed.
+//
+// As long as they do they hold and bring units twice, and that is all: the fleet's bucket is larger by these parts, and
+// refills faster by them. Parts that exist once are never counted here, so without such an event nothing is allowed.
+import { difference, WHOLE } from "../../src/bucket/parts.ts";
+import type { Edge } from "../../src/bucket/row.ts";
+import type { Replica } from "../../src/fleet/replica.ts";
+import type { Machine } from "./machine.ts";
+
+export type Given = ReadonlyMap<string, Edge>;
+const NOTHING: Given = new Map();
+
+/** What a replica counts as its own of one who is gone. */
+interface Inherited {
+  readonly parts: number;
+  /** What it knows the gone one to have given; null when it says that itself by now. */
+  readonly given: Given | null;
+}
+
+type ByGone = ReadonlyMap<string, Inherited>;
+
+/** What was seen of a process when it last ran. */
+interface View {
+  readonly id: string;
+  /** It may come back under this one. */
+  readonly diskId: string;
+  /** It knows that another holds its share, and admits nothing any more. */
+  readonly isGone: boolean;
+  /** By bucket. */
+  readonly inherited: ReadonlyMap<string, ByGone>;
+  readonly given: ReadonlyMap<string, Given>;
+}
+
+/** The parts that `known` says were given and `ours` does not. */
+export function missing(known: Given, ours: Given): number {
+  let parts = 0;
+  for (const [receiver, edge] of known) {
+    parts += Math.max(0, difference(edge.parts, ours.get(receiver)?.parts ?? 0));
+  }
+  return parts;
+}
+
+export function givenBy({ state }: Replica): Map<string, Given> {
+  return new Map([...state.holdings].map(([key, { given }]) => [key, given]));
+}
+
+export class Claims {
+  readonly #views = new Map<Machine, View>();
+  /** What those had given who left, or go on under another id. */
+  readonly #last = new Map<string, ReadonlyMap<string, Given>>();
+
+  /** Looks at every process; to be called after every event. */
+  look(machines: Iterable<Machine>): void {
+    for (const machine of machines) {
+      const { replica } = machine;
+      if (replica === null) continue;
+      const before = this.#views.get(machine);
+      const view = viewOf(replica);
+      if (before !== undefined && before.id !== view.id) this.#last.set(before.id, before.given);
+      if (view.isGone) this.#last.set(view.id, view.given);
+      this.#views.set(machine, view);
+    }
+  }
+
+  forget(machine: Machine): void {
+    this.#views.delete(machine);
+  }
+
+  /**
+   * Parts of a bucket that exist once more than they should because somebody was declared dead. Who lives, or may come
+   * back, has them too; of one who doesn't, those that it had given on before, and what more than one took over.
+   */
+  parts(key: string): number {
+    const counted = new Map<string, Inherited[]>();
+    const living = new Set<string>();
+    for (const view of this.#views.values()) {
+      if (!view.isGone) living.add(view.id).add(view.diskId);
+      for (const [gone, inherited] of view.inherited.get(key) ?? []) {
+        const list = counted.get(gone);
+        if (list === undefined) counted.set(gone, [inherited]);
+        else list.push(inherited);
+      }
+    }
+    let sum = 0;
+    for (const [gone, list] of counted) {
+      const once = Math.max(...list.map((each) => each.parts - this.#unheard(each, gone, key)));
+      const all = list.reduce((parts, each) => parts + each.parts, 0);
+      sum += Math.max(0, all - once, living.has(gone) ? all : 0);
+    }
+    return sum;
+  }
+
+  /** What a gone one had given and its successor does not know. */
+  #unheard({ given }: Inherited, gone: string, key: string): number {
+    const last = this.#last.get(gone)?.get(key);
+    return last === undefined || given === null ? 0 : missing(last, given);
+  }
+}
+
+const NONE: ReadonlyMap<string, ByGone> = new Map();
+
+function viewOf(replica: Replica): View {
+  const { state, id } = replica;
+  return {
+    id,
+    diskId: state.durableId,
+    isGone: state.ledger.succession.has(id),
+    inherited: state.ledger.succession.size === 0 ? NONE : inheritedOf(replica),
+    given: givenBy(replica),
+  };
+}
+
+function inheritedOf({ state, id }: Replica): Map<string, ByGone> {
+  const { ledger } = state;
+  const inherited = new Map<string, ByGone>();
+  for (const [key, { balances, entries }] of ledger.buckets) {
+    const byGone = new Map<string, Inherited>();
+    for (const [gone, holder] of ledger.succession) {
+      if (holder !== id) continue;
+      const whole = gone === ledger.lineage?.founder ? WHOLE : 0;
+      const parts = whole + (balances.get(gone) ?? 0);
+      const isSettled = ledger.members.get(gone)?.farewell !== null;
+      byGone.set(gone, { parts, given: isSettled ? null : (entries.get(gone)?.row.given ?? NOTHING) });
+    }
+    inherited.set(key, byGone);
+  }
+  return inherited;
+}
