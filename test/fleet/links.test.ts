@@ -26,7 +26,12 @@ class Desk {
   #due(asked: Occasion["asked"]): void {
     while (this.links.due({ nowMs: this.nowMs, news: 0, isSeeking: false, asked }).length > 0) {
       this.asked.push(this.nowMs);
-      this.links.answered(this.#link, { sender: HOLDER, vector: new Map() }, new Map(), this.nowMs);
+      this.links.answered(
+        this.#link,
+        { sender: HOLDER, vector: new Map(), isWhole: true },
+        new Map(),
+        this.nowMs,
+      );
     }
   }
 

@@ -204,7 +204,7 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   sketch.add(membership.leaving, state.isAdmitting, state.isRecovering, state.isBurnt, state.mustJoin);
   sketch.add(state.isNewcomer, state.isToAcknowledge, state.isStartingOver, state.isIdentityDirty);
   sketch.add(state.supersededByBoot, age(state.contactMs), age(state.quietShownMs), replica.isDiskFailing);
-  sketch.stamp(identity.id, state.storedStamp);
+  sketch.stamp(identity.id, state.passedBack);
   sketch.add(ledger.lineage?.founder ?? "", ledger.lineage?.stamp ?? 0, ledger.forgotten);
   addProfile(sketch, state.pendingProfile);
   for (const set of [state.setBack, state.dirtyMembers]) sketch.add("set", ...set);
