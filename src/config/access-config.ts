@@ -41,7 +41,35 @@ export type KeySourceConfig =
       readonly parameters: Readonly<Record<string, string>>;
     }
   /** Access tokens that this machine's surroundings give. */
-  | { readonly kind: "metadata"; readonly url: string; readonly headers: Readonly<Record<string, string>> };
+  | { readonly kind: "metadata"; readonly url: string; readonly headers: Readonly<Record<string, string>> }
+  /** Short-lived keys for signatures, from an endpoint beside the container. The token is a secret. */
+  | {
+      readonly kind: "container";
+      readonly url: string;
+      readonly token:
+        | { readonly kind: "secret"; readonly secret: string }
+        | { readonly kind: "file"; readonly file: string }
+        | null;
+    }
+  /** The same for a role, in exchange for a token that says who this workload is. */
+  | {
+      readonly kind: "role";
+      readonly url: string;
+      readonly parameters: Readonly<Record<string, string>>;
+      readonly role: string;
+      readonly session: string;
+      readonly tokenFile: string;
+    }
+  /** The same from the machine's metadata, after a session was begun there. `url` ends in a slash. */
+  | {
+      readonly kind: "instance";
+      readonly url: string;
+      readonly session: {
+        readonly url: string;
+        readonly headers: Readonly<Record<string, string>>;
+        readonly header: string;
+      };
+    };
 
 /** Secrets, all but the id. */
 export interface AwsCredentials {

@@ -1,16 +1,17 @@
 // How a provider lets requests in: what is shown or signed with, and where that comes from. A key that is given wins over what the
 // environment or the catalog would say; a kind of token that is asked for by name wins over the environment's key.
 import { resolve as resolvePath } from "node:path";
-import type { AwsCredentials, KeySourceConfig, ProviderAuth } from "./access-config.ts";
+import type { KeySourceConfig, ProviderAuth } from "./access-config.ts";
 import type { Provider } from "./config.ts";
 import { firstSet, type Env } from "./interpolate.ts";
 import type { Path } from "./problems.ts";
 import { checkCarried, type Report } from "./report.ts";
+import { signingSource, writtenKeys } from "./resolve-signing.ts";
 import type { CatalogEntry, RawProvider } from "./schema.ts";
 
 type Access = Pick<Provider, "apiKey" | "auth" | "keySource">;
 
-interface AccessInput {
+export interface AccessInput {
   readonly raw: RawProvider;
   readonly entry: CatalogEntry | undefined;
   /** The user's `auth` over the catalog's. */
@@ -33,7 +34,7 @@ export function resolveAccess(input: AccessInput): Access {
     case "none":
       return { apiKey: null, auth: { kind }, keySource: null };
     case "sigv4":
-      return keyed(input, { kind, service: auth.service ?? "", credentials: signingKeys(input) });
+      return signed(input, isKeyGiven);
     case "header":
       return keyed(input, shownIn(auth.header, auth.prefix));
     case "service_account":
@@ -48,6 +49,15 @@ export function resolveAccess(input: AccessInput): Access {
       return { apiKey: null, auth: shown, keySource: tokenSource(kind, input) };
     }
   }
+}
+
+/** A key that is shown wins over keys to sign with, and those that don't change over short-lived ones. */
+function signed(input: AccessInput, isKeyGiven: boolean): Access {
+  const auth = { kind: "sigv4", service: input.auth.service ?? "", credentials: writtenKeys(input) } as const;
+  if (isKeyGiven || auth.credentials !== null) return keyed(input, auth);
+  if (environmentKey(input) !== undefined && input.raw.credentials === undefined) return keyed(input, auth);
+  const keySource = signingSource(input);
+  return keySource === null ? keyed(input, auth) : { apiKey: null, auth, keySource };
 }
 
 function shownIn(header = "authorization", prefix?: string): ProviderAuth {
@@ -84,17 +94,6 @@ function keyed(input: AccessInput, auth: ProviderAuth): Access {
 
 function environmentKey({ entry, context }: AccessInput): string | undefined {
   return firstSet(entry?.auth.env, context.env);
-}
-
-function signingKeys({ raw, entry, context: { env } }: AccessInput): AwsCredentials | null {
-  if (raw.credentials !== undefined) {
-    const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token } = raw.credentials;
-    return { accessKeyId, secretAccessKey, sessionToken: session_token ?? null };
-  }
-  const accessKeyId = firstSet(entry?.auth.access_key_id, env);
-  const secretAccessKey = firstSet(entry?.auth.secret_access_key, env);
-  if (accessKeyId === undefined || secretAccessKey === undefined) return null;
-  return { accessKeyId, secretAccessKey, sessionToken: firstSet(entry?.auth.session_token, env) ?? null };
 }
 
 function tokenSource(kind: TokenKind, input: AccessInput): KeySourceConfig {

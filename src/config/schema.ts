@@ -14,6 +14,7 @@ import {
   number,
   secret,
   text,
+  url,
   word,
 } from "./scalars.ts";
 import { circuit, hedge, queue, retry, timeouts } from "./attempts-schema.ts";
@@ -28,9 +29,20 @@ const log = strict({
 });
 
 const credentials = strict({
-  access_key_id: text().describe("The id of the AWS access key."),
-  secret_access_key: secret().describe("The secret of the AWS access key."),
+  access_key_id: text().optional().describe("The id of the AWS access key."),
+  secret_access_key: secret().optional().describe("The secret of the AWS access key."),
   session_token: secret().optional().describe("The session token of temporary credentials."),
+  from: word(["container", "role", "instance"])
+    .optional()
+    .describe(
+      "Where short-lived AWS keys come from instead: an endpoint beside the container, a role that a token is exchanged for, or the metadata of the machine; by default what the environment speaks of.",
+    ),
+  url: url().optional().describe("For `container`: the endpoint."),
+  token: secret().optional().describe("For `container`: what it wants to see in `authorization`."),
+  token_file: text()
+    .optional()
+    .describe("For `container` and `role`: a file with the token, read again each time."),
+  role: text().optional().describe("For `role`: its ARN."),
 });
 
 const provider = strict({
@@ -342,6 +354,27 @@ export const catalogSchema = strict({
     session_token: list(text())
       .optional()
       .describe("For signatures: the variables that may hold a session token."),
+    signing: strict({
+      container_host: url().optional().describe("What paths of endpoints beside a container are below."),
+      role_url: url().optional().describe("Where tokens are exchanged for the keys of a role."),
+      role_parameters: named(text()).optional().describe("What is sent there with each request."),
+      instance_url: url().optional().describe("Where the metadata of a machine lists its role."),
+      session_url: url().optional().describe("Where a session with the metadata is begun."),
+      session_headers: named(text()).optional().describe("The headers that begin a session."),
+      session_header: text().optional().describe("The header that carries the session."),
+      from_env: strict({
+        keys_url: list(text()).optional().describe("The variables that may hold the endpoint."),
+        keys_path: list(text()).optional().describe("The variables that may hold its path."),
+        keys_token: list(text()).optional().describe("The variables that may hold its token."),
+        keys_token_file: list(text()).optional().describe("The variables that may name a file with it."),
+        role: list(text()).optional().describe("The variables that may hold the role."),
+        role_token_file: list(text()).optional().describe("The variables that may name its token's file."),
+      })
+        .optional()
+        .describe("The environment variables that these are taken from."),
+    })
+      .optional()
+      .describe("For signatures: where short-lived keys come from."),
   })
     .prefault({})
     .describe("How requests are authenticated."),

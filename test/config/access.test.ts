@@ -120,8 +120,108 @@ test("the machine's surroundings are asked where the catalog says", async () => 
   });
 });
 
+describe("keys to sign with", () => {
+  const BEDROCK = "type: bedrock";
+  const SIGNED = { kind: "sigv4", service: "bedrock", credentials: null };
+  const ROLE = { AWS_ROLE_ARN: "arn:x", AWS_WEB_IDENTITY_TOKEN_FILE: "/who" };
+  const INSTANCE = {
+    kind: "instance",
+    url: "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+    session: {
+      url: "http://169.254.169.254/latest/api/token",
+      headers: { "x-aws-ec2-metadata-token-ttl-seconds": "21600" },
+      header: "x-aws-ec2-metadata-token",
+    },
+  };
+  const OF_ROLE = {
+    kind: "role",
+    url: "https://sts.us-east-1.amazonaws.com",
+    parameters: { Action: "AssumeRoleWithWebIdentity", Version: "2011-06-15" },
+    role: "arn:x",
+    session: "sluice",
+    tokenFile: "/who",
+  };
+
+  test.each<[string, Record<string, string>, object]>([
+    ["", ROLE, OF_ROLE],
+    [
+      ", credentials: { from: role, role: 'arn:y', token_file: mine }",
+      ROLE,
+      { role: "arn:y", tokenFile: join(folder, "mine") },
+    ],
+    [
+      "",
+      { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/v2/keys" },
+      { kind: "container", url: "http://169.254.170.2/v2/keys", token: null },
+    ],
+    [
+      "",
+      {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.23/v1",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "/token",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN: "old",
+      },
+      { kind: "container", url: "http://169.254.170.23/v1", token: { kind: "file", file: "/token" } },
+    ],
+    [
+      ", credentials: { from: container, url: 'http://127.0.0.1:9/k', token: t }",
+      {},
+      { kind: "container", url: "http://127.0.0.1:9/k", token: { kind: "secret", secret: "t" } },
+    ],
+    [
+      ", credentials: { from: instance }",
+      { ...ROLE, AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s" },
+      INSTANCE,
+    ],
+  ])("are renewed: %s with %j", async (yaml, env, source) => {
+    const found = await provider(`${BEDROCK}${yaml}`, env);
+    expect(found).toMatchObject({ apiKey: null, auth: SIGNED, keySource: source });
+  });
+
+  test.each<[string, Record<string, string>, object]>([
+    ["", { ...ROLE, AWS_BEARER_TOKEN_BEDROCK: "b" }, { apiKey: "b", keySource: null }],
+    [", api_key: k", ROLE, { apiKey: "k", keySource: null }],
+    [
+      "",
+      { ...ROLE, AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "s" },
+      { auth: { credentials: { accessKeyId: "a" } }, keySource: null },
+    ],
+  ])("that don't change win: %s with %j", async (yaml, env, access) => {
+    expect(await provider(`${BEDROCK}${yaml}`, env)).toMatchObject(access);
+  });
+});
+
 describe("a problem", () => {
   test.each([
+    ["type: bedrock", "providers.p.api_key: the API key is missing"],
+    [
+      "type: bedrock, credentials: { access_key_id: a }",
+      "`access_key_id` and `secret_access_key` go together",
+    ],
+    [
+      "type: bedrock, credentials: { access_key_id: a, secret_access_key: s, from: role }",
+      "providers.p.credentials.from: set either keys or where they come from",
+    ],
+    [
+      "type: bedrock, credentials: { from: container }",
+      "providers.p.credentials: `url` is missing: set it here",
+    ],
+    [
+      "type: bedrock, credentials: { from: role, token_file: f }",
+      "providers.p.credentials: `role` is missing",
+    ],
+    [
+      "type: bedrock, credentials: { from: role, role: r }",
+      "providers.p.credentials: `token_file` is missing",
+    ],
+    [
+      `${OWN}, auth: { kind: sigv4, service: s }, credentials: { from: instance }`,
+      "providers.p.credentials.from: this type of provider knows no metadata of machines",
+    ],
+    [
+      `${OWN}, auth: { kind: sigv4, service: s }, credentials: { from: role, role: r, token_file: f }`,
+      "providers.p.credentials.from: this type of provider exchanges no tokens for keys",
+    ],
     [
       "type: openai, api_key: a, api_key_file: b",
       "providers.p.api_key_file: set either `api_key` or `api_key_file`",

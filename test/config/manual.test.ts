@@ -92,6 +92,8 @@ describe("the manual", () => {
       "vertex",
       "azure-entra",
       "bedrock",
+      "bedrock-role",
+      "bedrock-container",
       "local",
       "own",
     ]);

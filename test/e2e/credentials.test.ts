@@ -120,13 +120,13 @@ describe("access tokens", () => {
     expect(refused).toMatchObject({ status: 502, code: "provider_auth" });
     expect(refused.text).toContain("no valid key for provider `cloud`");
     expect(await gateway.metric('sluice_provider_key_valid{provider="cloud"}')).toBe(0);
-    expect(gateway.output()).toContain("refused: 503 temporarily_unavailable");
     const shown: unknown = await (await fetch(`${gateway.url}/admin/providers`)).json();
     expect(shown).toMatchObject({ providers: [{ renewals: [{ valid: false }] }, { renewals: [] }] });
     isDown = false;
     await until(async () => (await ask(gateway)).status === 200);
-    expect(gateway.output()).not.toContain(SECRET);
     expect(await gateway.stop()).toBe(0);
+    expect(gateway.output()).toContain("refused: 503 temporarily_unavailable");
+    expect(gateway.output()).not.toContain(SECRET);
   });
 
   test("that the provider revokes are asked for again, and what it quotes of them is covered", async () => {
@@ -160,6 +160,42 @@ describe("access tokens", () => {
     expect(gateway.output()).not.toContain("PRIVATE KEY");
     await gateway.stop();
   });
+});
+
+test("keys of a container sign requests, and are renewed", async () => {
+  let keys = 0;
+  const container = await startIssuer(() => ({
+    body: {
+      AccessKeyId: `AKID${++keys}`,
+      SecretAccessKey: "a-secret-to-sign-with",
+      Token: `session-token-${keys}`,
+      Expiration: new Date(Date.now() + SHORT_S * 1000).toISOString(),
+    },
+  }));
+  const gateway = await startGateway(
+    { providers: { bedrock: { base_url: provider.url } } },
+    {
+      env: {
+        AWS_CONTAINER_CREDENTIALS_FULL_URI: `${container.url}/keys`,
+        AWS_CONTAINER_AUTHORIZATION_TOKEN: "let-me-in-please",
+      },
+    },
+  );
+  const signatures = new Set<string>();
+  await until(async () => {
+    await ask(gateway, "bedrock/m");
+    const { authorization = "", "x-amz-security-token": token } = provider.asked.at(-1)?.headers ?? {};
+    expect(authorization).toMatch(/^AWS4-HMAC-SHA256 Credential=AKID\d+\//);
+    const key = /AKID(\d+)/.exec(authorization)?.[1];
+    expect(token).toBe(`session-token-${key}`);
+    signatures.add(key ?? "");
+    return signatures.size > 1;
+  });
+  expect(container.asked[0]?.headers.authorization).toBe("let-me-in-please");
+  for (const secret of ["a-secret-to-sign-with", "session-token-", "let-me-in-please"]) {
+    expect(gateway.output()).not.toContain(secret);
+  }
+  await gateway.stop();
 });
 
 test("a key's file that is replaced counts from then on", async () => {

@@ -20,6 +20,7 @@ export function* providerSecrets({
     yield auth.credentials.secretAccessKey;
     if (auth.credentials.sessionToken !== null) yield auth.credentials.sessionToken;
   }
+  if (keySource?.kind === "container" && keySource.token?.kind === "secret") yield keySource.token.secret;
   if (keySource?.kind === "client_credentials" && keySource.proof.kind === "secret")
     yield keySource.proof.secret;
 }

@@ -6,6 +6,7 @@ import type { Provider } from "../../config/config.ts";
 import { keyFile } from "../../credentials/key-file.ts";
 import type { KeySource } from "../../credentials/key.ts";
 import { Renewal, type RenewalReport } from "../../credentials/renewal.ts";
+import { containerKeys, instanceKeys, roleKeys } from "../../credentials/signing-keys.ts";
 import { clientCredentials, metadataToken, serviceAccount } from "../../credentials/token-endpoint.ts";
 import type { Log, Sample } from "../../observe/events.ts";
 import { counter, gauge } from "../../observe/sample.ts";
@@ -21,6 +22,12 @@ export function sourceOf(source: KeySourceConfig): KeySource {
       return clientCredentials(source);
     case "metadata":
       return metadataToken(source);
+    case "container":
+      return containerKeys(source, systemClock);
+    case "role":
+      return roleKeys(source, systemClock);
+    case "instance":
+      return instanceKeys(source, systemClock);
   }
 }
 
