@@ -18,6 +18,7 @@ export { FrameNormaliser } from "./openai/relay.ts";
 export { responseUsed, watchResponse } from "./responses/watch.ts";
 export { THOUGHT_MARK } from "./shared/tools.ts";
 export { sseFrame } from "./sse.ts";
+export { chunksOfAnswer } from "./whole-chunks.ts";
 
 /** Providers' languages by the name in `dialect:`. */
 export const DIALECTS: ReadonlyMap<string, Dialect> = new Map([

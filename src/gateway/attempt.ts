@@ -293,6 +293,13 @@ export class Attempt implements Receiver, RelayHost {
     }
     const isWrong = route.answers === "asked" && members.isStream !== isStreamed;
     const isWhole = context.status < 300 && context.status !== PARTIAL;
+    if (isWhole && isWrong && members.isStream && JSON_LIKE.test(type)) {
+      const relay = this.#sending?.wholeRelay?.(host, context);
+      if (relay !== undefined) {
+        this.#type = STREAM_TYPE;
+        return relay;
+      }
+    }
     if (!isWhole || isWrong || type.startsWith("text/html")) {
       return new ErrorRelay(host, context, this.#sending?.keepsErrors);
     }

@@ -2,7 +2,12 @@
 // no failure may look like an answer.
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../src/errors.ts";
-import { DIALECTS, CLIENT_DIALECTS, type ClientContext } from "../../providers/dialects/index.ts";
+import {
+  chunksOfAnswer,
+  DIALECTS,
+  CLIENT_DIALECTS,
+  type ClientContext,
+} from "../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, readString, type Json } from "../../providers/dialects/json.ts";
 import { HABITS, type Habit, type HabitHolds } from "./habits.ts";
 import { CLIENTS } from "./clients.ts";
@@ -100,8 +105,9 @@ function seenInChat(message: Json, finish: unknown, answer: Json): Seen {
   };
 }
 
-function chatStream(habit: Habit): Seen {
-  const chunks = chunksOf(habit);
+const chatStream = (habit: Habit): Seen => seenInChunks(chunksOf(habit));
+
+function seenInChunks(chunks: readonly Json[]): Seen {
   const { content, reasoning, tools, finish } = summary(chunks);
   const deltas = chunks.map((chunk) => readObject(readArray(chunk, "choices")[0], "delta") ?? {});
   const message = {
@@ -247,5 +253,14 @@ test.each(HABITS.filter(({ stream, holds }) => stream !== undefined && holds.fai
   "official clients accept what chat clients get of $dialect: $name",
   async (habit) => {
     for (const client of CLIENTS) await expect(client.accumulate(chunksOf(habit))).resolves.toBeDefined();
+  },
+);
+
+test.each(HABITS.filter(({ whole, holds }) => whole !== undefined && holds.fails === undefined))(
+  "a whole answer told as a stream holds the same: $dialect, $name",
+  async (habit) => {
+    const chunks = chunksOfAnswer(answerOf(habit), true);
+    expectSeen(seenInChunks(chunks), habit.holds);
+    for (const client of CLIENTS) await expect(client.accumulate(chunks)).resolves.toBeDefined();
   },
 );

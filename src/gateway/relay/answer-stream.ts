@@ -1,6 +1,7 @@
 // An event stream on its way through another language: provider's bytes in, client's bytes out. The relay decides when
 // the answer begins and ends; an answer stream only reads and writes.
 import {
+  chunksOfAnswer,
   type FrameNormaliser,
   sseFrame,
   type ClientStream,
@@ -34,6 +35,13 @@ export interface AnswerStream {
 const DONE = sseFrame("[DONE]");
 const OVERFULL = "The provider sent an event without an end.";
 const CHARACTERS_PER_TOKEN = 4;
+
+/** A whole chat answer as a stream in the client's language; null: chat. */
+export function asStream(answer: Json, includeUsage: boolean, client: ClientStream | null): Buffer {
+  const chunks = chunksOfAnswer(answer, includeUsage);
+  const text = chunks.map((chunk) => client?.push(chunk) ?? sseFrame(JSON.stringify(chunk))).join("");
+  return Buffer.from(text + (client?.end() ?? DONE));
+}
 
 /** Reads with the provider's dialect and writes chat chunks, or with `client` its language's events. */
 export class TranslatedStream implements AnswerStream {

@@ -9,6 +9,7 @@ import { AnswerWholeRelay, type ConvertedAnswer } from "../relay/answer-whole-re
 import type { Exchange } from "../exchange.ts";
 import { dialectTarget, type Mended } from "./passage.ts";
 import type { Relay, RelayHost } from "../relay/relay.ts";
+import { asStream } from "../relay/answer-stream.ts";
 import type { Sending } from "./sending.ts";
 import { upstreamRequest } from "./upstream-request.ts";
 import type { UpstreamTarget } from "./upstream-target.ts";
@@ -33,6 +34,14 @@ export class MendedSending implements Sending {
     if (!isStream) return new AnswerWholeRelay(host, context, (body) => this.#mend(body));
     const stream = new NormalisedStream(new FrameNormaliser(this.#to, includeUsage));
     return new AnswerStreamRelay(host, context, stream);
+  }
+
+  wholeRelay(host: RelayHost, context: AnswerContext): Relay {
+    const { includeUsage } = this.#exchange.request.members;
+    return new AnswerWholeRelay(host, context, (bytes) => {
+      const { body, usage } = this.#passage.dialect.decode(JSON.parse(bytes.toString("utf8")), this.#to);
+      return { body: asStream(body, includeUsage, null), usage };
+    });
   }
 
   #mend(bytes: Buffer): ConvertedAnswer {

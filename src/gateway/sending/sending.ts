@@ -23,6 +23,8 @@ export interface Sending {
   readonly keepsErrors: boolean;
   /** The relay for a success of the right content type. */
   relay(host: RelayHost, context: AnswerContext): Relay;
+  /** The relay for a whole answer where a stream was asked for; absent: that is a failure. */
+  wholeRelay?(host: RelayHost, context: AnswerContext): Relay;
 }
 
 /** `null`: the client's bytes go as they are. Throws a `GatewayError` for what can't be asked of this target. */

@@ -6,7 +6,7 @@ import { GatewayError } from "../../errors.ts";
 import type { CallRequest } from "../../upstream/call.ts";
 import type { AnswerContext } from "../relay/answer-error.ts";
 import { AnswerStreamRelay } from "../relay/answer-stream-relay.ts";
-import { TranslatedStream } from "../relay/answer-stream.ts";
+import { asStream, TranslatedStream } from "../relay/answer-stream.ts";
 import { AnswerWholeRelay, type ConvertedAnswer } from "../relay/answer-whole-relay.ts";
 import type { Exchange } from "../exchange.ts";
 import { dialectTarget, type Translated } from "./passage.ts";
@@ -80,6 +80,16 @@ export class Translation implements Sending {
     const stream = dialect.stream(this.#to, client !== null || members.includeUsage);
     const written = client === null ? null : client.stream(this.#context());
     return new AnswerStreamRelay(host, context, new TranslatedStream(stream, written));
+  }
+
+  wholeRelay(host: RelayHost, context: AnswerContext): Relay {
+    const { client, dialect } = this.#passage;
+    const includeUsage = client !== null || this.#exchange.request.members.includeUsage;
+    return new AnswerWholeRelay(host, context, (bytes) => {
+      const { body, usage } = dialect.decode(JSON.parse(bytes.toString("utf8")), this.#to);
+      const written = client === null ? null : client.stream(this.#context());
+      return { body: asStream(body, includeUsage, written), usage };
+    });
   }
 
   #convert(bytes: Buffer): ConvertedAnswer {

@@ -63,6 +63,46 @@ describe("a chat request to a provider of another language", () => {
   });
 });
 
+describe("an answer that comes whole where a stream was asked for", () => {
+  const COMPATIBLE = {
+    choices: [{ index: 0, message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
+    usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
+  };
+  const compatible = async (body: object) => {
+    const upstream = await scriptedUpstream((r) => r.answer(200, JSON.stringify(body)));
+    return startGateway({ providers: { a: upstream }, quirks: "{}", config: "retry: { attempts: 1 }" });
+  };
+
+  test.each([
+    ["another language", async () => (await over(whole)).gateway],
+    ["chat", () => compatible(COMPATIBLE)],
+  ])("at a provider of %s is a stream to every client", async (_, start) => {
+    const gateway = await start();
+    const chat = await gateway.ask({ ...CHAT, stream: true });
+    expect(chat.headers["content-type"]).toContain("text/event-stream");
+    expect(chat.body).toContain('"content":"Hello."');
+    expect(chat.body).not.toContain("usage");
+    expect(chat.body.endsWith("data: [DONE]\n\n")).toBe(true);
+    const { messages } = CHAT;
+    const response = await gateway.ask({ model: "any", input: messages, stream: true }, "/v1/responses");
+    expect(response.body).toContain("event: response.completed");
+    expect((await gateway.settled()).tokens).toBe(26);
+    expect(gateway.records).toMatchObject([
+      { outcome: "ok", isUsageEstimated: false },
+      { outcome: "ok", isUsageEstimated: false },
+    ]);
+  });
+
+  test.each([
+    ["an error", { error: { message: "The model is overloaded.", code: 503 } }, 503],
+    ["no answer at all", { something: "else" }, 502],
+  ])("is %s if it says so", async (_, body, status) => {
+    const gateway = await compatible(body);
+    expect((await gateway.ask({ ...CHAT, stream: true })).status).toBe(status);
+    await gateway.settled();
+  });
+});
+
 test("a client that leaves ends a translated stream at the provider, and what was produced is settled", async () => {
   const { upstream, gateway } = await over((request) => request.streamHead().chunk(START).chunk(TEXT));
   const client = gateway.client();
