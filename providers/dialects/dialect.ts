@@ -124,8 +124,6 @@ export interface ClientDialect {
   /** `answer` is a chat completion. */
   encode(answer: Json, context: ClientContext): Json;
   stream(context: ClientContext): ClientStream;
-  /** An error answer: the status that this language's clients branch on, and its body. */
-  error(error: GatewayError, requestId: string): { readonly status: number; readonly body: Json };
 }
 
 /** Everything a provider's language decides, by the name that catalog files use. */

@@ -25,6 +25,11 @@ const MESSAGES_TYPES: Readonly<Record<number, string>> = {
   529: "overloaded_error",
 };
 
+/** The status that a family's clients branch on: overload has one of its own on the messages route. */
+export function errorStatus({ status }: GatewayError, shape: ErrorShape): number {
+  return shape === "messages" && status === 503 ? 529 : status;
+}
+
 /** The body of an error answer: JSON text. `requestId` is repeated inside only where the shape has a place for it. */
 export function errorBody(error: GatewayError, shape: ErrorShape, requestId: string): string {
   switch (shape) {

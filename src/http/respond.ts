@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { GatewayError } from "../errors.ts";
 import type { HeaderList } from "../gateway/downstream.ts";
-import { errorBody, errorHeaders, type ErrorShape } from "./error-answer.ts";
+import { errorBody, errorHeaders, errorStatus, type ErrorShape } from "./error-answer.ts";
 
 /** How long the rest of a refused request is thrown away before the connection is closed. */
 export const LINGER_MS = 2000;
@@ -43,7 +43,12 @@ export function sendError(
   const { requestId, shape, extra } = about;
   const { answer } = error;
   const body = answer?.body ?? errorBody(error, shape, requestId);
-  sendAnswer(response, answer?.status ?? error.status, errorHeaders(error, shape, requestId, extra), body);
+  sendAnswer(
+    response,
+    answer?.status ?? errorStatus(error, shape),
+    errorHeaders(error, shape, requestId, extra),
+    body,
+  );
 }
 
 /** Whether what is left of the request's body is nothing, or so little that the connection is worth keeping. */

@@ -77,7 +77,7 @@ const MESSAGES_FAILURES: Readonly<Record<Failing["means"], Json>> = {
   "bad request": { name: "BadRequestError", status: 400, type: "invalid_request_error" },
   "no such model": { name: "NotFoundError", status: 404, type: "not_found_error" },
   "rate limited": { name: "RateLimitError", status: 429, type: "rate_limit_error" },
-  "no capacity": { status: 503, type: "overloaded_error" },
+  "no capacity": { status: 529, type: "overloaded_error" },
 };
 
 describe.skipIf(ARE_RECORDINGS_ABSENT)(`a recorded error${NOTICE}`, () => {

@@ -107,7 +107,7 @@ describe.each(FRAMEWORKS)("$name", (framework) => {
       "rate limited": 429,
       "bad request": 400,
       "wrong key": 502,
-      overloaded: framework.language === "messages" && name === "anthropic" ? 529 : 503,
+      overloaded: framework.language === "messages" ? 529 : 503,
     };
     test.each(FAULTS)("understands: %s", async (fault) => {
       const provider = failing(name, framework.name, fault);

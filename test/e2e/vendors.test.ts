@@ -345,7 +345,7 @@ describe("@anthropic-ai/sdk", () => {
       "bad request": { name: "BadRequestError", status: 400, type: "invalid_request_error" },
       // The key is the gateway's own, and nothing that the client could mend.
       "wrong key": { name: "InternalServerError", status: 502, type: "api_error" },
-      overloaded: { type: "overloaded_error", status: name === "anthropic" ? 529 : 503 },
+      overloaded: { type: "overloaded_error", status: 529 },
     };
     test.each(FAULTS)("understands: %s", async (fault) => {
       const provider = failing(name, "anthropic", fault);

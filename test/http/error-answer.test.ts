@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { ERRORS, GatewayError, type ErrorCode } from "../../src/errors.ts";
-import { errorBody, errorEvent, errorHeaders, hiddenError } from "../../src/http/error-answer.ts";
+import {
+  errorBody,
+  errorEvent,
+  errorHeaders,
+  errorStatus,
+  hiddenError,
+} from "../../src/http/error-answer.ts";
 
 function headersOf(error: GatewayError): Record<string, string> {
   const list = errorHeaders(error, "chat", "id-1");
@@ -30,6 +36,13 @@ describe("an error's body", () => {
     const error = new GatewayError(code, "Because.");
     expect(JSON.parse(errorBody(error, "chat", "id-1"))).toMatchObject({ error: { code: clientCode } });
     expect(headersOf(error)["x-sluice-error"]).toBe(code);
+  });
+
+  test("comes with the status that its clients branch on", () => {
+    const overloaded = new GatewayError("provider_overloaded", "x");
+    expect(errorStatus(overloaded, "chat")).toBe(503);
+    expect(errorStatus(overloaded, "messages")).toBe(529);
+    expect(errorStatus(new GatewayError("provider_timeout", "x"), "messages")).toBe(504);
   });
 
   test("names the parameter at fault", () => {

@@ -108,12 +108,3 @@ export function messageError(error: GatewayError): Json {
   const byClass = error.status >= 500 ? "api_error" : "invalid_request_error";
   return { type: ERROR_TYPES[error.status] ?? byClass, message: error.message };
 }
-
-/** Overload has a status of its own in this language. */
-export function messageErrorAnswer(
-  error: GatewayError,
-  requestId: string,
-): { readonly status: number; readonly body: Json } {
-  const body = { type: "error", error: messageError(error), request_id: requestId };
-  return { status: error.status === 503 ? 529 : error.status, body };
-}

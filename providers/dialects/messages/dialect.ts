@@ -1,6 +1,6 @@
 // The Messages language for clients, over any provider.
 import type { ClientDialect } from "../dialect.ts";
-import { messageErrorAnswer, messageFromChat } from "./answer.ts";
+import { messageFromChat } from "./answer.ts";
 import { chatFromMessages } from "./request.ts";
 import { MessagesStream } from "./stream.ts";
 
@@ -8,5 +8,4 @@ export const messages: ClientDialect = {
   decode: chatFromMessages,
   encode: messageFromChat,
   stream: (context) => new MessagesStream(context),
-  error: messageErrorAnswer,
 };

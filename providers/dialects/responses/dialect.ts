@@ -8,8 +8,4 @@ export const responses: ClientDialect = {
   decode: chatFromResponses,
   encode: responseFromChat,
   stream: (context) => new ResponsesStream(context),
-  error: (error) => ({
-    status: error.status,
-    body: { error: { message: error.message, type: error.type, param: error.param, code: error.clientCode } },
-  }),
 };

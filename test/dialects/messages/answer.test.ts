@@ -115,20 +115,20 @@ describe("an answer", () => {
 });
 
 test.each([
-  ["invalid_request", 400, "invalid_request_error"],
-  ["invalid_api_key", 401, "authentication_error"],
-  ["permission_denied", 403, "permission_error"],
-  ["model_not_found", 404, "not_found_error"],
-  ["request_too_large", 413, "request_too_large"],
-  ["headers_too_large", 431, "invalid_request_error"],
-  ["rate_limit_exceeded", 429, "rate_limit_error"],
-  ["internal_error", 500, "api_error"],
-  ["provider_error", 502, "api_error"],
-  ["provider_overloaded", 529, "overloaded_error"],
-  ["provider_timeout", 504, "timeout_error"],
-] as const)("the error %s is %i %s", (code, status, type) => {
-  expect(messages.error(new GatewayError(code, "m"), "r")).toEqual({
-    status,
-    body: { type: "error", error: { type, message: "m" }, request_id: "r" },
-  });
+  ["invalid_request", "invalid_request_error"],
+  ["invalid_api_key", "authentication_error"],
+  ["permission_denied", "permission_error"],
+  ["model_not_found", "not_found_error"],
+  ["request_too_large", "request_too_large"],
+  ["headers_too_large", "invalid_request_error"],
+  ["rate_limit_exceeded", "rate_limit_error"],
+  ["internal_error", "api_error"],
+  ["provider_error", "api_error"],
+  ["provider_overloaded", "overloaded_error"],
+  ["provider_timeout", "timeout_error"],
+] as const)("a stream that fails by %s says %s", (code, type) => {
+  const said = messages.stream(CONTEXT).fail(new GatewayError(code, "m"));
+  expect(said).toBe(
+    `event: error\ndata: ${JSON.stringify({ type: "error", error: { type, message: "m" } })}\n\n`,
+  );
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext } from "../../../providers/dialects/dialect.ts";
 import { CLIENT_DIALECTS } from "../../../providers/dialects/index.ts";
 import type { Json } from "../../../providers/dialects/json.ts";
@@ -73,14 +72,5 @@ describe("an answer", () => {
       text: { format: { type: "text" }, verbosity: "low" },
       ...expected,
     });
-  });
-});
-
-test("an error keeps the shape that clients of both surfaces know", () => {
-  expect(responses.error(new GatewayError("unsupported_parameter", "m", { param: "p" }), "r")).toEqual({
-    status: 400,
-    body: {
-      error: { message: "m", type: "invalid_request_error", param: "p", code: "unsupported_parameter" },
-    },
   });
 });
