@@ -51,9 +51,11 @@ export function obtain(
     if (outcome.kind === "reserved") return new Granted(target, outcome);
     if (outcome.kind === "refused") waits.push({ target, waitMs: outcome.retryAfterMs });
     else {
-      // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
       outcome.cancel();
-      return standInLine(target, targets, queue);
+      const waitMs = parts.limiter.roomMs(planned.meters(target), planned.ask(target, 0), planned.now);
+      // It has room, and only its reservation on disk is awaited: the next target would be the wrong one.
+      if (waitMs === 0) return standInLine(target, targets, queue);
+      waits.push({ target, waitMs });
     }
   }
   waits.sort((left, right) => (left.waitMs < right.waitMs ? -1 : 1));

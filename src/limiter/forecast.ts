@@ -13,7 +13,12 @@ export interface Forecast {
   readonly leastMs: number;
   /** Where it would wait longest; null: it need not wait. */
   readonly line: Line | null;
+  /** It would wait only for places of requests that have ended and that their provider has still to end. */
+  readonly isForLeaving: boolean;
 }
+
+/** In how many milliseconds places of requests that have ended come back: nearly always sooner. */
+const LEAVING_MS = 200;
 
 interface At {
   readonly place: Place;
@@ -31,14 +36,18 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     longest = pause;
   }
   let leastMs = waitMs;
+  let isForLeaving = pause === null;
   for (let index = 0; index < lines.length; index++) {
     const line = lines[index];
     const bucket = line?.bucket ?? null;
     const cost = costs[index] ?? 0;
     if (line === undefined || bucket === null || cost <= 0) continue;
     const ahead = line.size === 0 ? 0 : line.costAhead(at.place, cost);
-    const lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
+    let lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
     if (lineWaitMs === 0) continue;
+    const isLeaving = line.leaving > 0 && quota.room(bucket, at.now).level + line.leaving >= ahead + cost;
+    if (isLeaving) lineWaitMs = Math.min(lineWaitMs, LEAVING_MS);
+    isForLeaving &&= isLeaving;
     const isHeld = bucket.limit.refill.kind === "held";
     const leastPart = isHeld ? (line.isHeldKnown ? ahead / (ahead + cost) : 0) : 1;
     leastMs = Math.max(leastMs, lineWaitMs * leastPart);
@@ -46,7 +55,7 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     waitMs = lineWaitMs;
     longest = line;
   }
-  return { waitMs, leastMs, line: longest };
+  return { waitMs, leastMs, line: longest, isForLeaving: isForLeaving && waitMs > 0 };
 }
 
 interface Demand {

@@ -47,6 +47,9 @@ interface LimiterOptions {
 /** How long a commit or a sibling may take before a request that waits only for it is refused, in milliseconds. */
 const FETCH_MS_MAX = 1000;
 
+/** How long a request that waits only for places of requests that have ended may do so, in milliseconds: as long as a provider is given to end them. */
+const LEAVING_MS_MAX = 1500;
+
 /** Siblings have to hear of one reduction before the next is worked out from the fleet's level. In milliseconds. */
 const LOWER_EVERY_MS = 3000;
 
@@ -236,8 +239,9 @@ export class Limiter {
     const next = forecast(this.#quota, meters, costs, { place: ask, now });
     const longest = next.line ?? line;
     const retryAfterMs = Math.max(1, next.waitMs);
-    // The units are here and being reserved on disk, or a sibling has them: that is not what a client declines to wait for.
-    const deadlineMs = next.waitMs === 0 ? Math.max(ask.deadlineMs, now + FETCH_MS_MAX) : ask.deadlineMs;
+    // The units are here and being reserved on disk, a sibling has them, or a provider is about to let go of them: that is not what a client declines to wait for.
+    const fetchMs = next.waitMs === 0 ? FETCH_MS_MAX : next.isForLeaving ? LEAVING_MS_MAX : 0;
+    const deadlineMs = fetchMs === 0 ? ask.deadlineMs : Math.max(ask.deadlineMs, now + fetchMs);
     if (deadlineMs <= now || now + next.leastMs > deadlineMs) {
       return refusal("no_room", longest, retryAfterMs);
     }
@@ -257,6 +261,7 @@ export class Limiter {
       const line = meters.lines[index];
       const taken = costs[index];
       if (meter === undefined || line === undefined || taken === undefined) continue;
+      if (part !== "all" && isSlot(meter)) line.leaving += part === "use" ? taken : -taken;
       if (part !== "all" && isSlot(meter) !== (part === "slots")) continue;
       const actual = usage === null ? 0 : meters.actual(meter, usage);
       if (meter.limit.dimension === "concurrent") line.learnHeld(now - takenMs);

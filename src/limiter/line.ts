@@ -36,6 +36,8 @@ export class Line implements InHeap {
   overrun = 0;
   refused = 0;
   lowered = 0;
+  /** Units of requests that have ended here and not at the provider: they come back within moments. */
+  leaving = 0;
   waits = 0;
   waitedMs = 0;
   readonly #queues: readonly [FairQueue<Waiter>, FairQueue<Waiter>, FairQueue<Waiter>] = [

@@ -16,7 +16,8 @@ export interface Ask {
   readonly weight?: number;
   /**
    * `elapsedMs` until which the request may wait for room; not after `now`: it does not. Units that the fleet
-   * has are waited for in any case, at most a second: they are being reserved on disk, or come from a sibling.
+   * has are waited for in any case, at most a second: they are being reserved on disk, or come from a sibling. So are
+   * slots of requests that have ended here and that the provider has still to end.
    */
   readonly deadlineMs: number;
 }

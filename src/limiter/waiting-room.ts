@@ -165,10 +165,11 @@ export class WaitingRoom {
     if (line.size === 0) this.#watch(line, this.#clock.elapsedMs());
   }
 
-  /** Whether the fleet has the units, though not this replica: a sibling sends them within a round trip. */
+  /** Whether the fleet has the units, though not this replica: a sibling sends them within a round trip. Or a request that has ended has them. */
   #isNear({ meters, costs }: Waiter, now: number): boolean {
     return meters.buckets.every((bucket, index) => {
       const cost = costs[index] ?? 0;
+      if ((meters.lines[index]?.leaving ?? 0) > 0) return true;
       return this.#quota.waitMs(bucket, cost, now) === 0 || this.#quota.room(bucket, now).fleetLevel >= cost;
     });
   }

@@ -26,12 +26,12 @@ const SETTABLE = new Set([
 ]);
 /** Faults that end by a deadline. They get short ones, the others long ones that a busy machine does not reach. */
 const LATE = new Set(["slow", "silent", "headers-only", "stall", "linger"]);
-const HURRIED = { first_token: "700ms", attempt: "700ms", idle: "700ms", total: "10s" };
-const PATIENT = { first_token: "25s", idle: "25s", total: "25s" };
+const HURRIED = { first_token: "3s", attempt: "3s", idle: "3s", total: "30s" };
+const PATIENT = { first_token: "60s", idle: "60s", total: "60s" };
 /** How many run at a time where none waits for a deadline. */
 const AT_ONCE = 8;
 /** Nothing may hang. */
-const BOUND_MS = 28_000;
+const BOUND_MS = 65_000;
 
 interface Cell {
   readonly id: string;
@@ -66,7 +66,7 @@ beforeAll(async () => {
   const patient = CELLS.filter(({ fault }) => !LATE.has(fault));
   await play(hurried, HURRIED, hurried.length);
   await play(patient, PATIENT, AT_ONCE);
-}, 100_000);
+}, 400_000);
 
 afterAll(async () => {
   for (const gateway of gateways) await gateway.stop();
@@ -86,8 +86,19 @@ async function play(cells: readonly Cell[], timeouts: object, atOnce: number): P
     await next();
   };
   await Promise.all(Array.from({ length: atOnce }, next));
-  const metrics = await gateway.metrics();
+  const metrics = await lastMetrics(gateway, cells);
   for (const { id } of cells) results.set(id, `${outcomes.get(id)} ${settled(metrics, id)}`);
+}
+
+/** A provider may take a second to end what is over here, and keeps its slot so long; then none is held. */
+async function lastMetrics(gateway: GatewayProcess, cells: readonly Cell[]): Promise<string> {
+  const untilMs = performance.now() + BOUND_MS;
+  for (;;) {
+    const metrics = await gateway.metrics();
+    const isHeld = cells.some(({ id }) => settled(metrics, id).includes("HELD"));
+    if (!isHeld || performance.now() > untilMs) return metrics;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 /** Two providers for each cell, so that no circuit and no pause of one meets another. */

@@ -143,6 +143,48 @@ describe("a slot whose request", () => {
   });
 });
 
+describe("a request that would not wait for room", () => {
+  const config = "queue: { max_wait: 0s }\nretry: { attempts: 1 }";
+
+  test("waits for a slot whose request has ended, as long as the provider may take", async () => {
+    const { provider, gateway } = await oneSlot(linger, { config });
+    await gateway.ask(STREAM);
+    const next = gateway.ask({ model: "any" });
+    await soon();
+    gateway.advance(LINGER_MS + 1);
+    await soon();
+    expect(provider.requests).toHaveLength(1);
+    await notice(gateway);
+    expect((await next).status).toBe(200);
+    await gateway.settled();
+  });
+
+  test("does not wait for one whose request runs, nor behind another for the same", async () => {
+    const { provider, gateway } = await oneSlot(silent, { config });
+    const running = gateway.ask(STREAM);
+    const first = await provider.request(0);
+    expect((await gateway.ask({ model: "any" })).status).toBe(429);
+    linger(first);
+    await running;
+    const next = gateway.ask({ model: "any" });
+    await soon();
+    expect((await gateway.ask({ model: "any" })).status).toBe(429);
+    first.endChunks();
+    expect((await next).status).toBe(200);
+    await gateway.settled();
+  });
+
+  test("goes to another target that has room meanwhile", async () => {
+    const [a, b] = [await scriptedUpstream(linger, whole), await scriptedUpstream(whole)];
+    const gateway = await startGateway({ providers: { a, b }, limits: "[ { concurrent: 1 } ]", config });
+    expect((await gateway.ask(STREAM)).headers["x-sluice-provider"]).toBe("a");
+    expect((await gateway.ask({ model: "any" })).headers["x-sluice-provider"]).toBe("b");
+    (await a.request(0)).endChunks();
+    await soon();
+    await gateway.settled();
+  });
+});
+
 test("a client key's own limit ends with the answer: a client that asks one by one never waits for itself", async () => {
   const { provider, gateway } = await oneSlot(linger, {
     limits: "[ { concurrent: 8 } ]",
