@@ -6,7 +6,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A machine may be busy; what hangs is found all the same.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
   },
 });

@@ -11,7 +11,7 @@ const root = mkdtempSync(join(tmpdir(), "sluice-commands-"));
 const COPY = join(root, "copy");
 /** The configuration of an instance that does not run. */
 const ANOTHER = join(root, "another.yaml");
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 let gateway: GatewayProcess;
 
@@ -98,7 +98,7 @@ const ENDLESS = new Set(["top", "sim", "start"]);
 
 test("a command whose reader has enough ends quietly", async () => {
   expect(await cutOff(["top", "--url", gateway.url])).toEqual({ code: 0, output: "" });
-}, 60_000);
+}, 180_000);
 
 test("every command of the help does what it says", async () => {
   const { output } = await sluice(["--help"]);
@@ -108,4 +108,4 @@ test("every command of the help does what it says", async () => {
     const ran = await sluice([name, ...args(gateway.url)], ENDLESS.has(name) ? says : undefined);
     expect({ name, ...ran }).toMatchObject({ code, output: expect.stringMatching(says) });
   }
-}, 120_000);
+}, 300_000);

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import type { FleetProcesses, Station } from "./fleet-processes.ts";
 
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 const LOOK_EVERY_MS = 20;
 
 const BODY = JSON.stringify({ model: "shared/sim-echo", messages: [{ role: "user", content: "hello" }] });
@@ -53,7 +53,7 @@ export type View = z.infer<typeof view>;
 /** The fleet as this replica sees it; null while it does not answer. */
 export async function viewOf({ port }: Station): Promise<View | null> {
   try {
-    const answer = await fetch(`http://127.0.0.1:${port}/fleet`, { signal: AbortSignal.timeout(2000) });
+    const answer = await fetch(`http://127.0.0.1:${port}/fleet`, { signal: AbortSignal.timeout(10_000) });
     return view.parse(await answer.json());
   } catch (error) {
     if (error instanceof z.ZodError) throw error;

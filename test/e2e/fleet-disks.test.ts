@@ -57,7 +57,7 @@ describe("a data folder", () => {
     expect(await second.ended).toBe(1);
     expect(second.output).toContain("in use by another running process");
     expect(await ask(station)).toBe(200);
-  }, 60_000);
+  }, 180_000);
 
   test("that can't be made is an error that names it", async () => {
     const [station] = await start(1);
@@ -75,7 +75,7 @@ describe("a data folder", () => {
     expect(await second.ended).toBe(1);
     expect(second.output).toContain(elsewhere);
     expect(second.output).toMatch(/data_dir|store/);
-  }, 60_000);
+  }, 180_000);
 
   test("that is copied and started elsewhere stops the older process with a clear error, and units are spent once", async () => {
     const stations = await start(3);
@@ -93,7 +93,7 @@ describe("a data folder", () => {
     await untilSeen(copy, ({ state }) => state === "serving");
     await drain(fleet.stations);
     await expectNothingRefused();
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     ["removed", (data: string) => rmSync(data, { recursive: true })],
@@ -113,7 +113,7 @@ describe("a data folder", () => {
       expect([...statuses].every((status) => [200, 429, 503].includes(status))).toBe(true);
       await expectNothingRefused();
     },
-    60_000,
+    180_000,
   );
 
   test("that was put back to an earlier state gives no spent unit back", async () => {
@@ -136,7 +136,7 @@ describe("a data folder", () => {
     await drain(stations);
     await drain(stations);
     await expectNothingRefused();
-  }, 60_000);
+  }, 180_000);
 
   test("that is lost makes a new member, which begins with nothing", async () => {
     const stations = await start(3);
@@ -148,7 +148,7 @@ describe("a data folder", () => {
     await untilSeen(victim, ({ state, members }) => state === "serving" && members.length === 4);
     await drain(stations);
     await expectNothingRefused();
-  }, 60_000);
+  }, 180_000);
 
   // `prlimit` changes a limit of a process that runs; where it is missing, a disk can't be made full without a mount.
   test.skipIf(spawnSync("prlimit", ["--version"]).status !== 0)(
@@ -173,7 +173,7 @@ describe("a data folder", () => {
       expect([await ask(full), await ask(sibling)]).toEqual([200, 200]);
       await expectNothingRefused();
     },
-    60_000,
+    180_000,
   );
 });
 

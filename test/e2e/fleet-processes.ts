@@ -11,7 +11,7 @@ import { type Faults, NO_FAULTS, TcpProxy } from "./tcp-proxy.ts";
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
 /** How long a process may take to start or to stop. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** A process of this project, from its ready line to its end. */
 export class Running {

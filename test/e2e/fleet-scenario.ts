@@ -11,9 +11,12 @@ export interface ScenarioResult {
   readonly seconds: number;
   /**
    * What the provider let in once the first burst was spent, of what it could have let in: its refill in that time, but
-   * for the part of a killed gateway that this machine was slow to start again.
+   * for the part of a killed gateway that this machine was slow to start again, and never more than the gateways had
+   * the time to answer at all, let in or refused.
    */
   readonly use: number;
+  /** The longest that the machine let a process of the scenario stand still, in milliseconds, as far as was seen. */
+  readonly stoodStillMs: number;
   /** The port of the gateway that was killed: requests that ran on it may be lost. */
   readonly killedPort: number;
 }
@@ -28,10 +31,11 @@ export interface ScenarioOptions {
   readonly watch?: (fleet: FleetProcesses, load: Load) => void;
 }
 
-const REQUESTS_PER_SECOND = 100;
-const BURST = 200;
+/** Few enough for two cores that have something else to do besides. */
+const REQUESTS_PER_SECOND = 50;
+const BURST = 100;
 /** Requests that set out in time may arrive bunched, when processes share two cores: a quarter of a second of refill. */
-const SLACK_MS = 250;
+export const SLACK_MS = 250;
 const LOAD_FACTOR = 3;
 /** What a gateway takes to start on a machine with nothing else to do, at most. While it is away its part is idle. */
 const BOOT_MS = 1000;
@@ -69,6 +73,7 @@ async function play(fleet: FleetProcesses, options: ScenarioOptions): Promise<Sc
   watch?.(fleet, load);
   await pause(WARM_UP_MS);
   const { admitted: before } = await fleet.stats();
+  const possible = new Possible(load);
   const startedMs = performance.now();
   let lateMs = 0;
   for (let round = 0; round < rounds; round++) {
@@ -84,13 +89,42 @@ async function play(fleet: FleetProcesses, options: ScenarioOptions): Promise<Sc
   for (let look = 0; look < LOOKS; look++) {
     await pause(LOOK_EVERY_MS);
     const { admitted } = await fleet.stats();
-    const seconds = (performance.now() - startedMs) / 1000;
-    use = Math.max(use, (admitted - before) / (REQUESTS_PER_SECOND * seconds - lost));
+    use = Math.max(use, (admitted - before) / (possible.units() - lost));
   }
+  possible.stop();
   const seconds = (performance.now() - startedMs) / 1000;
   const tally = await load.stop();
   const provider = await fleet.stats();
-  return { provider, tally, seconds, use, killedPort: third.port };
+  return { provider, tally, seconds, use, stoodStillMs: load.stoodStillMs, killedPort: third.port };
+}
+
+/** Counts what could have been let in: second by second the refill, or as many requests as were answered at all. */
+class Possible {
+  readonly #load: Load;
+  readonly #timer: NodeJS.Timeout;
+  #units = 0;
+  #answered: number;
+  #atMs = performance.now();
+
+  constructor(load: Load) {
+    this.#load = load;
+    this.#answered = load.tally.served + load.tally.refused;
+    this.#timer = setInterval(() => this.units(), 1000);
+  }
+
+  units(): number {
+    const { served, refused } = this.#load.tally;
+    const now = performance.now();
+    const refilled = (REQUESTS_PER_SECOND * (now - this.#atMs)) / 1000;
+    this.#units += Math.min(refilled, served + refused - this.#answered);
+    this.#answered = served + refused;
+    this.#atMs = now;
+    return this.#units;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
 }
 
 interface Three {

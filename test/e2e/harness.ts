@@ -10,8 +10,9 @@ import { afterAll, expect, onTestFinished } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
 const READY = /listens on (http:\/\/(\S+):(\d+))/;
-const START_MS_MAX = 20_000;
-const STOP_MS_MAX = 20_000;
+/** Generous: what is slow on a busy machine is not at fault. */
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 60_000;
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 

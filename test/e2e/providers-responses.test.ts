@@ -72,7 +72,7 @@ beforeAll(async () => {
     models: { m: {} },
   };
   gateway = await startGateway({ providers: { "own-eu": own, other: { ...own, api_key: "sk-other" } } });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   provider.closeAllConnections();

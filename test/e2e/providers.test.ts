@@ -19,7 +19,7 @@ let replaying: Replaying;
 beforeAll(async () => {
   replaying = await startReplaying(ALL);
   gateway = await startGateway({ providers: replaying.providers, retry: { attempts: 1 } });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   replaying.close();

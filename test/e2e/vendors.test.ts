@@ -55,7 +55,7 @@ beforeAll(async () => {
     retry: { attempts: 1 },
     queue: { max_wait: "0s" },
   });
-}, 60_000);
+}, 180_000);
 
 afterAll(async () => {
   vendor.close();
