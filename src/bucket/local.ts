@@ -25,6 +25,9 @@ const BLOCK_COSTS = 2;
 const RECENT_MS = 500;
 /** A block is no more than what is here and what will be refilled in this time, or one large request: nothing else can be spent from it. */
 const BLOCK_AHEAD_MS = 500;
+/** A bucket for fewer requests than this, each of which takes longer to refill than this, reserves for one of them at most: a crash would burn much of it. */
+const FEW_REQUESTS = 8;
+const SLOW_MS = 1000;
 /** The memory of a large request fades by half in this time. */
 const COST_HALVES_MS = 10_000;
 
@@ -264,10 +267,26 @@ export class LocalBucket {
    * before, or to what those who wait are about to spend: a burst waits for a commit or two, not for one per doubling.
    */
   #blockSize(recent: number): number {
+    if (this.#isForFew) return this.#blockOfFew();
     const floor = Math.max(1, this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS);
     const refill = this.ratePerMs === 0 ? 0 : Math.max(this.ratePerMs * BLOCK_AHEAD_MS, this.costMax);
     const usable = Math.max(0, this.level) + refill;
     return Math.max(this.blockWanted, Math.min(Math.max(floor + recent, this.queued), usable));
+  }
+
+  /** Whether takes are so few that each may as well wait for a commit. */
+  get #isForFew(): boolean {
+    const { capacity, refill } = this.limit;
+    const request = Math.max(1, this.costMax);
+    const rate = refill.kind === "continuous" ? refill.unitsPerMs : 0;
+    return capacity < FEW_REQUESTS * request && rate * SLOW_MS < request;
+  }
+
+  /** For one request and for those who wait; where one request is all there is, for nobody before it asks. */
+  #blockOfFew(): number {
+    const request = Math.max(1, this.costMax);
+    const floor = this.limit.capacity < 2 * request ? 0 : request;
+    return Math.max(this.blockWanted, Math.min(Math.max(floor, this.queued), Math.max(0, this.level)));
   }
 
   /** The invariants, for tests and the simulator. */

@@ -19,6 +19,12 @@ const LIMITS: readonly Limit[] = [
     capacity: 500,
     refill: { kind: "continuous", unitsPerMs: 0.5 },
   },
+  {
+    key: "p/requests/min",
+    dimension: "requests",
+    capacity: 3,
+    refill: { kind: "continuous", unitsPerMs: 3 / 60_000 },
+  },
 ];
 
 type Step =
@@ -235,6 +241,32 @@ describe("reserve ahead", () => {
       { numRuns: 500 },
     );
   });
+
+  test.each([1, 2, 3, 5, 7])(
+    "a kill burns at most one request of a bucket for %i per day, and none where that is all",
+    (capacity) => {
+      const ofDays: Limit["refill"] = { kind: "calendar", period: "day", timezone: "UTC" };
+      const evenly: Limit["refill"] = { kind: "continuous", unitsPerMs: capacity / 86_400_000 };
+      for (const refill of [ofDays, evenly]) {
+        const limit: Limit = { key: "p/requests/day", dimension: "requests", capacity, refill };
+        for (let taken = 0; taken <= capacity; taken++) {
+          const solo = new Solo();
+          let bucket = solo.replica.open(limit);
+          solo.flush();
+          for (let take = 0; take < taken; take++) {
+            takeDurably(solo, bucket, 1);
+            solo.advance(take * 300);
+            solo.flush();
+          }
+          solo.kill(0);
+          bucket = solo.replica.open(limit);
+          const { level } = solo.replica.room(bucket, solo.nowMs);
+          expect(level).toBeLessThanOrEqual(capacity - taken + 0.01);
+          expect(level).toBeGreaterThanOrEqual(Math.max(0, capacity - taken - (capacity === 1 ? 0 : 1)));
+        }
+      }
+    },
+  );
 
   test("running requests leak no slot when the process dies", () => {
     const solo = new Solo();
