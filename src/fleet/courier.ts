@@ -13,7 +13,7 @@ import { type Receive, type Transport, TransportError, type TransportFault } fro
 /** How long a sibling may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000;
 
-/** Refused messages of one kind are logged once in this time; every one of them is counted. */
+/** What is refused, or fails on one way to a sibling, is logged once per kind in this time; every one of them is counted. */
 const LOG_EVERY_MS = 60_000;
 
 /** How the transports call what the replica refuses. */
@@ -60,8 +60,8 @@ export class Courier {
   readonly #failures = new Map<TransportFault, number>();
   /** What each link's last exchange failed with, so that the log tells changes and not every try. */
   readonly #faults = new Map<string, TransportFault>();
-  /** When a refusal was last logged. */
-  readonly #logged = new Map<RefusalReason, number>();
+  /** When refusals and failures were logged that are not to be logged again yet. */
+  readonly #logged = new Map<string, number>();
   #transport: Transport | null = null;
   #isScheduled = false;
   #stopAsking: () => void = () => {};
@@ -94,6 +94,7 @@ export class Courier {
     const peers = transport.peers();
     this.#replica.setLinks(peers);
     board.keepLinks(peers);
+    this.#keepLinks(peers);
     for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
       void this.#exchange(transport, link, pack({ ledger: bytes, board: board.request(link) }));
     }
@@ -128,8 +129,24 @@ export class Courier {
   #noteFault(link: string, { fault, message }: TransportError): void {
     this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
     if (this.#faults.get(link) === fault || fault === "self") return;
+    if (!this.#isToLog(`${link} ${fault}`)) return;
     this.#faults.set(link, fault);
     this.#options.log.warn("no exchange with a sibling", { address: link, fault, reason: message });
+  }
+
+  /** Forgets ways to siblings that are no more. */
+  #keepLinks(peers: readonly string[]): void {
+    if (this.#faults.size <= peers.length) return;
+    for (const link of this.#faults.keys()) if (!peers.includes(link)) this.#faults.delete(link);
+  }
+
+  /** Whether this was not logged for a while. */
+  #isToLog(what: string): boolean {
+    const nowMs = this.#options.clock.elapsedMs();
+    for (const [other, atMs] of this.#logged) if (nowMs - atMs >= LOG_EVERY_MS) this.#logged.delete(other);
+    if (this.#logged.has(what)) return false;
+    this.#logged.set(what, nowMs);
+    return true;
   }
 
   /** The addresses of the siblings as known now. */
@@ -178,9 +195,7 @@ export class Courier {
 
   /** A sibling of another version sends several messages per second for as long as an upgrade takes. */
   #logRefusal({ reason, detail }: Refused): void {
-    const nowMs = this.#options.clock.elapsedMs();
-    if (nowMs - (this.#logged.get(reason) ?? -Infinity) < LOG_EVERY_MS) return;
-    this.#logged.set(reason, nowMs);
+    if (!this.#isToLog(reason)) return;
     this.#options.log.warn("a fleet message was refused", { reason, detail });
   }
 

@@ -2,8 +2,9 @@
 //
 // Siblings' clocks may disagree about the time, so a time stamp can't tell a replayed message from a new one. Each
 // process draws a random session at its start instead. A request names the session it is for and carries a number
-// that grows; a receiver takes each number of a sender's session once. A replay fails on the number, or, after the
-// receiver was restarted, on the session. A sender learns the receiver's session by being told off the first time:
+// that grows; a receiver takes each number of a sender's session once (in a window, for one may overtake another, as in
+// RFC 4303, 3.4.3). A replay fails on the number, or, after the receiver was restarted, on the session. A sender learns
+// the receiver's session by being told off the first time:
 //
 //     sender → receiver   from=S to=none number=1       receiver → sender   refused: replayed, I am R   (sealed)
 //     sender → receiver   from=S to=R    number=2       receiver → sender   answer                      (sealed)
@@ -22,6 +23,9 @@ import {
 /** Sessions remembered at the same time; the one not heard for the longest is forgotten first. */
 const SESSIONS_MAX = 4096;
 
+/** How far a message may fall behind later ones of its session; bits of a mask. */
+const BEHIND_MAX = 32;
+
 /** How many messages of siblings are answered at the same time. */
 export const RECEIVES_MAX = 64;
 
@@ -38,13 +42,35 @@ export interface GateOptions {
 /** Carries a frame to an address and brings the answer back; rejects with a `TransportError` when it can't. */
 export type Carry = (frame: Uint8Array) => Promise<Uint8Array>;
 
+/** The numbers of a session that were taken. */
+interface Taken {
+  latest: number;
+  /** Bit `n`: the number `n` before the latest was taken. */
+  mask: number;
+}
+
+/** Takes a number, if it was not taken before and is not too old to tell. */
+function takes(taken: Taken, number: number): boolean {
+  const behind = taken.latest - number;
+  if (behind >= BEHIND_MAX) return false;
+  if (behind >= 0) {
+    const bit = 1 << behind;
+    if ((taken.mask & bit) !== 0) return false;
+    taken.mask |= bit;
+    return true;
+  }
+  taken.mask = -behind < BEHIND_MAX ? (taken.mask << -behind) | 1 : 1;
+  taken.latest = number;
+  return true;
+}
+
 export class Gate {
   readonly session: string;
   readonly #secret: string;
   readonly #receive: Receive;
   readonly #refused = new Map<TransportFault, number>();
-  /** The latest number of each session that was heard, the longest silent first. */
-  readonly #heard = new Map<string, number>();
+  /** What was taken of each session, the longest silent first. */
+  readonly #heard = new Map<string, Taken>();
   /** Address → the session last met there. */
   readonly #met = new Map<string, string>();
   #number = 0;
@@ -62,6 +88,12 @@ export class Gate {
 
   count(fault: TransportFault): void {
     this.#refused.set(fault, (this.#refused.get(fault) ?? 0) + 1);
+  }
+
+  /** Forgets whom it met at addresses that are no more: those of replicas may change with each start. */
+  keep(addresses: readonly string[]): void {
+    if (this.#met.size <= addresses.length) return;
+    for (const address of this.#met.keys()) if (!addresses.includes(address)) this.#met.delete(address);
   }
 
   /** Sends a message through `carry` and opens the answer. */
@@ -169,11 +201,12 @@ export class Gate {
     return this.#admit(`${direction} ${from}`, number) ? undefined : "replayed";
   }
 
-  /** Whether this number of the session is new; if so it is taken. One that was overtaken is refused: its sender has given it up. */
+  /** Whether this number of the session is new; if so it is taken. */
   #admit(session: string, number: number): boolean {
-    if (number <= (this.#heard.get(session) ?? 0)) return false;
+    const taken = this.#heard.get(session) ?? { latest: 0, mask: 1 };
+    if (!takes(taken, number)) return false;
     this.#heard.delete(session);
-    this.#heard.set(session, number);
+    this.#heard.set(session, taken);
     if (this.#heard.size > SESSIONS_MAX) {
       const oldest = this.#heard.keys().next();
       if (!oldest.done) this.#heard.delete(oldest.value);

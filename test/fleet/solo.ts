@@ -10,7 +10,11 @@ export class Solo {
   disk = new Map<string, Uint8Array>();
   replica: Replica;
 
-  constructor() {
+  readonly #newId: string;
+
+  /** `digit`: the last one of its id. */
+  constructor(digit = "1") {
+    this.#newId = "0".repeat(31) + digit;
     this.replica = this.#start();
   }
 
@@ -18,7 +22,7 @@ export class Solo {
     const loaded = load(new MemoryStore({ contents: this.disk }).entries(PREFIX));
     const replica = new Replica({
       loaded,
-      newId: "0".repeat(31) + "1",
+      newId: this.#newId,
       nowMs: this.nowMs,
       instant: { ...systemInstant(), bootId: "m", monotonicMs: this.nowMs, wallMs: this.wallMs },
       random: () => 0,

@@ -1,0 +1,65 @@
+// What the log says of exchanges that fail: once per sibling, kind and minute, however often they fail and succeed in turn.
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Timers } from "../../src/clock.ts";
+import { Board } from "../../src/fleet/board.ts";
+import { Courier } from "../../src/fleet/courier.ts";
+import { pack, unpack } from "../../src/fleet/parcel.ts";
+import { type Transport, TransportError } from "../../src/fleet/transport.ts";
+import { type Log, silentLog } from "../../src/observe/events.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { Solo } from "./solo.ts";
+
+const timers: Timers = { after: () => () => {} };
+
+test("a sibling that fails now and then is told of once per minute, and every failure is counted", async () => {
+  const solo = new Solo();
+  const lines: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    warn: (message, fields) => void lines.push(`${message}: ${String(fields?.["fault"])}`),
+    info: (message) => void lines.push(message),
+  };
+  const clock = { elapsedMs: () => solo.nowMs, wallMs: () => solo.wallMs };
+  const board = new Board({
+    store: new MemoryStore(),
+    clock,
+    log: silentLog,
+    replica: solo.replica.id,
+    author: "a".repeat(32),
+  });
+  const courier = new Courier(solo.replica, { board, clock, timers, log, flush: () => Promise.resolve() });
+  const sibling = new Solo("2");
+  let exchanges = 0;
+  const transport: Transport = {
+    peers: () => ["http://sibling"],
+    refused: () => new Map(),
+    close: () => Promise.resolve(),
+    exchange: (_, message) => {
+      exchanges += 1;
+      if (exchanges % 2 === 0) return Promise.reject(new TransportError("replayed", "overtaken"));
+      const { ledger } = unpack(message);
+      const received = sibling.replica.receive(ledger, solo.nowMs, null);
+      if (received.kind === "refused") throw new Error(received.detail);
+      return Promise.resolve(
+        pack({ ledger: sibling.replica.answer(received.from), board: new Uint8Array() }),
+      );
+    },
+  };
+  solo.flush();
+  courier.use(transport);
+  for (let second = 0; second < 90; second++) {
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    solo.advance(1000);
+    courier.schedule();
+  }
+  const failures = courier.counts().failed.get("replayed") ?? 0;
+  expect(failures).toBeGreaterThan(30);
+  expect(lines).toEqual([
+    "no exchange with a sibling: replayed",
+    "a sibling answers again",
+    "no exchange with a sibling: replayed",
+    "a sibling answers again",
+  ]);
+  await courier.close();
+});
