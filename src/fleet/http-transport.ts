@@ -69,9 +69,10 @@ export class HttpTransport implements Transport {
   }
 
   peers(): readonly string[] {
-    return this.#self.size === 0
-      ? this.#peers()
-      : this.#peers().filter((address) => !this.#self.has(address));
+    const addresses = this.#peers();
+    this.#gate.keep(addresses);
+    for (const address of this.#self) if (!addresses.includes(address)) this.#self.delete(address);
+    return this.#self.size === 0 ? addresses : addresses.filter((address) => !this.#self.has(address));
   }
 
   refused(): ReadonlyMap<TransportFault, number> {

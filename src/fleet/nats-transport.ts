@@ -84,7 +84,9 @@ export class NatsTransport implements Transport {
   peers(): readonly string[] {
     const since = this.#clock.elapsedMs() - GONE_AFTER_MS;
     for (const [session, heardMs] of this.#peers) if (heardMs < since) this.#peers.delete(session);
-    return [...this.#peers.keys()];
+    const sessions = [...this.#peers.keys()];
+    this.#gate.keep(sessions);
+    return sessions;
   }
 
   refused(): ReadonlyMap<TransportFault, number> {
