@@ -8,7 +8,7 @@ import type { Upload } from "./request/upload.ts";
 const AUDIO_BYTES_PER_SECOND_MIN = 750;
 /** Forms are no longer than this; only for those that don't announce their length. */
 const FORM_BYTES_MAX = 512 * 1024 * 1024;
-/** Most pictures that one form can ask for. */
+/** As many pictures as a form may ask for that does not say, or not yet. */
 const FORM_IMAGES_MAX = 10;
 /** How many documents make a search, and how much of one counts as one. */
 const SEARCH_DOCUMENTS = 100;
@@ -54,7 +54,7 @@ function formImages({ fields, isEnded }: Upload): Sale {
   const count = Number(fields.get("n") ?? (isEnded ? 1 : FORM_IMAGES_MAX));
   return {
     kind: "images",
-    count: Number.isInteger(count) && count > 0 && count <= FORM_IMAGES_MAX ? count : FORM_IMAGES_MAX,
+    count: Number.isSafeInteger(count) && count > 0 ? count : FORM_IMAGES_MAX,
     size: fields.get("size") ?? unsaid,
     quality: fields.get("quality") ?? unsaid,
   };

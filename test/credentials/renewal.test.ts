@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { type Issued, type Key, KeyFault, type KeySource } from "../../src/credentials/key.ts";
+import { describe, expect, test, vi } from "vitest";
+import { isSameKey, type Issued, type Key, KeyFault, type KeySource } from "../../src/credentials/key.ts";
 import { Renewal } from "../../src/credentials/renewal.ts";
 import { type LogFields, silentLog } from "../../src/observe/events.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -88,6 +88,18 @@ describe("a key that lives for an hour", () => {
     expect(renewal.isValid()).toBe(false);
   });
 
+  test("ends when it ends, though the machine's clock was set back", async () => {
+    const { clock, source, renewal } = setup();
+    void renewal.start();
+    await source.give("first", HOUR);
+    const wallMs = clock.wallMs() - 24 * HOUR;
+    clock.wallMs = () => wallMs;
+    clock.advance(HOUR - 10_001);
+    expect(renewal.isValid()).toBe(true);
+    clock.advance(1);
+    expect(renewal.isValid()).toBe(false);
+  });
+
   test("counts once when the issuer gives the same one again", async () => {
     const { clock, source, renewal, keys } = setup();
     void renewal.start();
@@ -125,6 +137,9 @@ describe("a source that fails", () => {
     expect(renewal.isValid()).toBe(true);
     expect(renewal.report()).toMatchObject({ isValid: true, fault: "" });
     expect(lines.at(-2)?.message).toBe("a provider's key can be renewed again");
+    clock.advance(HOUR - 225_000 - 10_000);
+    await source.fail(new KeyFault("issuer.test refused: 503"));
+    expect(lines.at(-1)?.fields).toMatchObject({ retryMs: 1000 });
   });
 
   test("answers requests at once with `provider_auth` until it is asked again", async () => {
@@ -144,6 +159,30 @@ describe("a source that fails", () => {
     await source.give("old", lifeMs);
     expect(renewal.isValid()).toBe(false);
     expect(renewal.report().fault).toContain("expired already");
+  });
+
+  test("by not answering is one that is told so", async () => {
+    vi.spyOn(AbortSignal, "timeout").mockReturnValueOnce(AbortSignal.abort());
+    const { source, renewal } = setup();
+    void renewal.start();
+    expect(source.signal?.aborted).toBe(true);
+    await source.fail(new KeyFault("issuer.test could not be asked (ABORT_ERR)"));
+    expect(renewal.report().fault).toBe("nothing came back within 10 s");
+  });
+
+  test("is not asked sooner because a provider refuses the key that is held", async () => {
+    const { clock, source, renewal } = setup();
+    void renewal.start();
+    await source.give("first", HOUR);
+    clock.advance(HOUR - 225_000 - 10_000);
+    for (const waitMs of [1000, 2000, 4000, 8000]) {
+      await source.fail(new KeyFault("issuer.test refused: 503"));
+      clock.advance(waitMs);
+    }
+    await source.fail(new KeyFault("issuer.test refused: 503"));
+    clock.advance(15_999);
+    renewal.refused();
+    expect(source.calls).toBe(6);
   });
 
   test("unexpectedly is told with its cause", async () => {
@@ -209,6 +248,26 @@ test("a key that the provider refuses is renewed, but not again and again", asyn
   clock.advance(1);
   renewal.refused();
   expect(source.calls).toBe(3);
+});
+
+test("a key that lives for minutes is renewed at half of what is left", async () => {
+  const { clock, source, renewal } = setup();
+  void renewal.start();
+  await source.give("first", 2 * MINUTE);
+  clock.advance(54_999);
+  expect(source.calls).toBe(1);
+  clock.advance(1);
+  expect(source.calls).toBe(2);
+});
+
+test("keys are the same when all their parts are", () => {
+  const key = { kind: "signing", accessKeyId: "id", secretAccessKey: "s", sessionToken: "t" } as const;
+  expect(isSameKey(key, { ...key })).toBe(true);
+  for (const part of ["accessKeyId", "secretAccessKey", "sessionToken"]) {
+    expect(isSameKey(key, { ...key, [part]: "other" }), part).toBe(false);
+  }
+  expect(isSameKey(key, shown("id"))).toBe(false);
+  expect(isSameKey(shown("id"), key)).toBe(false);
 });
 
 test("a life of years is renewed within a day", async () => {

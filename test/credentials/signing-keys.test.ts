@@ -90,16 +90,17 @@ describe("a machine's metadata", () => {
     issuer.reply = ({ path, headers }) => {
       if (path === "/session") return { body: "the-session" };
       if (headers["x-session"] !== "the-session") return { status: 401, body: "" };
-      return { body: path === "/roles/" ? "gate way\n" : KEYS };
+      return { body: path === "/roles/" ? "gate+way\n" : KEYS };
     };
-    await expect(issue(source())).rejects.toThrow("gives this machine no keys");
-    issuer.reply = ({ path }) => ({
-      body: { "/session": "the-session", "/roles/": "gate+way\n" }[path] ?? KEYS,
-    });
     expect(await issue(source())).toEqual(ISSUED);
     const asked = issuer.asked.slice(-3).map(({ method, path }) => `${method} ${path}`);
     expect(asked).toEqual(["PUT /session", "GET /roles/", "GET /roles/gate%2Bway"]);
     expect(issuer.asked.at(-3)?.headers["x-ttl"]).toBe("60");
+  });
+
+  test.each(["gate way\n", "\n", "<a b>"])("names no role that can be asked for: %j", async (role) => {
+    issuer.reply = ({ path }) => ({ body: path === "/session" ? "s" : role });
+    await expect(issue(source())).rejects.toThrow("gives this machine no keys (200)");
   });
 
   test("without a role is a fault that says so", async () => {

@@ -179,6 +179,18 @@ describe("a form that is sold by units", () => {
     ],
     ["the dearest until its fields have come", MODEL + FILE + field("size", "small"), 1_000_000, 20_000],
     ["the dearest for a size that is not listed", MODEL + FILE + field("size", "9x9"), 1_000_000, 100_000],
+    [
+      "what is asked for, however much",
+      field("n", "50") + field("size", "small") + MODEL + FILE,
+      1_000_000,
+      1_000_000,
+    ],
+    [
+      "the most for a number that is none",
+      field("n", "-2") + field("size", "small") + MODEL,
+      200_000,
+      200_000,
+    ],
     ["the most for a field that comes twice", field("n", "1") + field("n", "2") + MODEL, 1_000_000, 200_000],
   ])("takes %s", async (_, form, taken, used) => {
     const sent = await sentForm(IMAGES, "/v1/images/edits", form, DONE);
