@@ -1,264 +1,38 @@
-// What the fleet knows beside its buckets: a replicated map, durable in the store, that rides on the replicas'
-// exchanges (courier.ts) and so needs no messages and no timer of its own.
-//
-//     set, delete, add ──▶ map ──▶ store, within a tick (100 ms) or at `flush`
-//                           └────▶ siblings, with the next exchange: it counts as news
-//     a sibling's entries ──▶ map ──▶ store, listeners, and on to other siblings
-//
-// A store that lost or forgot some of it gets it back from the siblings. Entries are retained by the rules below,
-// which go by an entry's age, so all replicas drop it at about the same time and nobody has to say so.
-import { Malformed } from "../bucket/codec.ts";
-import {
-  decodeMapMessage,
-  decodeMapRecord,
-  encodeMapMessage,
-  encodeMapRecord,
-  isMapKey,
-  storedKey,
-} from "../bucket/lww-codec.ts";
-import {
-  BYTES_MAX,
-  ENTRIES_MAX,
-  type Entry,
-  type Heard,
-  isFitting,
-  LwwMap,
-  TOTALS_PREFIX,
-  type Value,
-} from "../bucket/lww-map.ts";
+// The fleet's shared map (shared-map.ts) on a store: what was written is durable within a tick (100 ms) or at `flush`.
 import type { Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
-import type { Log, Sample } from "../observe/events.ts";
-import { counter, gauge } from "../observe/sample.ts";
-import type { Batch, Store } from "../store/store.ts";
+import type { Log } from "../observe/events.ts";
+import type { Store } from "../store/store.ts";
+import { BOARD_PREFIX, SharedMap, type SharedMapOptions } from "./shared-map.ts";
 
-const PREFIX = "board/";
-
-const DAY_MS = 86_400_000;
-
-/** How long entries stay after their last write; those of other keys stay until they are deleted. */
-const RETENTION: readonly (readonly [prefix: string, ageMs: number])[] = [
-  ["paused/", 3_600_000],
-  ["circuit/", 3_600_000],
-  [TOTALS_PREFIX, 100 * DAY_MS],
-];
-/** A sibling that was away for longer than this could bring back what was deleted meanwhile. */
-const DELETED_MS = 30 * DAY_MS;
-
-/** Entries in one message, about; more follow in the next. */
-const MESSAGE_BYTES = 256 * 1024;
-/** How often what has been counted becomes news. */
-const COUNT_MS = 1000;
-const EXPIRE_MS = 60_000;
 /** How long to wait before writing again after the store refused. */
 const RETRY_MS = 1000;
 
-export interface BoardOptions {
+export interface BoardOptions extends Omit<SharedMapOptions, "stored"> {
   readonly store: Store;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** The replica's id: names its own totals. */
-  readonly replica: string;
-  /** Names this run of the process: 32 hexadecimal digits, new at each start. */
-  readonly author: string;
 }
 
-/** What stands under a key. */
-export interface Posted {
-  readonly key: string;
-  readonly value: Uint8Array;
-  /** Milliseconds since it was written. */
-  readonly ageMs: number;
-}
-
-/** `value` null: the key was deleted. */
-type Listener = (key: string, value: Uint8Array | null, ageMs: number) => void;
-
-export class Board {
-  /** Called before what was counted becomes news, about every second and at the end. */
-  onCount: () => void = () => {};
-  /** Called when siblings should hear of something soon. */
-  onNews: () => void = () => {};
-  readonly #options: BoardOptions;
-  readonly #map = new LwwMap((entry, nowMs) => this.#isExpired(entry, nowMs));
-  readonly #retention = new Map(RETENTION);
-  readonly #listeners: Listener[] = [];
-  readonly #dirty = new Set<string>();
-  /** What was counted and not yet added to the totals. */
-  #counted = new Map<string, number>();
-  /** What each link's sibling had heard when it last answered. */
-  readonly #links = new Map<string, Heard>();
-  /** The latest write of this run that a notice has told. */
-  #toldTime = 0;
-  #countedMs: number;
-  #expiredMs: number;
+export class Board extends SharedMap {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
   #writing: Promise<void> | null = null;
   #isFailing = false;
   /** Nothing is written before this time: the store has just refused. */
   #retryMs = -Infinity;
-  #refused = 0;
 
-  constructor(options: BoardOptions) {
-    this.#options = options;
-    this.#countedMs = options.clock.elapsedMs();
-    this.#expiredMs = this.#countedMs;
-    this.#restore();
-  }
-
-  /**
-   * Damaged entries are left out and come back from the siblings. What was heard is then not everything any more, so
-   * the rest goes on as this run's: nothing is claimed to have been heard, and siblings send all they have.
-   */
-  #restore(): void {
-    const { store, log, author } = this.#options;
-    const moment = this.#moment();
-    const entries: Entry[] = [];
-    let isDamaged = false;
-    for (const [key, bytes] of store.entries(PREFIX)) {
-      try {
-        entries.push(decodeMapRecord(bytes, moment));
-      } catch (error) {
-        if (!(error instanceof Malformed)) throw error;
-        isDamaged = true;
-        log.error("a stored entry is damaged and was left out", { key, reason: error.message });
-      }
-    }
-    for (const entry of entries.sort((left, right) => left.time - right.time)) {
-      if (this.#isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
-      else this.#map.place(isDamaged ? { ...entry, author } : entry);
-    }
-  }
-
-  #moment(): { readonly nowMs: number; readonly wallMs: number } {
-    const { clock } = this.#options;
-    return { nowMs: clock.elapsedMs(), wallMs: clock.wallMs() };
-  }
-
-  /** The value under a key; undefined when there is none or it was deleted. */
-  get(key: string): Posted | undefined {
-    const entry = this.#map.get(key);
-    return entry === undefined ? undefined : posted(entry, this.#options.clock.elapsedMs());
-  }
-
-  /** Everything under a prefix, in no order. */
-  *entries(prefix: string): Iterable<Posted> {
-    const nowMs = this.#options.clock.elapsedMs();
-    for (const entry of this.#map.entries()) {
-      const found = entry.key.startsWith(prefix) ? posted(entry, nowMs) : undefined;
-      if (found !== undefined) yield found;
-    }
-  }
-
-  /** Throws `invalid_request` for a key or value that is too long, and `overloaded` when there is no place left. */
-  set(key: string, value: Uint8Array): void {
-    this.#write(key, value);
-  }
-
-  /** Whether there is much room left: what may grow without end stops here, so that the rest finds a place. */
-  get isRoomy(): boolean {
-    return this.#map.size < ENTRIES_MAX / 2 && this.#map.bytes < BYTES_MAX / 2;
-  }
-
-  /** Like `set`, for what may as well be left out: nothing happens when it can't be. */
-  offer(key: string, value: Uint8Array): void {
-    this.#tryWrite(key, value);
-  }
-
-  /** Does nothing when there is nothing under the key. */
-  delete(key: string): void {
-    if (this.get(key) !== undefined) this.#write(key, null);
-  }
-
-  /** Entries whose keys begin with this stay for so long after their last write. */
-  retain(prefix: string, ageMs: number): void {
-    this.#retention.set(prefix, ageMs);
-  }
-
-  #isExpired({ key, value, bornMs }: Entry, nowMs: number): boolean {
-    const ageMs = nowMs - bornMs;
-    if (value === null && ageMs > DELETED_MS) return true;
-    for (const [prefix, ageMaxMs] of this.#retention) if (key.startsWith(prefix)) return ageMs > ageMaxMs;
-    return false;
-  }
-
-  /** Tells of every change, one's own included. */
-  onChange(listener: Listener): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Counts something; cheap enough for every request. The fleet hears of it within about a second. */
-  add(name: string, count: number): void {
-    this.#counted.set(name, (this.#counted.get(name) ?? 0) + count);
-  }
-
-  /** What the fleet has counted under all names that begin with this. */
-  sum(prefix: string): number {
-    let total = 0;
-    for (const { key, value } of this.#map.entries()) {
-      if (typeof value === "number" && key.startsWith(prefix, TOTALS_PREFIX.length)) total += value;
-    }
-    for (const [name, count] of this.#counted) if (name.startsWith(prefix)) total += count;
-    return total;
-  }
-
-  #write(key: string, value: Value): void {
-    const { author } = this.#options;
-    const { nowMs, wallMs } = this.#moment();
-    if (!isMapKey(key) || !isFitting(key, value)) {
-      throw new GatewayError(
-        "invalid_request",
-        "The name or its value is too long to be shared with the fleet.",
-      );
-    }
-    const entry = { key, author, time: this.#map.nextTime(wallMs), bornMs: nowMs, value };
-    if (!this.#map.hasPlaceFor(entry)) {
-      throw new GatewayError("overloaded", "There is no place for more entries that the fleet shares.");
-    }
-    if (this.#map.place(entry)) this.#changed([entry], nowMs);
-  }
-
-  #changed(entries: readonly Entry[], nowMs: number): void {
-    if (entries.length === 0) return;
-    for (const { key } of entries) this.#dirty.add(key);
-    for (const { key, value, bornMs } of entries) {
-      if (typeof value === "number") continue;
-      for (const listener of this.#listeners) listener(key, value, Math.max(0, nowMs - bornMs));
-    }
-    this.onNews();
+  constructor({ store, ...options }: BoardOptions) {
+    super({ ...options, stored: store.entries(BOARD_PREFIX) });
+    this.#store = store;
+    this.#clock = options.clock;
+    this.#log = options.log;
   }
 
   /** To be called about every 100 ms. */
-  tick(): void {
-    const nowMs = this.#options.clock.elapsedMs();
-    if (nowMs - this.#countedMs >= COUNT_MS) this.count();
-    if (nowMs - this.#expiredMs >= EXPIRE_MS) {
-      this.#expiredMs = nowMs;
-      for (const { key } of this.#map.expire(nowMs)) this.#dirty.add(key);
-    }
-    if (this.#dirty.size > 0 && this.#writing === null && nowMs >= this.#retryMs) void this.#flushQuietly();
-  }
-
-  /** Puts what was counted into this replica's totals, where siblings see it. */
-  count(): void {
-    this.#countedMs = this.#options.clock.elapsedMs();
-    this.onCount();
-    const counted = this.#counted;
-    if (counted.size === 0) return;
-    this.#counted = new Map();
-    for (const [name, count] of counted) {
-      const key = `${TOTALS_PREFIX}${name}/${this.#options.replica}`;
-      const held = this.#map.get(key)?.value;
-      this.#tryWrite(key, (typeof held === "number" ? held : 0) + count);
-    }
-  }
-
-  #tryWrite(key: string, value: Value): void {
-    try {
-      this.#write(key, value);
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error;
-      this.#refused += 1;
-    }
+  override tick(): void {
+    super.tick();
+    if (this.hasWork && this.#writing === null && this.#clock.elapsedMs() >= this.#retryMs)
+      void this.#flushQuietly();
   }
 
   async #flushQuietly(): Promise<void> {
@@ -268,100 +42,31 @@ export class Board {
     } catch (error) {
       assert(error instanceof GatewayError, "a store refuses with a GatewayError");
       if (!this.#isFailing)
-        this.#options.log.error("what the fleet shares could not be written; it is tried again", {
+        this.#log.error("what the fleet shares could not be written; it is tried again", {
           reason: error.message,
         });
       this.#isFailing = true;
-      this.#retryMs = this.#options.clock.elapsedMs() + RETRY_MS;
+      this.#retryMs = this.#clock.elapsedMs() + RETRY_MS;
     }
   }
 
   /** Resolves when everything that was written at the call is durable. Rejects with `storage_unavailable`. */
   async flush(): Promise<void> {
     if (this.#writing !== null) await this.#writing.catch(() => undefined);
-    if (this.#dirty.size === 0) return;
-    this.#writing ??= this.#writeDirty().finally(() => (this.#writing = null));
+    if (!this.hasWork) return;
+    this.#writing ??= this.#write().finally(() => (this.#writing = null));
     await this.#writing;
   }
 
-  async #writeDirty(): Promise<void> {
-    const moment = this.#moment();
-    const keys = [...this.#dirty];
-    this.#dirty.clear();
-    const batch: Batch = keys.map((key) => {
-      const entry = this.#map.get(key);
-      return [PREFIX + storedKey(key), entry === undefined ? null : encodeMapRecord(entry, moment)];
-    });
+  async #write(): Promise<void> {
+    const batch = this.collect();
+    if (batch === null) return;
     try {
-      await this.#options.store.write(batch);
+      await this.#store.write(batch);
     } catch (error) {
-      for (const key of keys) this.#dirty.add(key);
+      this.failed();
       throw error;
     }
+    this.written();
   }
-
-  /** What goes with a message on a link. */
-  request(link: string): Uint8Array {
-    // What the sibling has heard is not known before it has answered once.
-    return this.#message(this.#links.get(link));
-  }
-
-  /** What goes with the answer to a sibling that has heard this. */
-  answer(heard: Heard): Uint8Array {
-    return this.#message(heard);
-  }
-
-  /** What this run has written since the last notice, for everybody at once; `null` when that is nothing. */
-  notice(): Uint8Array | null {
-    const { author } = this.#options;
-    const heard = this.#map.heard();
-    const own = heard.get(author) ?? 0;
-    if (own <= this.#toldTime) return null;
-    const { stretches, isCut } = this.#map.delta(new Map(heard).set(author, this.#toldTime), MESSAGE_BYTES);
-    this.#toldTime = own;
-    if (isCut) return null;
-    return encodeMapMessage({ heard, stretches }, this.#options.clock.elapsedMs());
-  }
-
-  #message(known: Heard | undefined): Uint8Array {
-    const { stretches, isCut } =
-      known === undefined ? { stretches: [], isCut: false } : this.#map.delta(known, MESSAGE_BYTES);
-    if (isCut) this.onNews();
-    return encodeMapMessage({ heard: this.#map.heard(), stretches }, this.#options.clock.elapsedMs());
-  }
-
-  /** Takes what came with a message or, on a link, with an answer. Returns what its sender has heard; throws `Malformed`. */
-  receive(bytes: Uint8Array, link: string | null): Heard {
-    const { nowMs, wallMs } = this.#moment();
-    const { heard, stretches } = decodeMapMessage(bytes, nowMs);
-    if (link !== null) this.#links.set(link, heard);
-    const { changed, refused } = this.#map.merge(stretches, nowMs, wallMs);
-    this.#refused += refused;
-    this.#changed(changed, nowMs);
-    return heard;
-  }
-
-  /** Forgets links that are no more. */
-  keepLinks(names: readonly string[]): void {
-    if (this.#links.size <= names.length) return;
-    for (const name of this.#links.keys()) if (!names.includes(name)) this.#links.delete(name);
-  }
-
-  *samples(): Iterable<Sample> {
-    const shared = "Entries that the fleet shares beside its buckets";
-    yield gauge("sluice_fleet_shared_entries", `${shared}.`, this.#map.size);
-    yield gauge("sluice_fleet_shared_bytes", `${shared}, in bytes.`, this.#map.bytes);
-    const refused =
-      "Entries that were refused: written more than a day ahead of this clock, too long, or without place.";
-    yield counter("sluice_fleet_shared_refused_total", refused, this.#refused);
-  }
-
-  /** The invariants of what it holds. */
-  check(): boolean {
-    return this.#map.check();
-  }
-}
-
-function posted({ key, value, bornMs }: Entry, nowMs: number): Posted | undefined {
-  return value instanceof Uint8Array ? { key, value, ageMs: Math.max(0, nowMs - bornMs) } : undefined;
 }

@@ -277,7 +277,7 @@ class Shell implements RunningReplica {
     const untilMs = clock.elapsedMs() + timeoutMs;
     this.board.count();
     this.replica.leave();
-    while (!this.replica.hasLeft && clock.elapsedMs() < untilMs) {
+    while (!(this.replica.hasLeft && this.board.isTold) && clock.elapsedMs() < untilMs) {
       this.courier.schedule();
       await new Promise<void>((resolve) => void timers.after(LEAVE_LOOK_MS, resolve));
       this.replica.tick(clock.elapsedMs(), clock.wallMs());

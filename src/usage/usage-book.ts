@@ -4,7 +4,8 @@
 //
 //     settled, ended ──▶ pending ──(a second)──▶ this replica's pages of the day ──▶ store, siblings
 import type { Clock } from "../clock.ts";
-import type { Board, Posted } from "../fleet/board.ts";
+import type { Board } from "../fleet/board.ts";
+import type { Posted } from "../fleet/shared-map.ts";
 import type { RequestRecord, Usage } from "../observe/events.ts";
 import {
   type Counts,
