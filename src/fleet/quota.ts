@@ -32,8 +32,11 @@ export interface Room {
 export interface Quota {
   /** The store refused the last write: what is not reserved yet can't be, until it takes writes again. */
   readonly isDiskFailing: boolean;
-  /** The live bucket of this key. A changed capacity or refill is applied to it; its level carries over (clamped). */
-  open(limit: Limit): Bucket;
+  /**
+   * The live bucket of this key. A changed capacity or refill is applied to it from `now` (`Clock.elapsedMs()`; by default
+   * when this replica last looked at its clock) on; its level carries over (clamped).
+   */
+  open(limit: Limit, now?: number): Bucket;
   /** Takes `costs[i]` from `buckets[i]`, all or none. `null`: taken. Synchronous; `now` is `Clock.elapsedMs()`. */
   take(buckets: readonly Bucket[], costs: readonly number[], now: number): Shortage | null;
   /**

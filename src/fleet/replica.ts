@@ -89,7 +89,8 @@ export class Replica implements Quota {
     this.state.wake = wake;
   }
 
-  open(limit: Limit): Bucket {
+  open(limit: Limit, now = this.state.nowMs): Bucket {
+    this.state.nowMs = Math.max(this.state.nowMs, now);
     return this.state.open(limit);
   }
 

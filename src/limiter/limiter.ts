@@ -281,15 +281,16 @@ export class Limiter {
   ): Meters {
     const meters: Meter[] = [];
     const lines: Line[] = [];
+    const now = this.#clock.elapsedMs();
     for (const spec of specs) {
-      const meter = { ...spec, counting, bucket: this.#quota.open(spec.limit) };
+      const meter = { ...spec, counting, bucket: this.#quota.open(spec.limit, now) };
       meters.push(meter);
       lines.push(this.#line(meter));
     }
     const compiled = new Meters(pauses, meters, lines, prices);
     // A changed limit may have made room.
     for (const line of lines) this.#room.stir(line);
-    this.#room.serveStirred(this.#clock.elapsedMs());
+    this.#room.serveStirred(now);
     return compiled;
   }
 
