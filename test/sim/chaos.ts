@@ -3,13 +3,18 @@
 // Most schedules are short and dense; one in sixteen is long, so that what takes its time happens too: those who are gone
 // are said farewell to and forgotten while faults go on.
 import type { Limit } from "../../src/bucket/limit.ts";
-import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import { Broken, Cluster } from "./cluster.ts";
 import { Fork } from "./forks.ts";
+import { drawLimits, type Fault, type Kind, kindOf } from "./kinds.ts";
 import type { Machine } from "./machine.ts";
 import { Chance } from "./random.ts";
+import { Truth } from "./shared.ts";
 
 const START_MS = 800;
+/** How often something is written that all share. */
+const ACTS_MS = 60;
+/** What limits are set to at run time, as a part of what is configured. */
+const FACTORS = [0.5, 0.75, 1, 1.5, 2];
 /** A replica that is superseded ends after this time. */
 const ENDS_MS = 100;
 /** Copies of a disk that are kept, to be set back to. */
@@ -32,66 +37,6 @@ export interface Outcome {
   readonly faults: readonly string[];
 }
 
-function drawLimits(chance: Chance): Limit[] {
-  const capacity = chance.pick([1, 2, 5, 20, 100, 5000]);
-  const limits: Limit[] = [
-    {
-      key: "p/requests",
-      dimension: "requests",
-      capacity,
-      refill: { kind: "continuous", unitsPerMs: (capacity * chance.between(0.2, 1.5)) / 1000 },
-    },
-  ];
-  if (chance.hits(0.3)) {
-    limits.push({
-      key: "p/concurrent",
-      dimension: "concurrent",
-      capacity: chance.integer(1, 12),
-      refill: { kind: "held" },
-    });
-  }
-  if (chance.hits(0.3)) {
-    limits.push({
-      key: "k/tokens/min",
-      dimension: "tokens",
-      capacity: capacity * chance.integer(2, 8),
-      refill: { kind: "calendar", period: "min", timezone: "UTC" },
-    });
-  }
-  return limits;
-}
-
-const FAULTS = [
-  "crash",
-  "crash",
-  "partition",
-  "one-way cut",
-  "stop and go on",
-  "sleep",
-  "full disk",
-  "clock step",
-  "join",
-  "leave",
-] as const;
-const DISK_FAULTS = ["backup", "backup", "disk set back", "disk set back", "disk copied"] as const;
-type Fault = (typeof FAULTS | typeof DISK_FAULTS)[number];
-
-/** What can happen in a schedule. */
-interface Kind {
-  readonly faults: readonly Fault[];
-  readonly membership: Partial<MembershipOptions>;
-  readonly mayDouble: boolean;
-}
-
-const PLAIN: Kind = { faults: FAULTS, membership: {}, mayDouble: false };
-/** Two of five schedules are plain: everything is strict there, and no unit may be over. */
-const KINDS: readonly Kind[] = [
-  PLAIN,
-  PLAIN,
-  { faults: [...FAULTS, ...DISK_FAULTS], membership: {}, mayDouble: true },
-  { faults: FAULTS, membership: { reclaimAfterMs: 1500, unreachableAfterMs: 1000 }, mayDouble: true },
-];
-
 class Chaos {
   readonly cluster: Cluster;
   readonly chance: Chance;
@@ -105,14 +50,15 @@ class Chaos {
   #isOver = false;
 
   constructor(seed: number, machines: number, limits: (chance: Chance) => Limit[]) {
-    this.kind = KINDS[seed % KINDS.length] ?? PLAIN;
-    const { membership, mayDouble } = this.kind;
+    this.kind = kindOf(seed);
+    const { membership, mayDouble, isSharing } = this.kind;
     this.cluster = new Cluster({
       seed,
       machines: 0,
       limits: limits(new Chance(seed)),
       membership: { ...membership, hasPeers: true },
       mayDouble,
+      truth: isSharing ? new Truth() : null,
     });
     this.chance = this.cluster.world.chance;
     this.#schedule = seed % 16 === 0 ? LONG : SHORT;
@@ -136,6 +82,7 @@ class Chaos {
     this.#deepCheck();
     this.cluster.world.after(START_MS, () => this.#strike());
     if (this.kind.mayDouble) this.#lookForSuperseded();
+    if (this.kind.isSharing) this.#act();
   }
 
   /** Requests at one machine until a time. */
@@ -219,6 +166,13 @@ class Chaos {
       case "leave":
         if (this.cluster.machines.size > 2 && !this.#isForked(machine)) this.#leave(machine);
         return;
+      case "set limit":
+        if (!machine.isPaused && !this.#isEnding(machine))
+          machine.setLimit(chance.pick(this.cluster.limits), chance.pick(FACTORS));
+        return;
+      case "small step":
+        machine.wallOffsetMs += chance.pick([-5000, -60, 60, 5000]);
+        return;
       case "backup":
         this.#backUp(machine);
         return;
@@ -229,6 +183,16 @@ class Chaos {
         this.#copy(machine);
         return;
     }
+  }
+
+  /** Somebody writes or counts something that all are to know. */
+  #act(): void {
+    const { world, machines } = this.cluster;
+    if (world.nowMs > this.#schedule.faultsMs) return;
+    const machine = this.chance.pick([...machines.values()]);
+    if (!machine.isPaused && !this.#isEnding(machine)) machine.shared?.act(this.chance, world.nowMs);
+    machine.drive();
+    world.after(this.chance.exponential(ACTS_MS), () => this.#act());
   }
 
   #isForked(machine: Machine): boolean {
@@ -251,6 +215,7 @@ class Chaos {
     const fork = Fork.setBack(machine);
     machine.crash();
     machine.disk = new Map(this.chance.pick(backups));
+    this.cluster.truth?.forget();
     if (this.chance.hits(0.2)) machine.bootCount += 1;
     this.cluster.forks.add(fork);
     if (this.chance.hits(0.3)) {
@@ -287,6 +252,7 @@ class Chaos {
       machine.stop(() => {
         if (twin === undefined || machines.get(twin.name) !== twin) this.#restart(machine);
         else this.cluster.remove(machine.name);
+        this.cluster.truth?.forget();
       });
     }
     world.after(this.chance.exponential(ENDS_MS), () => this.#lookForSuperseded());
@@ -328,9 +294,13 @@ class Chaos {
       machine.wake();
       this.#restart(machine);
     }
+    for (const limit of this.cluster.limits)
+      for (const machine of machines.values()) machine.setLimit(limit, 1);
     world.runUntil(faultsMs + quietMs);
     const untilMs = world.nowMs + AGREES_MS;
     while (!this.#hasCalmedDown() && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);
+    const fault = this.#sharedFault();
+    if (fault !== "") throw new Broken(fault);
     const differing = this.cluster.differences();
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
     this.#admitSomething([...machines.values()]);
@@ -345,7 +315,13 @@ class Chaos {
       if (replica === null || machine.isPaused || machine.hasStopped || replica.membership.isLeaving)
         return false;
     }
-    return this.cluster.differences().length === 0;
+    return this.cluster.differences().length === 0 && this.#sharedFault() === "";
+  }
+
+  #sharedFault(): string {
+    const { truth, machines } = this.cluster;
+    const maps = [...machines.values()].flatMap(({ shared }) => (shared === null ? [] : [shared.map]));
+    return truth?.faultOf(maps) ?? "";
   }
 
   #admitSomething(machines: readonly Machine[]): void {

@@ -8,6 +8,7 @@ import { Claims } from "./doubled.ts";
 import type { Fork } from "./forks.ts";
 import { type Fleet, Machine } from "./machine.ts";
 import { Oracle, rateOf } from "./oracle.ts";
+import type { Truth } from "./shared.ts";
 import { World } from "./world.ts";
 
 export interface ClusterOptions {
@@ -17,6 +18,8 @@ export interface ClusterOptions {
   readonly membership?: Partial<MembershipOptions>;
   /** Parts may come to exist twice: replicas are declared dead, disks set back or copied. */
   readonly mayDouble?: boolean;
+  /** What is shared beside the buckets: limits can be set at run time. */
+  readonly truth?: Truth | null;
 }
 
 export class Broken extends Error {
@@ -31,9 +34,12 @@ export class Cluster implements Fleet {
   readonly membership: Omit<MembershipOptions, "name">;
   readonly oracles: readonly Oracle[];
   readonly forks = new Set<Fork>();
+  readonly truth: Truth | null;
   readonly #claims: Claims | null;
+  /** The largest capacity of each bucket that was ever in force anywhere. */
+  readonly #capacityMost = new Map<string, number>();
 
-  constructor({ seed, machines, limits, membership, mayDouble = false }: ClusterOptions) {
+  constructor({ seed, machines, limits, membership, mayDouble = false, truth = null }: ClusterOptions) {
     this.world = new World(seed);
     this.limits = limits;
     this.membership = {
@@ -46,6 +52,7 @@ export class Cluster implements Fleet {
     };
     this.oracles = limits.map((limit) => new Oracle(limit));
     this.#claims = mayDouble ? new Claims() : null;
+    this.truth = truth;
     for (let index = 0; index < machines; index++) this.add(`m${index}`);
     this.world.afterEvent = () => this.check();
   }
@@ -83,7 +90,7 @@ export class Cluster implements Fleet {
 
   /** The promise of every bucket, and each replica's own invariants. */
   check(): void {
-    if (this.#claims !== null) this.#measure(this.#claims);
+    if (this.#claims !== null || this.truth !== null) this.#measure();
     for (const oracle of this.oracles) {
       if (oracle.isBroken) {
         throw new Broken(`${oracle.limit.key} is over by ${oracle.over} at ${this.world.nowMs} ms`);
@@ -91,29 +98,54 @@ export class Cluster implements Fleet {
     }
   }
 
-  /** Gives the oracles as much as there is more than once. */
-  #measure(claims: Claims): void {
+  /** Gives the oracles what all parts can hold, those that exist twice counted twice. */
+  #measure(): void {
     const { nowMs } = this.world;
-    claims.look(this.machines.values());
+    this.#claims?.look(this.machines.values());
     for (const fork of this.forks) {
       const fault = fork.look(this.machines.values(), this.oracles, nowMs);
       if (fault !== "") throw new Broken(fault);
     }
     for (const oracle of this.oracles) {
       const { limit } = oracle;
-      const whole = this.#partsOf(limit.key, claims) / WHOLE;
+      const capacity = this.#capacityOf(limit);
+      const unitsPerMs = rateOf(limit) * (capacity / limit.capacity);
       const displaced = limit.refill.kind === "held" ? this.#displaced(limit.key) : 0;
-      oracle.resize(
-        { capacity: limit.capacity * whole, unitsPerMs: rateOf(limit) * whole, displaced },
-        nowMs,
-      );
+      oracle.resize({ capacity, unitsPerMs, displaced }, nowMs);
     }
     for (const fork of this.forks) if (fork.isOver) this.forks.delete(fork);
   }
 
+  /**
+   * What all parts of a bucket can hold. Each is of the limit that its holder knows; those that are on their way, or on
+   * the disk of a machine that is down, of the largest that it may come back with.
+   */
+  #capacityOf({ key, capacity }: Limit): number {
+    const parts = this.#partsOf(key);
+    if (this.truth === null) return capacity * (parts / WHOLE);
+    let left = parts;
+    let sum = 0;
+    let most = 0;
+    let isAnyDown = false;
+    for (const { replica, isSuperseded } of this.machines.values()) {
+      const local = replica?.state.holdings.get(key)?.local;
+      if (local === undefined || local === null) {
+        isAnyDown = true;
+        continue;
+      }
+      most = Math.max(most, local.limit.capacity);
+      const share = isSuperseded ? 0 : Math.max(0, local.share);
+      sum += share * local.limit.capacity;
+      left -= share;
+    }
+    const mostEver = Math.max(most, capacity, this.#capacityMost.get(key) ?? 0);
+    this.#capacityMost.set(key, mostEver);
+    return (sum + Math.max(0, left) * (isAnyDown ? mostEver : most)) / WHOLE;
+  }
+
   /** All parts of a bucket that there are, those that exist twice counted twice. */
-  #partsOf(key: string, claims: Claims | null): number {
-    let parts = WHOLE + (claims?.parts(key) ?? 0);
+  #partsOf(key: string): number {
+    let parts = WHOLE + (this.#claims?.parts(key) ?? 0);
     for (const fork of this.forks) parts += fork.parts(key);
     for (const { replica } of this.machines.values()) {
       parts += Math.max(0, -(replica?.state.holdings.get(key)?.local?.share ?? 0));
@@ -141,7 +173,7 @@ export class Cluster implements Fleet {
         if (replica === null || isSuperseded || replica.membership.isLeaving) continue;
         held += Math.max(0, replica.state.holdings.get(limit.key)?.local?.share ?? 0);
       }
-      const parts = this.#partsOf(limit.key, this.#claims);
+      const parts = this.#partsOf(limit.key);
       if (held > parts) throw new Broken(`${held} parts of ${limit.key} are held, of ${parts}`);
     }
     for (const { name, replica } of this.machines.values()) {

@@ -3,20 +3,39 @@
 import type { Limit } from "../../src/bucket/limit.ts";
 import type { Instant } from "../../src/bucket/record.ts";
 import { type Clock, clockFrom } from "../../src/clock.ts";
+import type { Heard } from "../../src/bucket/lww-map.ts";
 import { load, PREFIX } from "../../src/fleet/journal.ts";
 import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import type { Bucket } from "../../src/fleet/quota.ts";
 import { Replica } from "../../src/fleet/replica.ts";
+import type { Parcel } from "../../src/fleet/parcel.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import type { Batch } from "../../src/store/store.ts";
+import { SharedProcess, type Truth } from "./shared.ts";
 import type { World } from "./world.ts";
 
 const TICK_MS = 100;
+const LIMITS_PREFIX = "limits/";
+const NOTHING = new Uint8Array();
+
+/** A limit of another size. */
+function scaled(limit: Limit, factor: number): Limit {
+  const { refill } = limit;
+  const capacity = limit.capacity * factor;
+  return {
+    ...limit,
+    capacity: refill.kind === "held" ? Math.ceil(capacity) : capacity,
+    refill: refill.kind === "continuous" ? { ...refill, unitsPerMs: refill.unitsPerMs * factor } : refill,
+  };
+}
 
 export interface Fleet {
   readonly world: World;
   readonly machines: Map<string, Machine>;
   readonly limits: readonly Limit[];
   readonly membership: Omit<MembershipOptions, "name">;
+  /** What is shared beside the buckets; null: nothing is. */
+  readonly truth: Truth | null;
   /** Told when a bucket of a machine may have room. */
   room(machine: Machine, bucket: Bucket): void;
   /** Told when a process has died. */
@@ -29,6 +48,7 @@ export class Machine {
   disk: Map<string, Uint8Array> = new Map();
   replica: Replica | null = null;
   buckets: Bucket[] = [];
+  shared: SharedProcess | null = null;
   /** The process's number; what belonged to an earlier one comes too late. */
   life = 0;
   /** The wall clock less true time. */
@@ -45,7 +65,8 @@ export class Machine {
   isDiskFull = false;
   peers: () => string[];
   #clock: Clock;
-  #batch: { readonly apply: () => void } | null = null;
+  #batch: Batch | null = null;
+  #sharedBatch: Batch | null = null;
   #isDriving = false;
   isPaused = false;
   hasStopped = false;
@@ -110,9 +131,41 @@ export class Machine {
     replica.onWake(() => this.drive());
     replica.onRoom((bucket) => this.fleet.room(this, bucket));
     replica.setLinks(this.peers());
-    this.buckets = limits.map((limit) => replica.open(limit));
+    this.#share(replica);
+    this.buckets = limits.map((limit) => replica.open(this.#inForce(limit)));
     this.drive();
     this.#tickLater(this.life);
+  }
+
+  /** Opens what is shared beside the buckets. */
+  #share(replica: Replica): void {
+    const { truth, world } = this.fleet;
+    if (truth === null) return;
+    const process = { clock: this.#clock, replica: replica.id, author: world.chance.id() };
+    const { map } = (this.shared = new SharedProcess(this.disk, truth, process));
+    map.onNews = () => {
+      replica.state.news += 1;
+      replica.state.wake();
+    };
+    map.onChange((key) => {
+      for (const limit of this.fleet.limits) {
+        if (key === LIMITS_PREFIX + limit.key) replica.open(this.#inForce(limit), this.monotonicMs);
+      }
+    });
+  }
+
+  /** A limit as it was set at run time, as far as is known here. */
+  #inForce(limit: Limit): Limit {
+    const posted = this.shared?.map.get(LIMITS_PREFIX + limit.key);
+    return posted === undefined ? limit : scaled(limit, Number(Buffer.from(posted.value).toString()));
+  }
+
+  /** An operator sets a limit for the whole fleet, as a part of what is configured; 1 unsets it. */
+  setLimit(limit: Limit, factor: number): void {
+    const key = LIMITS_PREFIX + limit.key;
+    if (factor === 1) this.shared?.map.delete(key);
+    else this.shared?.map.set(key, Buffer.from(String(factor)));
+    this.drive();
   }
 
   #tickLater(life: number): void {
@@ -121,6 +174,7 @@ export class Machine {
       if (!this.isPaused) {
         this.replica.setLinks(this.peers());
         this.replica.tick(this.monotonicMs, this.wallMs);
+        this.shared?.map.tick();
         this.drive();
       }
       this.#tickLater(life);
@@ -136,6 +190,7 @@ export class Machine {
       this.#isDriving = false;
       if (life !== this.life || this.replica === null || this.isPaused) return;
       this.#write(this.replica);
+      this.#writeShared();
       this.#send(this.replica);
     });
   }
@@ -144,34 +199,52 @@ export class Machine {
     if (this.#batch !== null || !replica.journal.hasWork) return;
     const flush = replica.journal.collect(this.monotonicMs, this.#instant());
     if (flush === null) return;
-    const { life } = this;
-    const { world } = this.fleet;
-    let isApplied = false;
-    const apply = (): void => {
-      if (isApplied) return;
-      isApplied = true;
-      for (const [key, value] of flush.batch) {
-        if (value === null) this.disk.delete(key);
-        else this.disk.set(key, value);
-      }
-    };
-    const batch = { apply };
+    const { batch } = flush;
     this.#batch = batch;
-    world.after(world.chance.between(this.diskMinMs, this.diskMaxMs), () => {
-      if (life !== this.life || this.#batch !== batch) return;
+    this.#later(() => {
+      if (this.#batch !== batch) return;
       this.#batch = null;
       if (this.isDiskFull) {
         replica.journal.failed();
         return;
       }
-      apply();
+      this.#apply(batch);
       replica.journal.written();
       this.#answerWaiting();
       this.drive();
     });
   }
 
-  #asks = 0;
+  #writeShared(): void {
+    const { shared } = this;
+    if (shared === null || this.#sharedBatch !== null) return;
+    const batch = shared.collect();
+    if (batch === null) return;
+    this.#sharedBatch = batch;
+    this.#later(() => {
+      if (this.#sharedBatch !== batch) return;
+      this.#sharedBatch = null;
+      if (!this.isDiskFull) this.#apply(batch);
+      shared.ended(!this.isDiskFull);
+    });
+  }
+
+  /** When the disk is done, unless the process has died. */
+  #later(done: () => void): void {
+    const { life } = this;
+    const { world } = this.fleet;
+    world.after(world.chance.between(this.diskMinMs, this.diskMaxMs), () => {
+      if (life === this.life) done();
+    });
+  }
+
+  #apply(batch: Batch): void {
+    for (const [key, value] of batch) {
+      if (value === null) this.disk.delete(key);
+      else this.disk.set(key, value);
+    }
+  }
+
   readonly #waitingAnswers: (() => void)[] = [];
 
   #answerWaiting(): void {
@@ -180,39 +253,34 @@ export class Machine {
   }
 
   #send(replica: Replica): void {
+    const { shared } = this;
     for (const { link, bytes } of replica.due(this.monotonicMs)) {
       const { life } = this;
+      const parcel = { ledger: bytes, board: shared?.map.request(link) ?? NOTHING };
       this.fleet.world.send(this.name, link, () =>
-        this.fleet.machines.get(link)?.deliver(this, bytes, (answer) => {
+        this.fleet.machines.get(link)?.deliver(this, parcel, (answer) => {
           if (life !== this.life || this.replica !== replica || this.isPaused) return;
-          replica.receive(answer, this.monotonicMs, link);
+          const received = replica.receive(answer.ledger, this.monotonicMs, link);
+          if (received.kind === "taken") shared?.map.receive(answer.board, link);
           this.drive();
         }),
       );
     }
-    this.#askAgain(replica);
   }
 
-  #askAgain(replica: Replica): void {
-    const { life } = this;
-    const inMs = replica.askAgainMs(this.monotonicMs);
-    if (inMs === Infinity) return;
-    const number = ++this.#asks;
-    this.fleet.world.after(inMs, () => {
-      if (life === this.life && number === this.#asks) this.drive();
-    });
-  }
-
-  deliver(from: Machine, bytes: Uint8Array, reply: (answer: Uint8Array) => void): void {
-    const { replica, life } = this;
+  deliver(from: Machine, parcel: Parcel, reply: (answer: Parcel) => void): void {
+    const { replica, life, shared } = this;
     if (replica === null || this.isPaused) return;
-    const received = replica.receive(bytes, this.monotonicMs, null);
+    const received = replica.receive(parcel.ledger, this.monotonicMs, null);
     this.drive();
-    if (received.kind !== "taken" || !received.wantsAnswer) return;
+    if (received.kind !== "taken") return;
+    const heard: Heard = shared?.map.receive(parcel.board, null) ?? new Map();
+    if (!received.wantsAnswer) return;
     const answer = (): void => {
       if (life !== this.life || this.replica !== replica) return;
-      const bytes = replica.answer(received.from);
-      this.fleet.world.send(this.name, from.name, () => reply(bytes));
+      const ledger = replica.answer(received.from);
+      const board = shared?.map.answer(heard) ?? NOTHING;
+      this.fleet.world.send(this.name, from.name, () => reply({ ledger, board }));
     };
     if (received.mustFlush) this.#waitingAnswers.push(answer);
     else answer();
@@ -248,8 +316,10 @@ export class Machine {
 
   /** The process dies. What was being written is on the disk, or not. */
   crash(): void {
-    if (this.#batch !== null && !this.isDiskFull && this.fleet.world.chance.hits(0.5)) this.#batch.apply();
+    const { chance } = this.fleet.world;
+    if (this.#batch !== null && !this.isDiskFull && chance.hits(0.5)) this.#apply(this.#batch);
     this.#batch = null;
+    this.#crashShared();
     this.#waitingAnswers.length = 0;
     this.#isDriving = false;
     this.replica = null;
@@ -259,17 +329,29 @@ export class Machine {
     this.fleet.crashed(this);
   }
 
+  #crashShared(): void {
+    const { shared } = this;
+    const batch = this.#sharedBatch;
+    this.shared = null;
+    this.#sharedBatch = null;
+    if (shared === null) return;
+    const isDurable = batch !== null && !this.isDiskFull && this.fleet.world.chance.hits(0.5);
+    if (isDurable) this.#apply(batch);
+    shared.died(isDurable);
+  }
+
   /** Leaves the fleet and stops when a sibling has confirmed, or at the deadline. */
   leave(deadlineMs: number, stopped: () => void): void {
     const { replica, life } = this;
     if (replica === null) return;
+    this.shared?.map.count();
     replica.leave();
     this.drive();
     const untilMs = this.fleet.world.nowMs + deadlineMs;
     const look = (): void => {
       if (life !== this.life || this.replica !== replica) return;
-      this.hasLeft = replica.hasLeft;
-      if (replica.hasLeft || this.fleet.world.nowMs >= untilMs) this.stop(stopped);
+      this.hasLeft = replica.hasLeft && this.shared?.map.isTold !== false;
+      if (this.hasLeft || this.fleet.world.nowMs >= untilMs) this.stop(stopped);
       else this.fleet.world.after(20, look);
     };
     look();
@@ -281,9 +363,11 @@ export class Machine {
     if (replica === null) return;
     this.hasStopped = true;
     replica.rest(this.monotonicMs);
+    this.shared?.map.count();
     const look = (): void => {
       if (life !== this.life) return;
-      if (this.#batch === null && !replica.journal.hasWork) {
+      const isWritten = this.#sharedBatch === null && this.shared?.map.hasWork !== true;
+      if (isWritten && this.#batch === null && !replica.journal.hasWork) {
         this.crash();
         stopped();
       } else {
