@@ -10,7 +10,7 @@ import { openai } from "./openai/dialect.ts";
 import { responses } from "./responses/dialect.ts";
 
 export type * from "./dialect.ts";
-export { rewritesRequests } from "./quirks.ts";
+export { rewriteMarks } from "./quirks.ts";
 export { SigV4Signer, type SigV4Credentials, type SigV4Crypto } from "./bedrock/sigv4.ts";
 export { countTokens } from "./messages/count.ts";
 export { UNSIGNED, withoutUnsignedThinking } from "./messages/turns.ts";

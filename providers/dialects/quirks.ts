@@ -46,14 +46,22 @@ export const FOREIGN_MEMBERS: readonly string[] = [
 ];
 
 /**
- * Whether a chat request has to be parsed and written anew for this provider. Quirks that only concern answers, or only
- * what other languages leave behind, don't ask for that.
+ * What tells that a chat request has to be parsed and written anew for this provider: one of these texts stands in it. null:
+ * every request has to be; none: only what other languages leave behind asks for it. A text that means something else only
+ * costs the time of writing.
  */
-export function rewritesRequests(quirks: Quirks): boolean {
-  const { rename, drop, roles, set, flattenContent, noImageDetail, noStrictTools, toolIdLength } = quirks;
-  const members = [rename, drop, roles, set].some(
-    (each) => each !== undefined && Object.keys(each).length > 0,
-  );
-  const isWritten = flattenContent === true || noImageDetail === true || noStrictTools === true;
-  return members || isWritten || toolIdLength !== undefined;
+export function rewriteMarks(quirks: Quirks): readonly string[] | null {
+  if (Object.keys(quirks.set ?? {}).length > 0) return null;
+  const names = [
+    ...Object.keys(quirks.rename ?? {}),
+    ...Object.keys(quirks.roles ?? {}),
+    ...(quirks.drop ?? []),
+  ];
+  if (quirks.flattenContent === true) names.push("text");
+  if (quirks.noImageDetail === true) names.push("detail");
+  if (quirks.noStrictTools === true) names.push("strict");
+  if (quirks.toolIdLength !== undefined) names.push("tool_call_id");
+  if (names.length === 0) return [];
+  if (quirks.streamOptions === false) names.push("stream_options");
+  return [...names, ...(quirks.strip ?? FOREIGN_MEMBERS)].map((name) => JSON.stringify(name));
 }

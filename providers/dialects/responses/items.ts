@@ -90,7 +90,8 @@ class Collector {
       throw invalid(`${param}.role`, "must be user, assistant, system or developer");
     }
     this.#close();
-    this.#messages.push({ role, content });
+    // Fewer providers of chat know developers than systems, and to those who know both they are the same.
+    this.#messages.push({ role: role === "developer" ? "system" : role, content });
   }
 
   /** Reasoning comes before what it led to. */

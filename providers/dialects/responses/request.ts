@@ -49,7 +49,7 @@ export function chatFromResponses(request: Json): ClientRequest {
   if (request["truncation"] === "auto")
     warnings.push("truncation was dropped: the provider does not shorten inputs.");
   const instructions = readText(request, "instructions");
-  const system = instructions === undefined ? [] : [{ role: "developer", content: instructions }];
+  const system = instructions === undefined ? [] : [{ role: "system", content: instructions }];
   const maxTokens = readNumber(request, "max_output_tokens");
   const effort = readText(readObject(request, "reasoning"), "effort");
   const verbosity = readText(readObject(request, "text"), "verbosity");

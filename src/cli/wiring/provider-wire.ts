@@ -11,7 +11,8 @@ import {
   CLIENT_DIALECTS,
   DIALECTS,
   responseUsed,
-  rewritesRequests,
+  THOUGHT_MARK,
+  rewriteMarks,
   watchResponse,
   type Dialect,
   type DialectTarget,
@@ -111,14 +112,20 @@ export function pathsOf(provider: Provider, model: string, base: URL): UpstreamT
   return Object.fromEntries(paths);
 }
 
+/** What answers of other languages leave in a conversation for their own replay; providers of chat may refuse it. */
+const FOREIGN = ['"thinking_blocks"', '"reasoning_details"', THOUGHT_MARK];
+
 /** The provider's language as requests to one of its models need it. */
 export function languageOf(provider: Provider, model: string, base: URL): TargetLanguage {
   const dialect = dialectOf(provider);
   const below = belowBase(provider, base);
+  const marks = rewriteMarks(provider.quirks) ?? [];
   const isPathFixed = dialect.native || provider.paths.chat !== undefined;
   return {
     chat: dialect.chat,
     passages: passagesOf(provider, model),
+    rewriteMarks: [...FOREIGN, ...marks],
+    rewritesLong: marks.length > 0,
     about: about(provider, model),
     chatPath: isPathFixed
       ? below(passedPath(provider, model, ROUTES.chat) ?? ROUTES.chat.upstreamPath)
@@ -153,7 +160,7 @@ function passagesOf(provider: Provider, model: string): TargetLanguage["passages
 
 /** How chat gets there; undefined: as bytes, both ways. */
 function chatPassage({ quirks }: Provider, { native, chat: dialect }: Dialect): Passage | undefined {
-  if (!native || rewritesRequests(quirks)) return { kind: "translated", dialect, client: null };
+  if (!native || rewriteMarks(quirks) === null) return { kind: "translated", dialect, client: null };
   return quirks.canonical === true ? undefined : { kind: "mended", dialect };
 }
 

@@ -67,6 +67,10 @@ export interface TargetLanguage {
   readonly chat: ChatDialect;
   /** By kind of route; the others pass as bytes. */
   readonly passages: Readonly<Partial<Record<Route["kind"], Passage>>>;
+  /** A chat request that holds one of these texts is written anew, even where others pass as bytes. */
+  readonly rewriteMarks: readonly string[];
+  /** Whether one that is too long to be searched is written anew in any case. */
+  readonly rewritesLong: boolean;
   /** The facts that dialects want, but for those that differ from request to request. */
   readonly about: Omit<DialectTarget, "createdSeconds" | "id">;
   /** Path and query on the origin for chat, where they are the same for every request. */

@@ -1,6 +1,5 @@
 // What goes out for one attempt, and what will read its answer. Most requests are the client's bytes and have no
 // `Sending`; the others are written anew or signed here.
-import { THOUGHT_MARK } from "../../../providers/dialects/index.ts";
 import type { Clock } from "../../clock.ts";
 import type { CallRequest } from "../../upstream/call.ts";
 import type { AnswerContext } from "../relay/answer-error.ts";
@@ -50,19 +49,18 @@ export function sendingOf(exchange: Exchange, target: UpstreamTarget, clock: Clo
   }
 }
 
-/** What answers of other languages leave in a conversation for their own replay; providers of chat may refuse it. */
-const FOREIGN = ['"thinking_blocks"', '"reasoning_details"', THOUGHT_MARK];
-/** Longer conversations are not searched for it: that would hold up other requests. */
+/** Longer conversations are not searched: that would hold up other requests. */
 const SEARCHED_BYTES_MAX = 1024 * 1024;
 
 function passageFor({ request }: Exchange, { language }: UpstreamTarget): Passage | undefined {
   const { route, body } = request;
   const passage = language.passages[route.kind];
-  if (route.kind !== "chat" || passage?.kind === "translated" || body.length > SEARCHED_BYTES_MAX)
-    return passage;
-  return FOREIGN.some((mark) => body.includes(mark))
-    ? { kind: "translated", dialect: language.chat, client: null }
-    : passage;
+  if (route.kind !== "chat" || passage?.kind === "translated") return passage;
+  const isRewritten =
+    body.length > SEARCHED_BYTES_MAX
+      ? language.rewritesLong
+      : language.rewriteMarks.some((mark) => body.includes(mark));
+  return isRewritten ? { kind: "translated", dialect: language.chat, client: null } : passage;
 }
 
 /** The request with its signature, where the target wants one. */

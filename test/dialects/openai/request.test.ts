@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { DIALECTS, rewritesRequests, THOUGHT_MARK } from "../../../providers/dialects/index.ts";
+import { DIALECTS, rewriteMarks, THOUGHT_MARK } from "../../../providers/dialects/index.ts";
 import { readArray, readString, type Json } from "../../../providers/dialects/json.ts";
-import type { Quirks } from "../../../providers/dialects/quirks.ts";
+import { FOREIGN_MEMBERS, type Quirks } from "../../../providers/dialects/quirks.ts";
 import { target } from "../recordings.ts";
 
 const chat = DIALECTS.get("openai")!.chat;
@@ -236,13 +236,17 @@ describe("an answer", () => {
   });
 });
 
-test.each<[Quirks, boolean]>([
-  [{}, false],
-  [{ strip: ["a"], streamOptions: false, reasoningField: "r", addReasoning: true }, false],
-  [{ rename: {}, drop: [] }, false],
-  [{ drop: ["a"] }, true],
-  [{ roles: { developer: "system" } }, true],
-  [{ flattenContent: true }, true],
-])("a provider with %j wants requests written anew: %j", (quirks, expected) => {
-  expect(rewritesRequests(quirks)).toBe(expected);
+const STRIPPED = FOREIGN_MEMBERS.map((name) => JSON.stringify(name));
+test.each<[Quirks, readonly string[] | null]>([
+  [{}, []],
+  [{ strip: ["a"], streamOptions: false, reasoningField: "r", addReasoning: true }, []],
+  [{ rename: {}, drop: [] }, []],
+  [{ drop: ["a"] }, ['"a"', ...STRIPPED]],
+  [{ roles: { developer: "system" }, strip: ["b"] }, ['"developer"', '"b"']],
+  [{ rename: { a: "b" }, streamOptions: false, strip: [] }, ['"a"', '"stream_options"']],
+  [{ flattenContent: true, noStrictTools: true, strip: [] }, ['"text"', '"strict"']],
+  [{ noImageDetail: true, toolIdLength: 9, strip: [] }, ['"detail"', '"tool_call_id"']],
+  [{ set: { a: 1 } }, null],
+])("a provider with %j wants requests written anew that hold one of %j", (quirks, expected) => {
+  expect(rewriteMarks(quirks)).toEqual(expected);
 });

@@ -24,7 +24,7 @@ function check(request: Json, expected: Json): readonly string[] {
 
 describe("members", () => {
   test.each<[string, Json, Json]>([
-    ["instructions", { instructions: "i" }, { messages: [{ role: "developer", content: "i" }, USER] }],
+    ["instructions", { instructions: "i" }, { messages: [{ role: "system", content: "i" }, USER] }],
     [
       "limits and sampling",
       { max_output_tokens: 5, temperature: 0.5, top_p: 0.4 },
@@ -209,7 +209,7 @@ describe("items", () => {
         { role: "developer", content: "d" },
         { type: "message", role: "user", content: [{ type: "input_text", text: "hi" }] },
       ],
-      [{ role: "developer", content: "d" }, USER],
+      [{ role: "system", content: "d" }, USER],
     ],
     [
       "pictures, sound and files",

@@ -1,6 +1,6 @@
 // Requests whose provider speaks another language than their client, over real HTTP before and behind.
 import { describe, expect, test } from "vitest";
-import { jsonRequest } from "../../http/raw-client.ts";
+import { jsonRequest, requestBytes } from "../../http/raw-client.ts";
 import { startGateway } from "../gateway-fixture.ts";
 import { event, OVERLOADED, over, START, streamed, TEXT, whole } from "../messages-provider.ts";
 import { scriptedUpstream, type Script } from "../scripted-upstream.ts";
@@ -63,11 +63,12 @@ describe("a chat request to a provider of another language", () => {
   });
 });
 
+const COMPATIBLE = {
+  choices: [{ index: 0, message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
+  usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
+};
+
 describe("an answer that comes whole where a stream was asked for", () => {
-  const COMPATIBLE = {
-    choices: [{ index: 0, message: { role: "assistant", content: "Hello." }, finish_reason: "stop" }],
-    usage: { prompt_tokens: 10, completion_tokens: 3, total_tokens: 13 },
-  };
   const compatible = async (body: object) => {
     const upstream = await scriptedUpstream((r) => r.answer(200, JSON.stringify(body)));
     return startGateway({ providers: { a: upstream }, quirks: "{}", config: "retry: { attempts: 1 }" });
@@ -115,6 +116,26 @@ test("a client that leaves ends a translated stream at the provider, and what wa
   await sent.closed;
   expect((await gateway.settled()).tokens).toBeGreaterThan(0);
   expect(gateway.records[0]?.outcome).toBe("client_gone");
+});
+
+test("a request with nothing that a provider's quirks are about passes as it was written", async () => {
+  const upstream = await scriptedUpstream((r) => r.answer(200, JSON.stringify(COMPATIBLE)));
+  const quirks = "{ roles: { developer: system }, rename: { max_completion_tokens: max_tokens } }";
+  const gateway = await startGateway({ providers: { a: upstream }, quirks });
+  const written = (role: string, rest = "") =>
+    `{ "model":"any",  "messages": [ {"role":"${role}","content":"Hi"} ]${rest} }`;
+  const send = (body: string) =>
+    gateway
+      .client()
+      .send(requestBytes("POST", "/v1/chat/completions", { "content-type": "application/json" }, body))
+      .answer();
+  expect((await send(written("user"))).status).toBe(200);
+  expect((await upstream.request(0)).body).toBe(written("user").replace("any", "m"));
+  await send(written("developer"));
+  expect((await upstream.request(1)).json()["messages"]).toEqual([{ role: "system", content: "Hi" }]);
+  await send(written("user", ', "max_completion_tokens": 5'));
+  expect((await upstream.request(2)).json()).toMatchObject({ max_tokens: 5 });
+  await gateway.settled();
 });
 
 test("what another language left in the conversation does not reach a provider of chat", async () => {
