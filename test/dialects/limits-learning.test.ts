@@ -147,6 +147,22 @@ describe("a refusal's body", () => {
     ]);
   });
 
+  test("has nothing left where more is used than there is", () => {
+    const reports = limitsInBody({ json: null, message: "(RPM): Limit 3, Used 5, Requested 1." }, 6000);
+    expect(reports).toMatchObject([{ limit: 3, remaining: 0, resetMs: 6000 }]);
+  });
+
+  test("without end is read from the beginning", () => {
+    const violations = Array.from({ length: 1000 }, (_, index) => ({
+      quotaId: `RequestsPerMinute-${index}`,
+      quotaValue: "5",
+    }));
+    expect(limitsInBody({ json: { violations }, message: "" }, null)).toHaveLength(16);
+    let deep: unknown = violations[0];
+    for (let depth = 0; depth < 100_000; depth++) deep = { error: deep };
+    expect(limitsInBody({ json: deep, message: "" }, null)).toEqual([]);
+  });
+
   test("teaches at once, because it names the quota", () => {
     const reports = limitsInBody({ json: null, message: "(RPM): Limit 3. Please wait." }, null);
     expect(new LimitLearner([]).observe(reports, 429, true)).toMatchObject([

@@ -216,6 +216,24 @@ describe("a provider's headers", () => {
     expect(read({ [`x-ratelimit-limit-${"1".repeat(10_000)}-requests`]: "5" })).toEqual([]);
   });
 
+  test("with endless policies are read from the beginning", () => {
+    const policies = Array.from({ length: 5000 }, (_, index) => `"p${index}";r=1`);
+    const reports = read({ ratelimit: policies.join(", ") });
+    expect(reports[0]).toBe("p0-requests: requests 1/? in ? per ?");
+    expect(reports.length).toBeLessThan(150);
+  });
+
+  test.each([
+    ["less than nothing, which is not known", plain("tokens", "100", "-1", "5s"), "tokens ?/100 in 5s per ?"],
+    [
+      "a share above the whole, which is nothing",
+      { "anthropic-ratelimit-unified-5h-utilization": "1.25" },
+      "unified-5h: other 0/1 in ? per 18000s",
+    ],
+  ])("may have left %s", (_, headers, expected) => {
+    expect(read(headers)).toEqual([expected]);
+  });
+
   test("of any kind don't break the reader", () => {
     const name = fc.oneof(
       fc.string(),

@@ -1,10 +1,12 @@
 // What a provider says about its limits, through a whole gateway: limits are learned, levels come down, and a refusal
 // pauses the one it speaks of.
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { startGateway, type GatewayFixture } from "./gateway-fixture.ts";
 import { answerBody, scriptedUpstream, type Script } from "./scripted-upstream.ts";
 
 const ERROR = '{"error":{"message":"slow down","type":"rate_limit_error","code":null}}';
+/** For what comes by itself; generous, for machines are busy. */
+const WAIT = { timeout: 5000, interval: 5 };
 const BAD = '{"error":{"message":"no","type":"invalid_request_error","code":null}}';
 
 /** An answer that shows this many requests a minute, of which some are left. */
@@ -144,6 +146,21 @@ describe("a provider with fewer units left than we believe", () => {
     expect(sample(gateway, "lowered_units_total", "a/requests/min")).toBeGreaterThan(750);
   });
 
+  test("may have got units back since it was asked", async () => {
+    const answers: (() => void)[] = [];
+    const upstream = await scriptedUpstream((request) => {
+      answers.push(() => shows(1000, 300)(request));
+    });
+    const gateway = await startGateway({ providers: { a: upstream } });
+    const asked = gateway.ask({ model: "a/m" });
+    await vi.waitUntil(() => answers.length === 1, WAIT);
+    gateway.advance(6000);
+    answers[0]?.();
+    await asked;
+    expect(sample(gateway, "level_units", "a/requests/min")).toBe(400);
+    await gateway.settled();
+  });
+
   test("never makes debt, and more left than we believe changes nothing", async () => {
     const upstream = await scriptedUpstream(shows(1000, 0), shows(1000, 999));
     const gateway = await startGateway({ providers: { a: upstream } });
@@ -198,6 +215,24 @@ describe("a refusal that asks for a pause", () => {
     isRefusing = true;
     for (const ms of [0, 499, 1]) sent.push(await isSentAfter(ms));
     expect(sent.slice(-3)).toEqual([true, false, true]);
+    await gateway.settled();
+  });
+
+  test("without saying for how long is one with those of other requests that were under way", async () => {
+    const answers: (() => void)[] = [];
+    const upstream = await scriptedUpstream((request) => {
+      answers.push(() => request.answer(429, ERROR));
+    });
+    const gateway = await startGateway({ providers: { a: upstream }, config: CONFIG });
+    const asked = [1, 2, 3, 4].map(() => gateway.ask({ model: "a/m" }));
+    await vi.waitUntil(() => answers.length === 4, WAIT);
+    for (const answer of answers) answer();
+    await Promise.all(asked);
+    gateway.advance(500);
+    const next = gateway.ask({ model: "a/m" });
+    await vi.waitUntil(() => answers.length === 5, WAIT);
+    answers[4]?.();
+    await next;
     await gateway.settled();
   });
 
