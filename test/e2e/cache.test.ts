@@ -160,7 +160,7 @@ test("answers outlive a clean restart and a kill, and a gateway whose cache is o
   expect(await life("SIGTERM")).toBe("miss");
 });
 
-test("the store opens after each of 6 kills under load", { timeout: 120_000 }, async () => {
+test("the store opens after each of 6 kills under load", { timeout: 400_000 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "sluice-cache-e2e-"));
   onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
   for (let kill = 0; kill < 6; kill++) {

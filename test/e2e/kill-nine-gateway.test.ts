@@ -77,7 +77,7 @@ async function live(
 
 test(
   `a provider has nothing to refuse over ${KILLS} kills of the gateway`,
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     let served = 0;
     for (let life = 0; life < KILLS; life++) {
@@ -96,7 +96,7 @@ test(
 
 test(
   "a gateway that is killed while it serves one request at a time burns little",
-  { timeout: 120_000 },
+  { timeout: 400_000 },
   async () => {
     const asked = 5;
     const quiet = mkdtempSync(join(tmpdir(), "sluice-kill-quiet-"));

@@ -112,7 +112,7 @@ function read(text: string, books: ReadonlyMap<number, Books>): { slots: number 
 
 test(
   `after each of ${KILLS} kills the process goes on with what is left, and nothing was admitted twice`,
-  { timeout: 180_000 },
+  { timeout: 600_000 },
   async () => {
     const books = new Map(
       killNineLimits().flatMap((limit, number) =>
