@@ -176,8 +176,9 @@ export class Links {
     if (isFailing && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
     if (link.paceMs < PACE_MAX_MS && occasion.asked.has(link.peer)) {
-      if (sinceMs >= link.paceMs) return true;
-      this.pacedUntilMs = Math.min(this.pacedUntilMs, link.sentMs + link.paceMs);
+      const dueMs = link.sentMs + link.paceMs;
+      if (occasion.nowMs >= dueMs) return true;
+      this.pacedUntilMs = Math.min(this.pacedUntilMs, dueMs);
     }
     if (!round.has(link)) return false;
     return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;

@@ -1,4 +1,5 @@
 // When siblings are asked for units: a request that begins to wait must not wait for a tick as well.
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Link, Links, type Occasion } from "../../src/fleet/links.ts";
 
@@ -8,10 +9,11 @@ const HOLDER = "a".repeat(32);
 class Desk {
   readonly links = new Links(() => 0);
   readonly asked: number[] = [];
-  nowMs = 1000;
+  nowMs: number;
   readonly #link: Link;
 
-  constructor() {
+  constructor(nowMs = 1000) {
+    this.nowMs = nowMs;
     this.links.set(["http://holder"]);
     const link = this.links.all.get("http://holder");
     if (link === undefined) throw new Error("the link was set");
@@ -33,6 +35,17 @@ class Desk {
         this.nowMs,
       );
     }
+  }
+
+  /** Whether the link was always due at the very time that was said, for a request that waits. */
+  isDueAsSaid(): boolean {
+    const asked = new Set([HOLDER]);
+    this.links.hurry();
+    for (this.#due(asked); this.links.pacedUntilMs < Infinity; this.#due(asked)) {
+      if (this.nowMs === this.links.pacedUntilMs) return false;
+      this.nowMs = this.links.pacedUntilMs;
+    }
+    return true;
   }
 
   /** A request waits from now on, and nothing comes; the links are looked at only when they ask for that. */
@@ -65,6 +78,11 @@ describe("a sibling that holds units", () => {
     expect(desk.asked.map((atMs, index) => atMs - (desk.asked[index - 1] ?? 1000))).toEqual([
       1, 4, 8, 16, 32, 64,
     ]);
+  });
+
+  test("is due at the time that was said, whatever numbers round to", () => {
+    const time = fc.double({ min: 400, max: 1100, noNaN: true });
+    fc.assert(fc.property(time, (nowMs) => new Desk(nowMs).isDueAsSaid()));
   });
 
   test("is not asked while nobody waits", () => {
