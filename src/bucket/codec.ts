@@ -114,7 +114,20 @@ export class Writer {
   }
 
   text(value: string): void {
-    this.bytes(encoder.encode(value));
+    const { length } = value;
+    this.#reserve(8 + length);
+    const start = this.#length;
+    this.integer(length);
+    // Most texts are short and ASCII: keys and names.
+    for (let index = 0; index < length; index++) {
+      const code = value.charCodeAt(index);
+      if (code >= 0x80) {
+        this.#length = start;
+        this.bytes(encoder.encode(value));
+        return;
+      }
+      scratch[this.#length++] = code;
+    }
   }
 
   /** 32 hexadecimal digits, in 16 bytes. */
@@ -141,6 +154,13 @@ function digit(code: number): number {
 }
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+
+/** Up to here a text that is ASCII is quicker to put together than to decode. */
+const SHORT_BYTES = 48;
+
+function isAscii(byte: number): boolean {
+  return byte < 0x80;
+}
 
 /** Reads values from a frame; throws `Malformed` for whatever is not as it should be. */
 export class Reader {
@@ -215,7 +235,11 @@ export class Reader {
   }
 
   text(lengthMax: number): string {
-    const bytes = this.bytes(lengthMax);
+    const length = this.integer();
+    if (length > lengthMax) throw new Malformed(`a value is longer than ${lengthMax} bytes`);
+    const start = this.#take(length);
+    const bytes = this.#bytes.subarray(start, start + length);
+    if (length <= SHORT_BYTES && bytes.every(isAscii)) return String.fromCharCode(...bytes);
     try {
       return decoder.decode(bytes);
     } catch {
