@@ -35,6 +35,7 @@ export class Cluster implements Fleet {
   readonly oracles: readonly Oracle[];
   readonly forks = new Set<Fork>();
   readonly truth: Truth | null;
+  readonly #mayDouble: boolean;
   readonly #claims: Claims | null;
   /** The largest capacity of each bucket that was ever in force anywhere. */
   readonly #capacityMost = new Map<string, number>();
@@ -51,7 +52,8 @@ export class Cluster implements Fleet {
       ...membership,
     };
     this.oracles = limits.map((limit) => new Oracle(limit));
-    this.#claims = mayDouble ? new Claims() : null;
+    this.#mayDouble = mayDouble;
+    this.#claims = Number.isFinite(this.membership.reclaimAfterMs) ? new Claims() : null;
     this.truth = truth;
     for (let index = 0; index < machines; index++) this.add(`m${index}`);
     this.world.afterEvent = () => this.check();
@@ -90,7 +92,7 @@ export class Cluster implements Fleet {
 
   /** The promise of every bucket, and each replica's own invariants. */
   check(): void {
-    if (this.#claims !== null || this.truth !== null) this.#measure();
+    if (this.#mayDouble || this.truth !== null) this.#measure();
     for (const oracle of this.oracles) {
       if (oracle.isBroken) {
         throw new Broken(`${oracle.limit.key} is over by ${oracle.over} at ${this.world.nowMs} ms`);

@@ -10,6 +10,7 @@
 // refills faster by them. Parts that exist once are never counted here, so without such an event nothing is allowed.
 import { difference, WHOLE } from "../../src/bucket/parts.ts";
 import type { Edge } from "../../src/bucket/row.ts";
+import type { Succession } from "../../src/bucket/succession.ts";
 import type { Replica } from "../../src/fleet/replica.ts";
 import type { Machine } from "./machine.ts";
 
@@ -27,6 +28,10 @@ type ByGone = ReadonlyMap<string, Inherited>;
 
 /** What was seen of a process when it last ran. */
 interface View {
+  /** What it was made from: it stays as it is while these do. */
+  readonly version: number;
+  readonly merges: number;
+  readonly succession: Succession;
   readonly id: string;
   /** It may come back under this one. */
   readonly diskId: string;
@@ -54,6 +59,8 @@ export class Claims {
   readonly #views = new Map<Machine, View>();
   /** What those had given who left, or go on under another id. */
   readonly #last = new Map<string, ReadonlyMap<string, Given>>();
+  /** What was counted since anything was seen to change. */
+  readonly #parts = new Map<string, number>();
 
   /** Looks at every process; to be called after every event. */
   look(machines: Iterable<Machine>): void {
@@ -61,15 +68,18 @@ export class Claims {
       const { replica } = machine;
       if (replica === null) continue;
       const before = this.#views.get(machine);
+      if (before !== undefined && isStillSo(before, replica)) continue;
       const view = viewOf(replica);
       if (before !== undefined && before.id !== view.id) this.#last.set(before.id, before.given);
       if (view.isGone) this.#last.set(view.id, view.given);
       this.#views.set(machine, view);
+      this.#parts.clear();
     }
   }
 
   forget(machine: Machine): void {
     this.#views.delete(machine);
+    this.#parts.clear();
   }
 
   /**
@@ -77,6 +87,12 @@ export class Claims {
    * back, has them too; of one who doesn't, those that it had given on before, and what more than one took over.
    */
   parts(key: string): number {
+    let parts = this.#parts.get(key);
+    if (parts === undefined) this.#parts.set(key, (parts = this.#count(key)));
+    return parts;
+  }
+
+  #count(key: string): number {
     const counted = new Map<string, Inherited[]>();
     const living = new Set<string>();
     for (const view of this.#views.values()) {
@@ -105,9 +121,22 @@ export class Claims {
 
 const NONE: ReadonlyMap<string, ByGone> = new Map();
 
+function isStillSo(view: View, { state, id }: Replica): boolean {
+  return (
+    view.merges === state.counts.merges &&
+    view.version === state.me.version &&
+    view.succession === state.ledger.succession &&
+    view.id === id &&
+    view.diskId === state.durableId
+  );
+}
+
 function viewOf(replica: Replica): View {
   const { state, id } = replica;
   return {
+    version: state.me.version,
+    merges: state.counts.merges,
+    succession: state.ledger.succession,
     id,
     diskId: state.durableId,
     isGone: state.ledger.succession.has(id),

@@ -226,9 +226,9 @@ export class Fork {
   parts(key: string): number {
     const { replica } = this.machine;
     if (replica === null || this.#base === null) return 0;
-    const ours = saidBy(replica).get(key) ?? NOTHING_SAID;
     if (this.#twin !== null) return Math.max(0, this.#incoming(key, saidBy(replica)));
-    return missing(this.#truth.get(key)?.given ?? NOTHING_SAID.given, ours.given);
+    const ours = replica.state.holdings.get(key)?.given ?? NOTHING_SAID.given;
+    return missing(this.#truth.get(key)?.given ?? NOTHING_SAID.given, ours);
   }
 
   /** Whether nothing is left of it. */
