@@ -95,12 +95,17 @@ export class LwwMap {
     return this.#bytes;
   }
 
+  /** Of how many authors entries stand. */
+  get authors(): number {
+    return this.#authors.size;
+  }
+
   /** The entry of a key; that of a deleted one has the value null. */
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
   }
 
-  entries(): IterableIterator<Entry> {
+  entries(): MapIterator<Entry> {
     return this.#entries.values();
   }
 

@@ -213,10 +213,16 @@ export class Membership {
     return true;
   }
 
+  /** Whether it is the lowest of the live replicas, who does what one is to do for all. */
+  get isElder(): boolean {
+    const { me, isAdmitting } = this.#state;
+    return isAdmitting && !this.#siblings().some((id) => id < me.id);
+  }
+
   /** The lowest live replica claims those that have been silent for too long. */
   #claimTheDead(): void {
-    const { ledger, me, nowMs, isAdmitting } = this.#state;
-    if (!isAdmitting || this.#siblings().some((id) => id < me.id)) return;
+    const { ledger, me, nowMs } = this.#state;
+    if (!this.isElder) return;
     for (const member of ledger.members.values()) {
       if (member === me) continue;
       const holder = ledger.succession.get(member.id) ?? member.id;

@@ -52,6 +52,10 @@ const MESSAGE_BYTES = 256 * 1024;
 /** How often what has been counted becomes news. */
 const COUNT_MS = 1000;
 const EXPIRE_MS = 60_000;
+/** Runs of processes that messages name before one takes over what the ended ones left, and how much of it at a time. */
+const AUTHORS_MAX = 32;
+const ADOPTED_MAX = 256;
+
 export interface SharedMapOptions {
   /** What the store holds of it. */
   readonly stored: Iterable<readonly [key: string, value: Uint8Array]>;
@@ -177,6 +181,25 @@ export class SharedMap {
     if (value === null && ageMs > DELETED_MS) return true;
     for (const [prefix, ageMaxMs] of this.#retention) if (key.startsWith(prefix)) return ageMs > ageMaxMs;
     return false;
+  }
+
+  /**
+   * Goes on as the author of entries that nobody writes any more, if many runs of processes wrote them: each message names
+   * the authors of all that stands. Value and age stay. `isFinal` must be so for the whole fleet: a write that has not been
+   * heard here would lose against the new one.
+   */
+  adopt(prefix: string, isFinal: (key: string) => boolean): void {
+    if (this.#map.authors <= AUTHORS_MAX) return;
+    const { author } = this.#options;
+    const left = this.#map.entries().filter((entry) => entry.author !== author);
+    const final = left.filter(({ key }) => key.startsWith(prefix) && isFinal(key));
+    const { wallMs } = this.#moment();
+    // What is placed again comes at the end of what is walked through here, and is left out there.
+    for (const entry of final.take(ADOPTED_MAX)) {
+      this.#map.place({ ...entry, author, time: this.#map.nextTime(wallMs) });
+      this.#dirty.add(entry.key);
+    }
+    this.onNews();
   }
 
   /** Tells of every change, one's own included. */

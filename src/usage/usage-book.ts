@@ -26,12 +26,19 @@ const PAGES = 64;
 const PENDING_MAX = 5000;
 
 const DAY_MS = 86_400_000;
+/** How often to look after the pages of days that are over; first when the siblings have long been heard. */
+const TIDY_EVERY_MS = 60_000;
+const TIDY_AFTER_MS = 600_000;
+/** After this nobody adds to a day's pages, however much clocks disagree. */
+const FINAL_AFTER_MS = 2 * DAY_MS;
 
 interface UsageOptions {
   readonly board: Board;
   readonly clock: Clock;
   /** The replica's id: names its pages. */
   readonly replica: string;
+  /** Whether this replica is the one that looks after pages of ended processes. */
+  readonly isElder?: () => boolean;
   /** Whether the configuration has this model. Others get a row of their own only once they have been used. */
   readonly isListed: (provider: string, model: string) => boolean;
 }
@@ -82,9 +89,11 @@ function within<V>(map: Map<string, Map<string, V>>, name: string): Map<string, 
 export class UsageBook {
   readonly #options: UsageOptions;
   #pending = new Pending();
+  #tidyMs: number;
 
   constructor(options: UsageOptions) {
     this.#options = options;
+    this.#tidyMs = options.clock.elapsedMs() + TIDY_AFTER_MS;
   }
 
   /** Keeps days for so long. */
@@ -111,8 +120,20 @@ export class UsageBook {
     if (outcome !== "ok" && outcome !== "client_gone") tally.errors += 1;
   }
 
+  /** Pages stay for weeks, and each names the run of the process that wrote it in every message: one goes on for all. */
+  #tidy(): void {
+    const { board, clock, isElder } = this.#options;
+    const nowMs = clock.elapsedMs();
+    if (nowMs < this.#tidyMs) return;
+    this.#tidyMs = nowMs + TIDY_EVERY_MS;
+    if (isElder?.() !== true) return;
+    const firstOpen = dayOf(clock.wallMs() - FINAL_AFTER_MS);
+    board.adopt(USAGE_PREFIX, (key) => (dayIn(key) ?? firstOpen) < firstOpen);
+  }
+
   /** Adds what was counted to this replica's pages. */
   flush(): void {
+    this.#tidy();
     const pending = this.#pending.tallies;
     if (pending.length === 0) return;
     this.#pending = new Pending();

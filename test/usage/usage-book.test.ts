@@ -25,9 +25,9 @@ class Station {
   readonly board: Board;
   readonly usage: UsageBook;
 
-  constructor(digit: string, store = new MemoryStore()) {
+  constructor(digit: string, store = new MemoryStore(), isElder = false) {
     this.store = store;
-    this.replica = digit.repeat(32);
+    this.replica = digit.padStart(32, digit);
     runs += 1;
     this.board = new Board({
       store,
@@ -40,6 +40,7 @@ class Station {
       board: this.board,
       clock,
       replica: this.replica,
+      isElder: () => isElder,
       isListed: (_, model) => model.startsWith("m"),
     });
     this.usage.keepDays(3);
@@ -135,6 +136,40 @@ describe("use", () => {
     expect(await report(revived, "")).toEqual(["ann: 1 0 10 20 50"]);
     request(revived, "ann", "m1", [1, 2], 5);
     expect(await report(revived, "")).toEqual(["ann: 2 0 11 22 55"]);
+  });
+
+  test("of processes that have ended costs messages nothing once its days are over, and stays what it was", async () => {
+    const elder = new Station("a", new MemoryStore(), true);
+    const other = new Station("b");
+    for (const { usage } of [elder, other]) usage.keepDays(30);
+    for (let gone = 100; gone < 150; gone++) {
+      const guest = new Station(String(gone));
+      request(guest, "ann", "m1", [10, 20], 50);
+      await guest.second();
+      exchange(guest, elder);
+    }
+    exchange(elder, other);
+    const month = "from=2026-11-01&to=2026-11-30";
+    const sum = ["ann: 50 0 500 1000 2500"];
+    const told = ({ board }: Station): number => board.request("somebody else").length;
+    const before = told(other);
+    for (const days of [1, 4]) {
+      clock.advance(days * DAY_MS);
+      await elder.second();
+      exchange(elder, other);
+      for (const station of [elder, other]) expect(await report(station, month)).toEqual(sum);
+      if (days === 1) expect(told(other)).toBe(before);
+    }
+    expect(before).toBeGreaterThan(50 * 20);
+    expect(told(elder)).toBeLessThan(200);
+    expect(told(other)).toBeLessThan(200);
+    // A restart finds it as it was, and so does whoever hears of it again.
+    const revived = new Station("a", elder.store);
+    exchange(other, revived);
+    expect(await report(revived, month)).toEqual(sum);
+    clock.advance(30 * DAY_MS);
+    other.board.tick();
+    expect(await report(other, month)).toEqual([]);
   });
 
   test("comes back from a sibling when the disk went back in time", async () => {

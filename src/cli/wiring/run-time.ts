@@ -48,6 +48,7 @@ export class RunTime {
       board,
       clock,
       replica: replica.replica.id,
+      isElder: () => replica.replica.membership.isElder,
       isListed: parts.isConfigured,
     });
     this.#usage = usage;
