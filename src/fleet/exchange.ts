@@ -7,7 +7,7 @@ import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { isAcquainted, toldFarewells } from "./farewell.ts";
 import { mergeMessage, type MergeReport, nothingMerged } from "./merging.ts";
-import { goOnAsNewcomer, heed } from "./recovery.ts";
+import { goOnAsNewcomer, heed, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
@@ -199,7 +199,7 @@ export class Exchange {
     }
     this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
     const report = mergeMessage(state, message);
-    state.contactMs = state.nowMs;
+    state.contact.meet(state.nowMs);
     state.counts.merges += 1;
     if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
     if (link !== null && !isWhole) link.hasMore = true;
@@ -239,16 +239,27 @@ export class Exchange {
    * Rows from before what everybody has carried out are not taken: they were on their way for long, or come from a
    * replica that was away for long. That one notices by itself, for the others have forgotten more than it has seen.
    */
-  #isOutdated({ era, forgotten, lineage, sections }: Message): boolean {
+  #isOutdated(message: Message): boolean {
+    const { era, lineage, sections } = message;
     const state = this.#state;
-    const { ledger, me } = state;
+    const { ledger } = state;
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
-    // One that leaves is not waited for any more when the others forget: it only looks for the last word on itself.
-    if (forgotten > me.profile.era && isAcquainted(state) && me.heir === "") {
+    if (this.#isGone(message) && isAcquainted(state)) {
+      oweWhatWasMinted(state);
       goOnAsNewcomer(state);
       return true;
     }
     return sections.length > 0 && era < ledger.forgotten;
+  }
+
+  /**
+   * Whether this replica has been forgotten, or its rows were taken over. Of two sides that do so to each other only one
+   * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
+   */
+  #isGone({ era, forgotten, farewells }: Message): boolean {
+    const { id, heir, profile } = this.#state.me;
+    if (heir !== "") return false;
+    return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
   }
 
   /** What was kept of those who are members no more. */

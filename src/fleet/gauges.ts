@@ -44,7 +44,7 @@ function update(state: ReplicaState, holding: Holding, tickMs: number): boolean 
   if (local === null) return false;
   local.refill(state.nowMs);
   average(state, holding, local);
-  if (state.nowMs - state.contactMs <= 2 * tickMs) holding.spentAtContact = local.spent;
+  if (state.contact.unheardMs(state.nowMs) <= 2 * tickMs) holding.spentAtContact = local.spent;
   const isIdle =
     holding.waiting === null &&
     holding.demand < local.limit.capacity * NO_DEMAND &&

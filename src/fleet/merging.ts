@@ -8,7 +8,7 @@ import { book, type Credit, creditOf } from "./crediting.ts";
 import { carryOut } from "./farewell.ts";
 import { giveFrom } from "./giving.ts";
 import type { Holding } from "./holding.ts";
-import { heed } from "./recovery.ts";
+import { heed, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 
 const NOTHING: Vector = new Map();
@@ -51,11 +51,12 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   for (const section of message.sections) {
     if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
   }
-  const isSettled = state.ledger.succession === successionBefore;
+  const { succession } = state.ledger;
+  if (succession.has(state.me.id) && !successionBefore.has(state.me.id)) oweWhatWasMinted(state);
+  const isSettled = succession === successionBefore;
   const touched = isSettled ? taken : new Set(state.holdings.values());
   // What is given to or by those who are gone moves the share of whoever succeeded them.
-  const grown =
-    state.ledger.succession.size > 0 ? [...touched].filter((holding) => state.reshare(holding)) : [];
+  const grown = succession.size > 0 ? [...touched].filter((holding) => state.reshare(holding)) : [];
   for (const credit of credits) book(state, credit);
   // Whoever hears of room takes from it, so everything that came must be booked before.
   for (const { local } of grown) if (local !== null) state.room(local);

@@ -16,20 +16,26 @@ type Given = ReadonlyMap<string, Edge>;
 const SLACK = 1e-3;
 
 /**
- * This replica was declared dead and lives: what it holds is another's. It goes on under a new id with share zero. What
- * it has minted since it last met anybody is booked as debt; what it held before was its own to spend.
+ * This replica hears that it was declared dead: what it holds is another's from now on. What it has minted since it last
+ * met anybody is booked as debt; what it held before was its own to spend. Shares must not have been applied yet. The
+ * debt is no more than the bucket: siblings help to pay it, and what lies further back no provider remembers.
  */
-export function goOnUnderNewId(state: ReplicaState, id: string): void {
-  const former = state.me;
-  const silentMs = Math.max(0, state.nowMs - state.contactMs);
+export function oweWhatWasMinted(state: ReplicaState): void {
+  const unheardMs = state.contact.unheardMs(state.nowMs);
   for (const holding of state.holdings.values()) {
     const { local } = holding;
-    if (local !== null && local.limit.refill.kind !== "held") {
-      local.refill(state.nowMs);
-      const spent = Math.max(0, local.spent - holding.spentAtContact);
-      local.level -= Math.min(local.ratePerMs * silentMs, local.capacity + spent);
-    }
-    local?.startCounting();
+    if (local === null || local.limit.refill.kind === "held") continue;
+    local.refill(state.nowMs);
+    const spent = Math.max(0, local.spent - holding.spentAtContact);
+    local.level -= Math.min(local.ratePerMs * unheardMs, local.capacity + spent, local.limit.capacity);
+  }
+}
+
+/** Who was declared dead and lives goes on under a new id with share zero. */
+export function goOnUnderNewId(state: ReplicaState, id: string): void {
+  const former = state.me;
+  for (const holding of state.holdings.values()) {
+    holding.local?.startCounting();
     holding.seenSpent = 0;
     holding.seenTakes = 0;
     holding.spentAtContact = 0;

@@ -6,6 +6,7 @@ import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
 import { compareStamps, type Gauge, NEVER, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
+import { Contact } from "./contact.ts";
 import { Holding, OpenBucket } from "./holding.ts";
 
 /** Who this replica is. */
@@ -60,8 +61,8 @@ export class ReplicaState {
   isToAcknowledge = false;
   /** It belonged to a fleet and must find it again; it never founds one. */
   mustJoin = false;
-  /** When a sibling was last heard. */
-  contactMs: number;
+  /** With its siblings. */
+  readonly contact: Contact;
   /** Draws an id, should this replica need a new one. */
   newId: () => string = () => this.identity.id;
   /** The boot of another process that runs under this replica's id, once it is known. */
@@ -100,7 +101,7 @@ export class ReplicaState {
     this.identity = identity;
     this.nowMs = nowMs;
     this.wallMs = wallMs;
-    this.contactMs = nowMs;
+    this.contact = new Contact(nowMs);
     this.gaugedMs = nowMs;
     this.me = this.ledger.member(identity.id);
     this.me.boot = identity.boot;

@@ -1,4 +1,5 @@
-// The suites that planted faults are tried on: laws, reserve ahead, stories of members, the small model, random seeds.
+// The suites that planted faults are tried on: laws, reserve ahead, messages, stories of members, the small model, and
+// random seeds.
 
 /** What has to notice, each quick by itself; the whole is tried only when a fault's own suite passes. */
 export const SUITES = {
@@ -13,7 +14,24 @@ export const SUITES = {
     "test/fleet/calendar.test.ts",
     "test/fleet/crediting.test.ts",
   ],
-  members: ["vitest", "run", "--bail", "1", "test/sim/members.test.ts", "test/sim/disks.test.ts"],
+  messages: [
+    "vitest",
+    "run",
+    "--bail",
+    "1",
+    "test/fleet/bad-messages.test.ts",
+    "test/fleet/board.test.ts",
+    "test/cli/wiring/fleet-pauses.test.ts",
+  ],
+  members: [
+    "vitest",
+    "run",
+    "--bail",
+    "1",
+    "test/sim/members.test.ts",
+    "test/sim/disks.test.ts",
+    "test/sim/reclaim.test.ts",
+  ],
   "small model": ["vitest", "run", "--bail", "1", "test/sim/small"],
   seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -84,9 +84,9 @@ export class Sketch {
   }
 }
 
-/** Refill is as good as none here, and what it adds is rounding. */
+/** Refill is as good as none here, and what it adds is not worth a state of its own. */
 function rounded(value: number): string {
-  return String(Math.round(value * 1e6) / 1e6 + 0);
+  return String(Math.round(value * 1e12) / 1e12 + 0);
 }
 
 /** What several shapes are together: their texts, and how the versions in them lie to each other. */
@@ -203,7 +203,13 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   sketch.add("replica", identity.id, identity.boot, identity.soundSince, state.durableId, me.id);
   sketch.add(membership.leaving, state.isAdmitting, state.isRecovering, state.isBurnt, state.mustJoin);
   sketch.add(state.isNewcomer, state.isToAcknowledge, state.isStartingOver, state.isIdentityDirty);
-  sketch.add(state.supersededByBoot, age(state.contactMs), age(state.quietShownMs), replica.isDiskFailing);
+  sketch.add(
+    state.supersededByBoot,
+    age(state.contact.atMs),
+    state.contact.unheardMs(state.nowMs),
+    age(state.quietShownMs),
+    replica.isDiskFailing,
+  );
   sketch.stamp(identity.id, state.passedBack);
   sketch.add(ledger.lineage?.founder ?? "", ledger.lineage?.stamp ?? 0, ledger.forgotten);
   addProfile(sketch, state.pendingProfile);
@@ -235,7 +241,14 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
   const { local, parked, waiting } = holding;
   sketch.add("holding", holding.rows.key, waiting?.cost ?? 0, age(waiting?.sinceMs ?? Infinity));
   sketch.add(holding.isEarly, holding.isAwaitingBlock, holding.isDirty, holding.isStaged, holding.isFlushing);
-  sketch.add(holding.isActive, holding.demand, holding.cost, holding.seenSpent, holding.spentAtContact);
+  sketch.add(
+    age(holding.gaugedMs),
+    holding.isActive,
+    holding.demand,
+    holding.cost,
+    holding.seenSpent,
+    holding.spentAtContact,
+  );
   sketch.add(holding.seenTakes, ...holding.givenTo, "rows", ...holding.dirtyRows);
   for (const [to, units] of holding.sentUnits) sketch.add("sent", to.slice(0, 3), units);
   addEdges(sketch, holding.given);
@@ -249,7 +262,7 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
   sketch.add("local", local.share, local.aheadParts, local.aheadUnits, local.aheadPeriod, local.capacity);
   sketch.add(local.level, local.period, local.block, local.blockNext, local.allowance, local.allowanceNext);
   sketch.add(local.allowanceLow, local.blockWanted, age(local.recordedAtMs), local.recent, local.isAtRest);
-  sketch.add(local.spent, local.returned, local.takes, local.costMax);
+  sketch.add(local.spent, local.returned, local.takes, local.costMax, local.queued);
 }
 
 /** A message, but for its number: the model numbers messages when they arrive. */

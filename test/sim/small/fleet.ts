@@ -241,8 +241,8 @@ function usedAfter(
   return new Map(used).set(period, (used.get(period) ?? 0) + change);
 }
 
-/** Rounding of milli-units, and the refill that is as good as none. */
-const SLACK = 1e-3;
+/** What moves is rounded to milli-units, and there is a refill that is as good as none. */
+const SLACK = 0.01;
 
 /**
  * What is broken in this state; empty: nothing. It looks ahead: units that replicas hold and could take are as good as

@@ -15,7 +15,7 @@ const LIMITS = {
     dimension: "requests",
     capacity: CAPACITY,
     // As good as never.
-    refill: { kind: "continuous", unitsPerMs: 1e-12 },
+    refill: { kind: "continuous", unitsPerMs: 1e-30 },
   },
   held: { key: "p/concurrent", dimension: "concurrent", capacity: CAPACITY, refill: { kind: "held" } },
   calendar: {
@@ -62,15 +62,19 @@ const BEGINNINGS = {
     script.meet().take("a").tick(1000).take("b").take("c").exchange("b", "a").exchange("c", "a");
     return calm(script.move("a", { kind: "give back" }));
   },
+  "one waits for a second give of who gave before": (script) => {
+    script.meet().take("a").tick(1000).take("b").exchange("b", "a").take("b");
+    return script.move("a", { kind: "give back" }).tick(6000).take("a").flush().take("b");
+  },
   "the founder's requests hold two, one waits": (script) =>
     script.meet().take("a").flush().take("a").flush().take("b"),
 } as const satisfies Readonly<Record<string, (script: Script) => Script>>;
 
 export const SEARCHES: readonly Search[] = [
   { begin: "nobody has met", faults: { crash: 1, tick: 1 }, depth: 5 },
-  { begin: "all have met, the founder holds the whole", faults: { crash: 1 }, depth: 6 },
+  { begin: "all have met, the founder holds the whole", faults: { crash: 1 }, depth: 5 },
   { begin: "two wait for what the founder holds", faults: { crash: 1, late: 1 }, depth: 5 },
-  { begin: "two wait for what the founder holds", faults: { fail: 2, crash: 1 }, active: AB, depth: 8 },
+  { begin: "two wait for what the founder holds", faults: { fail: 2, crash: 1 }, active: AB, depth: 7 },
   {
     begin: "two wait for the last unit, which the founder holds",
     faults: { crash: 1, late: 1 },
@@ -81,21 +85,21 @@ export const SEARCHES: readonly Search[] = [
     begin: "two wait for the last unit, which the founder holds",
     faults: { crash: 2, late: 1 },
     active: AB,
-    depth: 8,
+    depth: 7,
   },
   {
     begin: "the last unit has arrived and is not written",
     faults: { crash: 2, late: 1 },
     active: AB,
     isQuick: true,
-    depth: 7,
+    depth: 6,
   },
   {
     begin: "the founder's requests hold two, one waits",
     faults: { giveBack: 2, crash: 1 },
     active: AB,
     isQuick: true,
-    depth: 7,
+    depth: 6,
   },
   {
     begin: "the founder's requests hold two, one waits",
@@ -103,6 +107,12 @@ export const SEARCHES: readonly Search[] = [
     faults: { giveBack: 2, crash: 1, late: 1 },
     active: AB,
     isQuick: true,
+    depth: 6,
+  },
+  {
+    begin: "one waits for a second give of who gave before",
+    faults: { crash: 1, late: 1 },
+    active: AB,
     depth: 7,
   },
   { begin: "each holds a unit", faults: { crash: 1, giveUp: 1 }, costs: [1, 2], isQuick: true, depth: 4 },
@@ -112,14 +122,14 @@ export const SEARCHES: readonly Search[] = [
     faults: { clock: 2, crash: 1 },
     active: AB,
     isQuick: true,
-    depth: 6,
+    depth: 5,
   },
   {
     begin: "each holds a unit",
     faults: { leave: 1, tick: 2, crash: 1 },
     active: AB,
     isQuick: true,
-    depth: 5,
+    depth: 4,
   },
   { begin: "each holds a unit", faults: { leave: 2, tick: 1 }, isQuick: true, depth: 4 },
   {

@@ -1,7 +1,7 @@
 // Planted faults about disks that went back in time or were copied.
 import type { Mutant } from "./suites.ts";
 
-export const DISK_MUTANTS: readonly Mutant[] = [
+export const DISKS: readonly Mutant[] = [
   {
     fault: "a copied disk's two processes both go on",
     file: "src/fleet/exchange.ts",

@@ -1,0 +1,154 @@
+// Faults in being a member: founding, recovering, leaving, taking over, forgetting.
+import type { Mutant } from "./suites.ts";
+
+export const MEMBERS: readonly Mutant[] = [
+  {
+    fault: "what a gone replica gave is dropped with its rows",
+    file: "src/fleet/farewell.ts",
+    find: "if (holder !== me.id) given.set(holder, joined(given.get(holder), edge));",
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "a farewell is told of after the rows that it goes with",
+    file: "src/fleet/merging.ts",
+    find: `  for (const farewell of message.farewells) carryOut(state, farewell);
+`,
+    replace: "",
+    by: "seeds",
+  },
+  {
+    fault: "a leaver gives away what its running requests hold",
+    file: "src/fleet/leaving.ts",
+    find: 'local.limit.refill.kind === "held" ? givableParts(local, share) : share;',
+    replace: "share;",
+    by: "members",
+  },
+  {
+    fault: "who is gone gives on to itself: what others gave to it moves nobody's share",
+    file: "src/fleet/merging.ts",
+    find: "succession.size > 0 ? [...touched]",
+    replace: "succession.size > 1e9 ? [...touched]",
+    by: "seeds",
+  },
+  {
+    fault: "parts set apart for a later calendar period are handed over as parts of this one",
+    file: "src/fleet/leaving.ts",
+    find: "if (local.aheadPeriod !== -1) handOverAhead(state, local, heir);",
+    replace: "",
+    by: "reserve ahead",
+  },
+  {
+    fault: "a restarted replica admits before it has asked its siblings what they remember",
+    file: "src/fleet/membership.ts",
+    find: "    state.isAdmitting = !state.isRecovering;",
+    replace: "    state.isAdmitting = true;",
+    by: "members",
+  },
+  {
+    fault: "a disk set back keeps the units that it speaks of",
+    file: "src/fleet/recovery.ts",
+    find: "  if (isSetBack) state.burn();",
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "a replica founds a fleet without waiting for its peers",
+    file: "src/fleet/membership.ts",
+    find: "    if (!hasAllAnswered && waitedMs < foundAfterMs) return;",
+    replace: "    if (links.length > 1e9) return;",
+    by: "members",
+  },
+  {
+    fault: "answers from before somebody went away count for founding a fleet",
+    file: "src/fleet/links.ts",
+    find: `      this.all.delete(name);
+      this.#askAnew();`,
+    replace: "      this.all.delete(name);",
+    by: "members",
+  },
+  {
+    fault: "a leaver stops when a sibling has heard it, not when it has it on disk",
+    file: "src/fleet/membership.ts",
+    find: "return left.every((gone) => (seen.get(gone.id) ?? 0) >= gone.profile.edition);",
+    replace:
+      "return left.every((gone) => seen !== null && (this.#links.vectors.get(id)?.get(gone.id)?.version ?? 0) >= gone.profileStamp.version);",
+    by: "members",
+  },
+  {
+    fault: "who was declared dead and lives goes on as before",
+    file: "src/fleet/membership.ts",
+    find: 'if (isGone && this.leaving === "no") {',
+    replace: "if (isGone && this.#links.all.size > 1e9) {",
+    by: "members",
+  },
+  {
+    fault: "what a disk set back had spent is not taken over",
+    file: "src/fleet/recovery.ts",
+    find: `    adoptTotals(holding, row);
+`,
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "two that leave at once name each other",
+    file: "src/fleet/membership.ts",
+    find: `          member.heir === "" &&
+`,
+    replace: "",
+    by: "seeds",
+  },
+  {
+    fault: "a leaver names its heir before what it gave is durable",
+    file: "src/fleet/membership.ts",
+    find: "if (heir === undefined || hasHidden(state)) return;",
+    replace: "if (heir === undefined) return;",
+    by: "small model",
+  },
+  {
+    fault: "what was minted after being declared dead is nobody's debt",
+    file: "src/fleet/recovery.ts",
+    find: `    local.level -= Math.min(local.ratePerMs * unheardMs, local.capacity + spent, local.limit.capacity);
+`,
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "a replica is forgotten while a row still names it",
+    file: "src/fleet/farewell.ts",
+    find: ` && ledger.isUnmentioned(member.id)
+`,
+    replace: `
+`,
+    by: "seeds",
+  },
+  {
+    fault: "a replica is forgotten before all have said farewell",
+    file: "src/fleet/farewell.ts",
+    find: "membersLeft(state).every((other) => hasSeen(other, speaker, edition)) && ledger",
+    replace: "ledger",
+    by: "seeds",
+  },
+  {
+    fault: "rows are taken over before everybody has heard of the claim",
+    file: "src/fleet/farewell.ts",
+    find: "      hasSeen(member, speaker.member, speaker.edition) || (!isDisputable",
+    replace: "      speaker.edition > 0 || (!isDisputable",
+    by: "members",
+  },
+  {
+    fault: "who takes over rows adds the units that were under way to its own",
+    file: "src/fleet/farewell.ts",
+    find: "return { ...known, parts };",
+    replace: "return { ...known, parts, units: advance(known.units, more.units) };",
+    by: "seeds",
+  },
+  {
+    fault: "what was given to one that is gone is dropped, not given to who took over",
+    file: "src/fleet/farewell.ts",
+    find: `  if (holder !== state.me.id) given.set(holder, joined(given.get(holder), edge));
+`,
+    replace: "",
+    by: "seeds",
+  },
+];
