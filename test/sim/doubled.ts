@@ -98,6 +98,7 @@ export class Claims {
     for (const view of this.#views.values()) {
       if (!view.isGone) living.add(view.id).add(view.diskId);
       for (const [gone, inherited] of view.inherited.get(key) ?? []) {
+        if (view.isGone && this.#isHeir(view.succession.get(view.id), gone, key)) continue;
         const list = counted.get(gone);
         if (list === undefined) counted.set(gone, [inherited]);
         else list.push(inherited);
@@ -110,6 +111,14 @@ export class Claims {
       sum += Math.max(0, all - once, living.has(gone) ? all : 0);
     }
     return sum;
+  }
+
+  /** Whether this replica counts as its own what the gone one had: before it knows, who left to it speaks for it. */
+  #isHeir(id: string | undefined, gone: string, key: string): boolean {
+    for (const view of this.#views.values()) {
+      if (view.id === id) return view.inherited.get(key)?.has(gone) === true;
+    }
+    return false;
   }
 
   /** What a gone one had given and its successor does not know. */
@@ -148,10 +157,11 @@ function viewOf(replica: Replica): View {
 function inheritedOf({ state, id }: Replica): Map<string, ByGone> {
   const { ledger } = state;
   const inherited = new Map<string, ByGone>();
+  const self = ledger.succession.get(id) ?? id;
   for (const [key, { balances, entries }] of ledger.buckets) {
     const byGone = new Map<string, Inherited>();
     for (const [gone, holder] of ledger.succession) {
-      if (holder !== id) continue;
+      if (holder !== self || gone === id) continue;
       const whole = gone === ledger.lineage?.founder ? WHOLE : 0;
       const parts = whole + (balances.get(gone) ?? 0);
       const isSettled = ledger.members.get(gone)?.farewell !== null;

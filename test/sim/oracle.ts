@@ -46,7 +46,8 @@ export class Oracle {
   ): void {
     this.#refill(nowMs);
     if (this.limit.refill.kind === "held") this.level += size.capacity - this.capacity;
-    else this.level = Math.min(this.level, size.capacity);
+    // What nobody has used is full, also when another limit is set before the fleet is founded.
+    else this.level = this.admitted === 0 ? size.capacity : Math.min(this.level, size.capacity);
     this.capacity = size.capacity;
     this.unitsPerMs = size.unitsPerMs;
     this.#displaced = size.displaced;
