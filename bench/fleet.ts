@@ -1,5 +1,5 @@
 // What the fleet costs, as the tables of docs/COST.md: traffic, CPU, waiting for a sibling's units, recovery, memory,
-// many buckets, replicas that are gone. Takes about a minute and a half. `npm run bench:fleet`
+// many buckets, replicas that are gone. Takes about two minutes. `npm run bench:fleet`
 import { loadavg } from "node:os";
 import { limitsOf } from "./fleet/lab.ts";
 import { measureGone, measureMany, measureMemory } from "./fleet/scale.ts";
