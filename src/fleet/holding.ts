@@ -52,8 +52,10 @@ export class Holding {
   isFlushing = false;
   /** Whom the gives are for that no flush has made durable yet. */
   readonly givenTo = new Set<string>();
-  /** Authors whose rows here must be written. */
-  readonly dirtyRows = new Set<string>();
+  /** Authors whose rows here must be written, or deleted where there are none any more. */
+  dirtyRows = new Set<string>();
+  /** Those that the flush under way writes. */
+  writingRows: ReadonlySet<string> = new Set();
 
   /** It is in the list of buckets whose gauge may have changed. */
   isActive = false;

@@ -55,6 +55,8 @@ export class Journal {
   /** The replica's time line less the process's clock, in milliseconds. */
   readonly #offsetMs: number;
   #flushing: readonly Holding[] | null = null;
+  /** Everything that was due is in the flush, for it must become durable at once. */
+  #isFlushingAll = false;
   #flushingProfile: Profile | null = null;
   #flushingId = "";
   /** The last write was refused. */
@@ -83,9 +85,9 @@ export class Journal {
     const batch: [string, Uint8Array | null][] = [];
     // Who has left may be kept only together with everything that it gave before.
     if (state.dirtyMembers.size > 0) state.checkpoint();
-    const count = state.isStartingOver ? state.dirty.length : FLUSH_BUCKETS_MAX;
+    this.#isFlushingAll = state.isStartingOver;
     state.isStartingOver = false;
-    const holdings = state.dirty.splice(0, count);
+    const holdings = state.dirty.splice(0, this.#isFlushingAll ? state.dirty.length : FLUSH_BUCKETS_MAX);
     for (const holding of holdings) this.#collectHolding(holding, batch);
     if (state.dirty.length === 0) this.#collectMembers(batch);
     batch.push([IDENTITY_KEY, encodeIdentity(this.#identity(instant))]);
@@ -111,7 +113,8 @@ export class Journal {
           : encodeRow({ key: holding.rows.key, author, stamp: entry, row: entry.row });
       batch.push([key, bytes]);
     }
-    holding.dirtyRows.clear();
+    holding.writingRows = holding.dirtyRows;
+    holding.dirtyRows = new Set();
     if (holding.local !== null) state.markActive(holding);
   }
 
@@ -192,6 +195,7 @@ export class Journal {
   failed(): void {
     this.isFailing = true;
     this.#state.isIdentityDirty = true;
+    this.#state.isStartingOver ||= this.#isFlushingAll;
     this.#end(false);
   }
 
@@ -241,9 +245,7 @@ export class Journal {
   #putBack(holding: Holding): void {
     holding.isStaged ||= holding.isFlushing;
     holding.isFlushing = false;
-    for (const author of holding.rows.entries.keys()) {
-      if (author !== this.#state.me.id) holding.dirtyRows.add(author);
-    }
+    for (const author of holding.writingRows) holding.dirtyRows.add(author);
     this.#state.unsaved.add(holding);
     this.#state.markDirty(holding);
   }

@@ -1,0 +1,54 @@
+// What a write that failed leaves due: everything that it would have written or deleted, and all at once if it was to be.
+import { describe, expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
+import type { Flush } from "../../src/fleet/journal.ts";
+import { Solo } from "./solo.ts";
+
+const GONE = "b".repeat(32);
+
+function limitOf(key: string): Limit {
+  return { key, dimension: "requests", capacity: 100, refill: { kind: "continuous", unitsPerMs: 0.1 } };
+}
+
+/** What the next flush would write. */
+function collected({ replica, nowMs, wallMs }: Solo): Flush["batch"] {
+  const flush = replica.journal.collect(nowMs, { bootId: "m", monotonicMs: nowMs, wallMs });
+  return flush?.batch ?? [];
+}
+
+function deletedIn(batch: Flush["batch"]): string[] {
+  return batch.flatMap(([key, value]) => (value === null && key.endsWith(GONE) ? [key] : []));
+}
+
+/** A replica with this many buckets of which one who is gone had a row. */
+function afterFarewell(count: number): Solo {
+  const solo = new Solo();
+  for (let index = 0; index < count; index++) solo.replica.open(limitOf(`b${index}`));
+  solo.flush();
+  for (const holding of solo.replica.state.holdings.values()) {
+    holding.dirtyRows.add(GONE);
+    solo.replica.state.markDirty(holding);
+  }
+  solo.replica.state.isStartingOver = true;
+  return solo;
+}
+
+describe("a write that fails", () => {
+  test("leaves the rows of one who is gone to be deleted", () => {
+    const solo = afterFarewell(1);
+    const before = deletedIn(collected(solo));
+    solo.replica.journal.failed();
+    expect(before).toHaveLength(1);
+    expect(deletedIn(collected(solo))).toEqual(before);
+    solo.replica.journal.written();
+    expect(deletedIn(collected(solo))).toEqual([]);
+  });
+
+  test("leaves what must become durable at once in one piece, however much it is", () => {
+    const solo = afterFarewell(1200);
+    const before = collected(solo).length;
+    solo.replica.journal.failed();
+    expect(before).toBeGreaterThan(2400);
+    expect(collected(solo).length).toBeGreaterThanOrEqual(before);
+  });
+});
