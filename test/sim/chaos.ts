@@ -130,7 +130,7 @@ class Chaos {
     const { chance } = this;
     switch (fault) {
       case "crash":
-        if (machine.replica === null) return;
+        if (machine.replica === null || machine.isSuperseded) return;
         machine.crash();
         if (chance.hits(0.2)) machine.bootCount += 1;
         world.after(chance.exponential(500), () => this.#restart(machine));
@@ -269,7 +269,7 @@ class Chaos {
   }
 
   #leave(machine: Machine): void {
-    if (machine.replica === null || machine.hasStopped) return;
+    if (machine.replica === null || machine.hasStopped || machine.isSuperseded) return;
     machine.leave(this.chance.between(1000, 5000), () => {
       if (machine.disk.size > 0) this.cluster.world.after(100, () => this.#retire(machine));
     });

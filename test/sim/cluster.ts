@@ -36,6 +36,7 @@ export class Cluster implements Fleet {
   readonly forks = new Set<Fork>();
   readonly truth: Truth | null;
   readonly #mayDouble: boolean;
+  #isFounded = false;
   readonly #claims: Claims | null;
   /** The largest capacity of each bucket that was ever in force anywhere. */
   readonly #capacityMost = new Map<string, number>();
@@ -114,7 +115,12 @@ export class Cluster implements Fleet {
       const unitsPerMs = rateOf(limit) * (capacity / limit.capacity);
       const displaced = limit.refill.kind === "held" ? this.#displaced(limit.key) : 0;
       oracle.resize({ capacity, unitsPerMs, displaced }, nowMs);
+      // A fleet is founded with full buckets, of the limits that its founder knows.
+      if (!this.#isFounded) oracle.level = capacity;
     }
+    this.#isFounded ||= [...this.machines.values()].some(
+      ({ replica }) => (replica?.state.ledger.lineage ?? null) !== null,
+    );
     for (const fork of this.forks) if (fork.isOver) this.forks.delete(fork);
   }
 

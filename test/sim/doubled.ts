@@ -59,6 +59,8 @@ export class Claims {
   readonly #views = new Map<Machine, View>();
   /** What those had given who left, or go on under another id. */
   readonly #last = new Map<string, ReadonlyMap<string, Given>>();
+  /** Whose rows were taken over for good. */
+  readonly #settled = new Set<string>();
   /** What was counted since anything was seen to change. */
   readonly #parts = new Map<string, number>();
 
@@ -73,6 +75,9 @@ export class Claims {
       if (before !== undefined && before.id !== view.id) this.#last.set(before.id, before.given);
       if (view.isGone) this.#last.set(view.id, view.given);
       this.#views.set(machine, view);
+      for (const byGone of view.inherited.values()) {
+        for (const [gone, { given }] of byGone) if (given === null) this.#settled.add(gone);
+      }
       this.#parts.clear();
     }
   }
@@ -106,7 +111,9 @@ export class Claims {
     }
     let sum = 0;
     for (const [gone, list] of counted) {
-      const once = Math.max(...list.map((each) => each.parts - this.#unheard(each, gone, key)));
+      // Whoever took its rows over for good has its parts among its own, and others who claimed it have them twice.
+      const first = this.#settled.has(gone) ? list.filter(({ given }) => given === null) : list;
+      const once = Math.max(0, ...first.map((each) => each.parts - this.#unheard(each, gone, key)));
       const all = list.reduce((parts, each) => parts + each.parts, 0);
       sum += Math.max(0, all - once, living.has(gone) ? all : 0);
     }
