@@ -20,6 +20,13 @@ async function measure(): Promise<ScenarioResult> {
   for (let run = 1; ; run++) {
     const result = await runFleetScenario({ rounds: 1, say: () => {} });
     if (isGood(result) || result.stoodStillMs <= SLACK_MS || run === RUNS_MAX) return result;
+    const { provider, use, stoodStillMs } = result;
+    console.log(
+      `Processes stood still for ${stoodStillMs} ms: once more.`,
+      provider,
+      use,
+      lostElsewhere(result),
+    );
   }
 }
 
