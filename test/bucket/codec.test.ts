@@ -236,6 +236,15 @@ test("integers up to 53 bits are read back, and nothing else can be written", ()
   }
 });
 
+test("bytes that are left over after the last value are malformed", () => {
+  const writer = new Writer(1, 1);
+  writer.integer(1);
+  writer.integer(2);
+  const reader = new Reader(writer.finish(), 1, 1);
+  reader.integer();
+  expect(() => reader.end()).toThrow(Malformed);
+});
+
 test("amounts below zero and running totals out of range are malformed", () => {
   const row: Row = {
     spent: 1,

@@ -1,7 +1,7 @@
 // Who should hold how much: the same for everyone who computes it, no more than there is, and of use where it goes.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { entitlementsOf, type Party } from "../../src/bucket/entitlement.ts";
+import { entitlementsOf, lineOf, type Party } from "../../src/bucket/entitlement.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 
 const CAPACITY = 100;
@@ -75,4 +75,9 @@ test("the rest goes where the request at the head of the line fits", () => {
   expect(entitled?.get("stuck")).toBe(0);
   expect(entitled?.get("oldest")).toBe(0.5 * WHOLE);
   expect(entitled?.get("small")).toBe(0.5 * WHOLE);
+});
+
+test("who is owed stands before everybody who waits, however long", () => {
+  const line = lineOf([party("a", { waiting: 5, waitingMs: 9000, share: WHOLE }), party("b", { share: -3 })]);
+  expect(line.map(({ id }) => id)).toEqual(["b", "a"]);
 });

@@ -81,3 +81,28 @@ test("parts that arrive bring no units by themselves", () => {
   bucket.resize(LIMIT, WHOLE, 0);
   expect(bucket.level).toBe(0);
 });
+
+const DAILY: Limit = { ...LIMIT, refill: { kind: "calendar", period: "day", timezone: "UTC" } };
+
+test("debt outlives a calendar boundary: a day begins with so much less", () => {
+  const bucket = new LocalBucket(DAILY, 0);
+  bucket.resize(DAILY, WHOLE, 0);
+  bucket.enterPeriod(7, 0);
+  bucket.owe(1300, 0);
+  bucket.enterPeriod(8, 0);
+  expect(bucket.level).toBe(700);
+});
+
+test("parts set apart for a later period bring the units that came with them, and are full only in one after that", () => {
+  for (const [period, level] of [
+    [8, 500 + 100],
+    [9, 1000],
+  ] as const) {
+    const bucket = new LocalBucket(DAILY, 0);
+    bucket.period = 7;
+    Object.assign(bucket, { aheadParts: WHOLE / 2, aheadUnits: 100, aheadPeriod: 8 });
+    bucket.resize(DAILY, WHOLE, 0);
+    bucket.enterPeriod(period, 0);
+    expect(bucket.level).toBe(level);
+  }
+});

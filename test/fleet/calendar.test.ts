@@ -59,3 +59,15 @@ test("what is taken just after midnight is not there again after a crash", () =>
   for (let tries = 0; tries < 300; tries++) if (take(solo, 1)) taken++;
   expect(taken).toBeLessThanOrEqual(100);
 });
+
+test("a restored disk is not refilled for a period of which it can't know what was spent", () => {
+  const solo = new Solo();
+  expect(take(solo, 30)).toBe(true);
+  solo.kill(DAY_MS);
+  // As the shell does it when the store says that a backup was restored into it.
+  solo.replica.state.burn();
+  solo.advance(1);
+  expect(take(solo, 1)).toBe(false);
+  solo.advance(DAY_MS);
+  expect(take(solo, 100)).toBe(true);
+});

@@ -1,5 +1,5 @@
 // Faults that one could be tempted by, as changes to the source. The suite has to fail for each of them, or it would
-// not notice the fault either. `npm run mutants` plants them one by one; docs/MUTANTS.md tells what noticed each.
+// not notice the fault either. `npm run mutants` plants them one by one, and tells what noticed each.
 import { DISKS } from "./disks.ts";
 import { HOLDINGS } from "./holdings.ts";
 import { LEDGER } from "./ledger.ts";

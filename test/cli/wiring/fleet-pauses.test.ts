@@ -102,3 +102,10 @@ test("a pause outlives a restart", async () => {
   clock.advance(3000);
   expect(new Instance("1", clock, store, 1).leftMs("p")).toBe(7000);
 });
+
+test("a sibling that tells of a longer pause than an hour is heeded for an hour", () => {
+  const [one, other] = pair();
+  one.board.offer("paused/1/p", Buffer.from(String(7 * 86_400_000), "latin1"));
+  meet(one, other);
+  expect(other.leftMs("p")).toBe(3_600_000);
+});
