@@ -126,29 +126,25 @@ export class Cluster implements Fleet {
 
   /**
    * What all parts of a bucket can hold. Each is of the limit that its holder knows; those that are on their way, or on
-   * the disk of a machine that is down, of the largest that it may come back with.
+   * the disk of a machine that is down, of the largest that they may come back with: a lower limit that came and went
+   * meanwhile has not clamped them.
    */
   #capacityOf({ key, capacity }: Limit): number {
     const parts = this.#partsOf(key);
     if (this.truth === null) return capacity * (parts / WHOLE);
     let left = parts;
     let sum = 0;
-    let most = 0;
-    let isAnyDown = false;
+    let mostEver = Math.max(capacity, this.#capacityMost.get(key) ?? 0);
     for (const { replica, isSuperseded } of this.machines.values()) {
       const local = replica?.state.holdings.get(key)?.local;
-      if (local === undefined || local === null) {
-        isAnyDown = true;
-        continue;
-      }
-      most = Math.max(most, local.limit.capacity);
+      if (local === undefined || local === null) continue;
+      mostEver = Math.max(mostEver, local.limit.capacity);
       const share = isSuperseded ? 0 : Math.max(0, local.share);
       sum += share * local.limit.capacity;
       left -= share;
     }
-    const mostEver = Math.max(most, capacity, this.#capacityMost.get(key) ?? 0);
     this.#capacityMost.set(key, mostEver);
-    return (sum + Math.max(0, left) * (isAnyDown ? mostEver : most)) / WHOLE;
+    return (sum + Math.max(0, left) * mostEver) / WHOLE;
   }
 
   /** All parts of a bucket that there are, those that exist twice counted twice. */
