@@ -113,7 +113,9 @@ export class Claims {
     for (const [gone, list] of counted) {
       // Whoever took its rows over for good has its parts among its own, and others who claimed it have them twice.
       const first = this.#settled.has(gone) ? list.filter(({ given }) => given === null) : list;
-      const once = Math.max(0, ...first.map((each) => each.parts - this.#unheard(each, gone, key)));
+      // Less than nothing where it had given away more than its successor knows it to have had.
+      const known = first.map((each) => each.parts - this.#unheard(each, gone, key));
+      const once = known.length === 0 ? 0 : Math.max(...known);
       const all = list.reduce((parts, each) => parts + each.parts, 0);
       sum += Math.max(0, all - once, living.has(gone) ? all : 0);
     }
