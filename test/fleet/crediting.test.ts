@@ -74,3 +74,36 @@ test("a leaver's parts that are set apart for a later period are not handed over
   expect(edge?.parts).toBe(WHOLE);
   expect(edge?.partsBefore).toBe(WHOLE / 4);
 });
+
+test("units on an edge that was begun afresh count from its beginning, also within one life and period", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(DAILY);
+  const holding = state.holding(DAILY.key);
+  const { boot } = state.me;
+  const rowOf = (edge: Pick<Edge, "parts" | "partsBefore" | "units">): Row => {
+    const given = new Map([[state.me.id, { ...edge, boot, period: 1 }]]);
+    return { spent: 0, returned: 0, given, gauge: NO_GAUGE };
+  };
+  const before = rowOf({ parts: 0.3 * WHOLE, partsBefore: 0, units: 7000 });
+  const afresh = rowOf({ parts: 0.5 * WHOLE, partsBefore: 0.3 * WHOLE, units: 4000 });
+  expect(creditOf(state, holding, before, afresh)?.units).toBe(4000);
+});
+
+test("units for a receiver that was started anew go on an edge of their own", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(DAILY);
+  const holding = state.holding(DAILY.key);
+  const receiver = state.ledger.member(SIBLING);
+  receiver.boot = 5;
+  give(state, holding, { to: SIBLING, parts: WHOLE / 4, units: 10_000 });
+  receiver.boot = 6;
+  give(state, holding, { to: SIBLING, parts: WHOLE / 8, units: 3000 });
+  expect(holding.given.get(SIBLING)).toMatchObject({
+    boot: 6,
+    parts: WHOLE / 4 + WHOLE / 8,
+    partsBefore: WHOLE / 4,
+    units: 3000,
+  });
+});

@@ -1,7 +1,11 @@
 // How much of the time between two processes may refill a bucket.
 import { expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
 import type { Instant } from "../../src/bucket/record.ts";
-import { elapsedSince } from "../../src/fleet/journal.ts";
+import { elapsedSince, load, PREFIX } from "../../src/fleet/journal.ts";
+import { Replica } from "../../src/fleet/replica.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { Solo } from "./solo.ts";
 
 const THEN: Instant = { bootId: "one", monotonicMs: 1000, wallMs: 1_700_000_000_000 };
 const DAY_MS = 86_400_000;
@@ -24,4 +28,52 @@ test.each([
 test("a machine that doesn't tell its starts is never trusted", () => {
   const unknown = { ...THEN, bootId: "" };
   expect(elapsedSince(unknown, { ...after(5000, 5000), bootId: "" })).toBe(0);
+});
+
+const MINUTE: Limit = {
+  key: "p/requests/min",
+  dimension: "requests",
+  capacity: 60,
+  refill: { kind: "continuous", unitsPerMs: 0.001 },
+};
+
+/** A process that starts from this disk at this time, and whose own clock reads `nowMs` then. */
+function startFrom(disk: Solo["disk"], nowMs: number, instant: Instant): Replica {
+  const loaded = load(new MemoryStore({ contents: disk }).entries(PREFIX));
+  return new Replica({ loaded, newId: "0".repeat(32), nowMs, instant });
+}
+
+/** The disk of a replica that took all of a bucket and stopped, and the time then. */
+function emptied(): { readonly disk: Solo["disk"]; readonly instant: Instant } {
+  const solo = new Solo();
+  let bucket = solo.replica.open(MINUTE);
+  solo.flush();
+  for (let taken = 0; taken < MINUTE.capacity; taken++) {
+    while (solo.replica.take([bucket], [1], solo.nowMs) !== null) solo.flush();
+  }
+  bucket = solo.replica.open(MINUTE);
+  expect(solo.replica.room(bucket, solo.nowMs).level).toBe(0);
+  solo.replica.rest(solo.nowMs);
+  solo.flush();
+  return { disk: solo.disk, instant: { bootId: "m", monotonicMs: solo.nowMs, wallMs: solo.wallMs } };
+}
+
+test.each([0, 5000, 1e9])(
+  "a process whose clock reads %d ms at its start refills nothing for that",
+  (nowMs) => {
+    const { disk, instant } = emptied();
+    const replica = startFrom(disk, nowMs, instant);
+    const bucket = replica.open(MINUTE);
+    expect(replica.room(bucket, nowMs).level).toBeCloseTo(0, 6);
+    expect(replica.room(bucket, nowMs + 2000).level).toBeCloseTo(2, 6);
+  },
+);
+
+test("processes that start from copies of one disk at different times draw different boots", () => {
+  const { disk, instant } = emptied();
+  const boots = [1, 2, 3].map((ms) => {
+    const { state } = startFrom(new Map(disk), 0, { ...instant, wallMs: instant.wallMs + ms });
+    return state.me.boot;
+  });
+  expect(new Set(boots).size).toBe(3);
 });

@@ -172,14 +172,14 @@ export const HOLDINGS: readonly Mutant[] = [
     file: "src/fleet/replica.ts",
     find: "Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS)",
     replace: "(stored?.boot ?? 0) + 1",
-    by: "members",
+    by: "reserve ahead",
   },
   {
     fault: "units for a receiver that was started anew go on the edge of its life before",
     file: "src/fleet/giving.ts",
     find: "before.boot !== boot || before.period !== period",
     replace: "before.period !== period",
-    by: "members",
+    by: "reserve ahead",
   },
   {
     fault: "a burnt replica finds buckets full that it had not opened",

@@ -101,7 +101,7 @@ export const LEDGER: readonly Mutant[] = [
     find: `    if (this.#isSetBack(section)) return "set back";
 `,
     replace: "",
-    by: "members",
+    by: "laws",
   },
   {
     fault: "one whose rows were taken over is heard again",

@@ -1,0 +1,45 @@
+// A row that gives less than the one before: its author's disk went back in time, and what it has forgotten must not
+// come back to it.
+import { expect, test } from "vitest";
+import { Ledger, type Section } from "../../src/bucket/ledger.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { NO_EDGE, NO_ROW, type Stamp } from "../../src/bucket/row.ts";
+
+const GIVER = "a".repeat(32);
+const RECEIVER = "b".repeat(32);
+const KEY = "p/requests/min";
+
+/** All that the giver says at one version of one boot. */
+function saying(parts: number, stamp: Stamp, from: Stamp): Section {
+  const given = new Map(parts === 0 ? [] : [[RECEIVER, { ...NO_EDGE, parts, boot: 1 }]]);
+  return {
+    author: GIVER,
+    from,
+    to: stamp,
+    entries: [{ stamp, bucket: KEY, row: { ...NO_ROW, given } }],
+    profile: { stamp, profile: NEW_PROFILE },
+  };
+}
+
+/** The parts that the founder, who gives, still has; and what a later word of it was taken for. */
+function after(parts: number, later: number) {
+  const ledger = new Ledger();
+  ledger.lineage = { stamp: 0, founder: GIVER };
+  const first: Stamp = { boot: 1, version: 1 };
+  const again: Stamp = { boot: 2, version: 1 };
+  ledger.merge(saying(parts, first, { boot: 0, version: 0 }), 0, () => {});
+  const result = ledger.merge(saying(later, again, first), 0, () => {});
+  return { result, left: ledger.share(ledger.bucket(KEY), GIVER) };
+}
+
+test.each([0, WHOLE / 8])(
+  "a giver that has forgotten is passed over, and has no more than before (%d)",
+  (later) => {
+    expect(after(WHOLE / 4, later)).toEqual({ result: "set back", left: WHOLE - WHOLE / 4 });
+  },
+);
+
+test.each([WHOLE / 4, WHOLE / 2])("one that has not is heard (%d)", (later) => {
+  expect(after(WHOLE / 4, later)).toEqual({ result: "merged", left: WHOLE - later });
+});
