@@ -101,7 +101,8 @@ async function tokenFrom(
 ): Promise<Issued> {
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams(form).toString();
-  return issued(await ask({ method: "POST", url, headers, body }, signal), new URL(url).host);
+  const secrets = SECRET_FIELDS.flatMap((name) => form[name] ?? []);
+  return issued(await ask({ method: "POST", url, headers, body }, signal), new URL(url).host, secrets);
 }
 
 /** A signed statement of who we are and what we want (RFC 7519, RS256). */
@@ -131,8 +132,8 @@ function signature(text: string, privateKey: string, file: string): string {
 }
 
 /** The token in an issuer's answer (RFC 6749 §5.1), or what its error says (§5.2). */
-function issued({ status, text }: Answer, host: string): Issued {
-  if (status !== 200) throw new KeyFault(`${host} refused: ${status}${reason(text)}`);
+function issued({ status, text }: Answer, host: string, secrets: readonly string[] = []): Issued {
+  if (status !== 200) throw new KeyFault(`${host} refused: ${status}${reason(text, secrets)}`);
   const answer = members(text, `the answer of ${host}`);
   const token = textOf(answer, "access_token", `the answer of ${host}`);
   return { key: shownKey(token, `the token of ${host}`), lifeMs: lifeMs(answer["expires_in"]) };
@@ -147,14 +148,24 @@ function lifeMs(value: unknown): number {
 
 const REASON_CHARS_MAX = 200;
 
-/** The error's code and description; both are written for people who set clients up. */
-function reason(text: string): string {
+/** What of a form opens doors. */
+const SECRET_FIELDS = ["client_secret", "client_assertion", "assertion", "refresh_token"] as const;
+
+/**
+ * The error's code and description; both are written for people who set clients up. They may quote what was sent, as it
+ * is or as it stood in the form.
+ */
+function reason(text: string, secrets: readonly string[]): string {
   const { error, error_description: description } = jsonObject(text) ?? {};
   const words = [error, description].filter((word) => typeof word === "string");
-  return words.length === 0
-    ? ""
-    : ` ${words
-        .join(": ")
-        .split(/[\r\n]/, 1)[0]
-        ?.slice(0, REASON_CHARS_MAX)}`;
+  if (words.length === 0) return "";
+  const forms = secrets
+    .filter((secret) => secret !== "")
+    .flatMap((secret) => [
+      secret,
+      encodeURIComponent(secret),
+      new URLSearchParams([["", secret]]).toString().slice(1),
+    ]);
+  const shown = forms.reduce((rest, form) => rest.replaceAll(form, "[secret]"), words.join(": "));
+  return ` ${shown.split(/[\r\n]/, 1)[0]?.slice(0, REASON_CHARS_MAX)}`;
 }

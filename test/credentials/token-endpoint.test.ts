@@ -196,6 +196,20 @@ const REFUSALS: readonly (readonly [string, Reply, string])[] = [
 ];
 
 describe("an issuer", () => {
+  test("that quotes the secret, as it is or as it came in the form, is not quoted itself", async () => {
+    const secret = "Zq8 long+client/secret=42";
+    issuer.reply = ({ body }) => ({
+      status: 401,
+      body: { error: "invalid_client", error_description: `${secret} is wrong: ${body}` },
+    });
+    const proof = { kind: "secret", secret } as const;
+    const fault = await faultOf(
+      clientCredentials({ tokenUrl: `${issuer.url}/t`, clientId: "c", proof, parameters: {} }),
+    );
+    expect(fault).toContain("401 invalid_client: [secret] is wrong: ");
+    expect(fault).toContain("client_secret=[secret]");
+  });
+
   test.each(REFUSALS)("that %s is a fault without secrets", async (_, reply, fault) => {
     issuer.reply = () => reply;
     const message = await faultOf(client());
