@@ -49,7 +49,7 @@ export function resolveProvider(
   const entry = entryOf(name, raw, context);
   if (entry === null) return undefined;
   const merged = overlay(entry, raw);
-  const basis = basisOf(merged, path, report);
+  const basis = basisOf(merged, raw, path, report);
   if (basis === undefined) return undefined;
   const options = resolveOptions(entry, raw, context, path);
   const fill = (text: string, at: string): string => fillIn(text, options, [...path, at], report);
@@ -119,11 +119,15 @@ interface Basis {
   readonly baseUrl: string;
 }
 
-function basisOf(merged: Overlaid, path: Path, report: Report): Basis | undefined {
+function basisOf(merged: Overlaid, raw: RawProvider, path: Path, report: Report): Basis | undefined {
   const { dialect, base_url: baseUrl, builtin } = merged;
   if (dialect === undefined) {
     report.error(path, "`dialect` is missing");
     return undefined;
+  }
+  if (builtin === true && raw.base_url !== undefined) {
+    const advice = "set `dialect` in place of the type for a simulator that runs elsewhere";
+    report.error([...path, "base_url"], `the built-in simulator has no address; ${advice}`);
   }
   if (builtin === true) return { dialect, baseUrl: "" };
   if (baseUrl === undefined) {

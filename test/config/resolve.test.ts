@@ -95,6 +95,7 @@ providers:
     ],
     ["{ own: { dialect: openai } }", "set `type`, or `dialect` and `base_url`"],
     ["{ own: { dialect: opnai, base_url: http://x } }", 'did you mean "openai"?'],
+    ["{ simulator: { base_url: http://x } }", "the built-in simulator has no address"],
     ["{ key: { type: openai } }", "is not `key`"],
     ["{ a/b: { type: openai } }", "a provider's name is made of letters"],
     ["{ '': { type: openai } }", "a provider's name is made of letters"],

@@ -3,12 +3,19 @@ import type { ClientKey, Config, Provider } from "../../config/config.ts";
 import { describeLimit } from "../../config/limits.ts";
 import { localUrl } from "./remote.ts";
 
-/** `port` is the one really listened on, where the configuration leaves the choice to the system. */
-export function startBanner(config: Config, port: number, version: string): string {
+export interface Started {
+  readonly version: string;
+  /** The one really listened on, where the configuration leaves the choice to the system. */
+  readonly port: number;
+  /** Whether callers of this machine are served without a key: not when keys were made at run time. */
+  readonly isOpen: boolean;
+}
+
+export function startBanner(config: Config, { port, isOpen, version }: Started): string {
   const url = localUrl({ host: config.listen.host, port });
   const providers = [...config.providers.values()].map(describeProvider);
   return [
-    `Sluice ${version} listens on ${url} (${whoMayAsk(config)})`,
+    `Sluice ${version} listens on ${url} (${whoMayAsk(config, isOpen)})`,
     "",
     ...labelled("providers", providers.length === 0 ? ["none: every request will be refused"] : providers),
     ...labelled("models", [...config.models.keys()].slice(0, 12)),
@@ -16,15 +23,16 @@ export function startBanner(config: Config, port: number, version: string): stri
     "",
     "Try it:",
     "",
-    `  ${curlLine(config, url)}`,
+    `  ${curlLine(config, url, isOpen)}`,
     "",
     `Any client works with the base URL ${url}/v1. Stop with Ctrl-C.`,
     "",
   ].join("\n");
 }
 
-function whoMayAsk({ keys, listen }: Config): string {
+function whoMayAsk({ keys, listen }: Config, isOpen: boolean): string {
   if (keys.size > 0) return keys.size === 1 ? "one client key" : `${keys.size} client keys`;
+  if (listen.isLoopback && !isOpen) return "client keys made at run time";
   return listen.isLoopback
     ? "this machine only, no key asked"
     : "callers from this machine only: no keys are configured";
@@ -42,9 +50,10 @@ function describeProvider(provider: Provider): string {
 }
 
 /** The first model that the first key may ask for. */
-function curlLine(config: Config, url: string): string {
+function curlLine(config: Config, url: string, isOpen: boolean): string {
   const key = config.keys.values().next().value;
-  const auth = key === undefined ? "" : ` -H 'authorization: Bearer KEY_OF_${key.name}'`;
+  const shown = key === undefined ? "YOUR_KEY" : `KEY_OF_${key.name}`;
+  const auth = isOpen ? "" : ` -H 'authorization: Bearer ${shown}'`;
   const message = `{"model":"${modelToTry(config, key)}","messages":[{"role":"user","content":"Hello"}]}`;
   return `curl ${url}/v1/chat/completions${auth} -H 'content-type: application/json' -d '${message}'`;
 }

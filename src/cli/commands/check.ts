@@ -42,7 +42,10 @@ async function tryKeys(config: Config, { out, err }: Output): Promise<number> {
   const accounts = Array.from(config.providers.values(), accountsOf).flat();
   const faults = await Promise.all(
     accounts.map(async ({ account, keySource }) => {
-      if (keySource === null) return null;
+      if (keySource === null) {
+        out(`  ${account}: nothing to get, and its key is not tried\n`);
+        return null;
+      }
       const fault = await keyFault(keySource);
       if (fault === null) out(`  ${account}: a key was got\n`);
       else err(`${account}: no key can be got: ${fault}\n`);

@@ -72,7 +72,8 @@ async function showUsage(invocation: Invocation, shell: RemoteShell): Promise<nu
 async function create(remote: Remote, name: string, invocation: Invocation): Promise<string> {
   const body = definition(name, invocation);
   const text = await answerOf(remote, "POST", "/admin/keys", JSON.stringify(body));
-  return secretText(text, `The key \`${name}\` works on every instance.`, invocation);
+  const done = `The key \`${name}\` works on every instance, and from now on every caller needs a key.`;
+  return secretText(text, done, invocation);
 }
 
 async function rotate(remote: Remote, name: string, invocation: Invocation): Promise<string> {

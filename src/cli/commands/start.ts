@@ -70,7 +70,9 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
     hasColors: shell.isTerminal && (shell.env["NO_COLOR"] ?? "") === "",
   });
   const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
-  shell.output.out(startBanner(config, running.port, shell.version));
+  shell.output.out(
+    startBanner(config, { port: running.port, isOpen: running.isOpen, version: shell.version }),
+  );
   // A process that is killed at the end would leave nothing for the next start.
   flushCompileCache();
   let { drainMs } = config.timeouts;

@@ -46,6 +46,8 @@ export interface Running {
   /** The port that clients connect to. */
   readonly port: number;
   readonly runningCount: number;
+  /** Whether callers of this machine are served without a key. */
+  readonly isOpen: boolean;
   /** Resolves, with the reason, when this process must not go on. */
   readonly lost: Promise<string>;
   /** Starts what another configuration needs before it can be put in force. Rejects with `invalid_config`, and then nothing has changed. */
@@ -233,6 +235,10 @@ class GatewayProcess implements Running {
 
   get runningCount(): number {
     return this.#gateway.runningCount;
+  }
+
+  get isOpen(): boolean {
+    return this.#gateway.runtime.anonymous !== null;
   }
 
   async listen({ listen }: Config): Promise<void> {

@@ -11,10 +11,10 @@ const folder = mkdtempSync(join(tmpdir(), "sluice-banner-"));
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function banner(yaml: string): Promise<string> {
+async function banner(yaml: string, isOpen = !yaml.includes("keys:")): Promise<string> {
   writeFileSync(join(folder, "sluice.yaml"), yaml);
   const { config } = await loadConfig({ cwd: folder, env: {}, hostName: "host" });
-  return startBanner(config, 8787, "1.2.3");
+  return startBanner(config, { port: 8787, isOpen, version: "1.2.3" });
 }
 
 describe("the start's greeting", () => {
@@ -25,6 +25,12 @@ describe("the start's greeting", () => {
     expect(text).toContain(
       `curl http://127.0.0.1:8787/v1/chat/completions -H 'content-type: application/json' -d '{"model":"simulator/sim-chat"`,
     );
+  });
+
+  test("says that a key is needed where keys were made at run time", async () => {
+    const text = await banner("", false);
+    expect(text).toContain("listens on http://127.0.0.1:8787 (client keys made at run time)");
+    expect(text).toContain("-H 'authorization: Bearer YOUR_KEY'");
   });
 
   test("tries an alias first, with the name of a key but never the key", async () => {
