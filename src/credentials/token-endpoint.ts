@@ -101,7 +101,9 @@ async function tokenFrom(
 ): Promise<Issued> {
   const headers = { "content-type": "application/x-www-form-urlencoded" };
   const body = new URLSearchParams(form).toString();
-  const secrets = SECRET_FIELDS.flatMap((name) => form[name] ?? []);
+  const secrets = Object.entries(form).flatMap(([name, value]) =>
+    SECRET_FIELDS.has(name) && value !== "" ? [value] : [],
+  );
   return issued(await ask({ method: "POST", url, headers, body }, signal), new URL(url).host, secrets);
 }
 
@@ -149,7 +151,7 @@ function lifeMs(value: unknown): number {
 const REASON_CHARS_MAX = 200;
 
 /** What of a form opens doors. */
-const SECRET_FIELDS = ["client_secret", "client_assertion", "assertion", "refresh_token"] as const;
+const SECRET_FIELDS = new Set(["client_secret", "client_assertion", "assertion", "refresh_token"]);
 
 /**
  * The error's code and description; both are written for people who set clients up. They may quote what was sent, as it
@@ -159,13 +161,11 @@ function reason(text: string, secrets: readonly string[]): string {
   const { error, error_description: description } = jsonObject(text) ?? {};
   const words = [error, description].filter((word) => typeof word === "string");
   if (words.length === 0) return "";
-  const forms = secrets
-    .filter((secret) => secret !== "")
-    .flatMap((secret) => [
-      secret,
-      encodeURIComponent(secret),
-      new URLSearchParams([["", secret]]).toString().slice(1),
-    ]);
+  const forms = secrets.flatMap((secret) => [
+    secret,
+    encodeURIComponent(secret),
+    new URLSearchParams([["", secret]]).toString().slice(1),
+  ]);
   const shown = forms.reduce((rest, form) => rest.replaceAll(form, "[secret]"), words.join(": "));
   return ` ${shown.split(/[\r\n]/, 1)[0]?.slice(0, REASON_CHARS_MAX)}`;
 }
