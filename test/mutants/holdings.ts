@@ -193,7 +193,7 @@ export const HOLDINGS: readonly Mutant[] = [
     file: "src/fleet/journal.ts",
     find: "if (this.#state.unsaved.size === 0) {",
     replace: "if (this.#state.unsaved.size >= 0) {",
-    by: "seeds",
+    by: "reserve ahead",
   },
   {
     fault: "a give that has become durable is not said again",
@@ -204,11 +204,25 @@ export const HOLDINGS: readonly Mutant[] = [
     by: "small model",
   },
   {
+    fault: "a row that could not be deleted stays on disk",
+    file: "src/fleet/journal.ts",
+    find: "for (const author of holding.writingRows) holding.dirtyRows.add(author);",
+    replace: "for (const author of holding.rows.entries.keys()) holding.dirtyRows.add(author);",
+    by: "reserve ahead",
+  },
+  {
+    fault: "what must be durable at once is written by halves after a write that failed",
+    file: "src/fleet/journal.ts",
+    find: "    this.#state.isStartingOver ||= this.#isFlushingAll;\n",
+    replace: "",
+    by: "reserve ahead",
+  },
+  {
     fault: "debt stays behind with one that gives its share away",
     file: "src/fleet/giving.ts",
     find: "if (local.level < 0) return -Math.ceil(-local.level * MILLI * Math.min(1, parts / local.share));",
     replace: "if (local.level < 0) return 0;",
-    by: "seeds",
+    by: "reserve ahead",
   },
   {
     fault: "running requests' parts are given away under them",

@@ -13,6 +13,8 @@ export const SUITES = {
     "test/fleet/downtime.test.ts",
     "test/fleet/calendar.test.ts",
     "test/fleet/crediting.test.ts",
+    "test/fleet/failed-write.test.ts",
+    "test/fleet/kept-apart.test.ts",
   ],
   messages: [
     "vitest",

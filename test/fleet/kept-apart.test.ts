@@ -1,0 +1,61 @@
+// What must not be lost sight of between two writes, two starts or two holders: rows that are not on disk yet, what a
+// burnt replica can't know, and debt.
+import { expect, test } from "vitest";
+import type { Limit } from "../../src/bucket/limit.ts";
+import { difference, MILLI, WHOLE } from "../../src/bucket/parts.ts";
+import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
+import { giveFrom } from "../../src/fleet/giving.ts";
+import { Solo } from "./solo.ts";
+
+const SIBLING = "b".repeat(32);
+
+function limitOf(key: string): Limit {
+  return { key, dimension: "tokens", capacity: 100, refill: { kind: "continuous", unitsPerMs: 0.01 } };
+}
+
+test("a member does not count as saved while rows of its wait for a later write", () => {
+  const { replica, nowMs, wallMs } = new Solo();
+  const { state, journal } = replica;
+  replica.open(limitOf("a"));
+  const sibling = state.ledger.member(SIBLING);
+  sibling.boot = 7;
+  sibling.version = 3;
+  const instant = { bootId: "m", monotonicMs: nowMs, wallMs };
+  state.unsaved.add(state.holding("b"));
+  expect(journal.collect(nowMs, instant)).not.toBeNull();
+  journal.written();
+  expect(sibling.saved).toEqual({ boot: 0, version: 0 });
+  state.markDirty(state.holding("b"));
+  journal.collect(nowMs, instant);
+  journal.written();
+  expect(sibling.saved).toEqual({ boot: 7, version: 3 });
+});
+
+test("a founder whose levels were burnt finds no bucket full that it opens afterwards", () => {
+  const level = (isBurnt: boolean): number => {
+    const { replica, nowMs } = new Solo();
+    if (isBurnt) replica.state.burn();
+    return replica.room(replica.open(limitOf("never used")), nowMs).level;
+  };
+  expect(level(false)).toBe(100);
+  expect(level(true)).toBe(0);
+});
+
+test("debt goes along with the share of who gives it away", () => {
+  const { replica, nowMs } = new Solo();
+  const { state } = replica;
+  const bucket = replica.open(limitOf("a"));
+  replica.settle(bucket, 0, 140, nowMs);
+  const sibling = state.ledger.member(SIBLING);
+  sibling.heardMs = nowMs;
+  sibling.boot = 1;
+  const holding = state.holding("a");
+  const row = { ...NO_ROW, gauge: { ...NO_GAUGE, waiting: 60, waitingMs: 500, demand: 60, cost: 60 } };
+  state.ledger.place(sibling, holding.rows, { boot: 1, version: 1 }, row).heardMs = nowMs;
+  expect(giveFrom(state, holding)).toBe(true);
+  const edge = holding.given.get(SIBLING) ?? NO_EDGE;
+  const part = edge.parts / WHOLE;
+  expect(part).toBeGreaterThan(0.25);
+  expect(difference(edge.units, 0) / MILLI).toBeCloseTo(-40 * part, 1);
+  expect(holding.local?.level).toBeCloseTo(-40 * (1 - part), 1);
+});
