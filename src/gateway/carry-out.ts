@@ -102,10 +102,11 @@ function settle(granted: Granted, end: AttemptEnd | null, { exchange, planned, p
   const form = exchange.request.members.isStream ? "streamed" : "whole";
   if (latencyMs !== null) observeLatency(target.health, form, latencyMs, now);
   if (end === null || !end.isSent) return parts.limiter.giveBack(reservation, now);
-  const used = soldOf(usageOf(end, target.upstream, planned), end, { target, exchange });
+  const told = usageOf(end, target.upstream, planned, form);
+  const used = soldOf(told, end, { target, exchange });
   settleUse(granted, used, now, parts);
   if (end.kind === "lost" || (end.kind === "failed" && end.isRefused)) return;
-  exchange.record.isUsageEstimated = end.usage === null;
+  exchange.record.isUsageEstimated = told !== end.usage;
   exchange.record.usage = used;
 }
 
@@ -125,12 +126,30 @@ function latencyOf({ kind, error, sentMs, firstByteMs }: AttemptEnd, now: number
   return firstByteMs > 0 ? firstByteMs - sentMs : null;
 }
 
-/** What an attempt that was sent is settled with: what was reported, else what the bytes tell. */
-function usageOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedRequest): Usage {
-  if (end.usage !== null) {
-    if (end.kind === "answered") target.estimate.learn(planned.shape, end.usage);
-    return end.usage;
+/**
+ * What an attempt that was sent is settled with: what was reported, else what the bytes tell. An answer that broke off
+ * may have reported no more than its beginning, and a count of nothing beside a stream of something is none.
+ */
+function usageOf(
+  end: AttemptEnd,
+  target: UpstreamTarget,
+  planned: PlannedRequest,
+  form: "streamed" | "whole",
+): Usage {
+  const { usage } = end;
+  const isSilent =
+    usage === null || (form === "streamed" && usage.outputTokens === 0 && end.outputTokens > 0);
+  if (usage !== null && !isSilent && end.kind === "answered") {
+    target.estimate.learn(planned.shape, usage);
+    return usage;
   }
+  const estimated = estimateOf(end, target, planned);
+  if (usage === null || (isSilent && usage.inputTokens === 0)) return estimated;
+  const outputTokens = Math.max(usage.outputTokens, estimated.outputTokens);
+  return outputTokens === usage.outputTokens ? usage : { ...usage, outputTokens };
+}
+
+function estimateOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedRequest): Usage {
   // A provider that answered with an error has produced nothing; one that fell silent has read the prompt, as far as one knows.
   if (end.kind !== "answered" && end.isRefused) return NOTHING_USED;
   const { inputTokens, outputTokens, maxTokens } = target.estimate.of(planned.shape);

@@ -124,7 +124,9 @@ function count(counts: Counts, end: AttemptEnd | null, now: number): void {
   counts.begun += 1;
   counts.firstByteMs += end.firstByteMs - end.sentMs;
   counts.totalMs += now - end.sentMs;
-  counts.outputTokens += end.usage?.outputTokens ?? end.outputTokens;
+  const reported = end.usage?.outputTokens ?? 0;
+  const isWhole = end.kind === "answered" && reported > 0;
+  counts.outputTokens += isWhole ? reported : Math.max(reported, end.outputTokens);
 }
 
 function sample(name: string, help: string, of: Pick<Sample, "labels" | "value">): Sample {
