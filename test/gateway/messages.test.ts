@@ -159,6 +159,25 @@ describe("a Messages client at a provider of its own language", () => {
     await gateway.settled();
   });
 
+  test.each([
+    ["half an event", 'event: content_block_delta\ndata: {"type":"content_blo\n\n'],
+    ["an error in words alone", "event: error\ndata: upstream broke\n\n"],
+  ])("gets an error event that it can read in place of %s", async (_, words) => {
+    const broken = START + TEXT.slice(0, TEXT.indexOf("event: content_block_stop"));
+    const { upstream, gateway } = await over((request) => request.streamHead().chunk(broken));
+    const asked = gateway
+      .client()
+      .send(jsonRequest(`${ASK},"stream":true}`, HEADERS, "/v1/messages"))
+      .answer();
+    (await upstream.request(0)).chunk(words).endChunks();
+    const { body } = await asked;
+    expect(body.startsWith(broken)).toBe(true);
+    expect(body.slice(broken.length)).toMatch(
+      /^\n*event: error\ndata: \{"type":"error","error":\{"type":"\w+"[^\n]*\}\n\n$/,
+    );
+    await gateway.settled();
+  });
+
   test("is not sent thinking that another provider left unsigned", async () => {
     const thinking = { type: "thinking", thinking: "Hm.", signature: "sluice-unsigned" };
     const request = {

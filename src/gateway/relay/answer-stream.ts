@@ -9,7 +9,7 @@ import {
 } from "../../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../../providers/dialects/json.ts";
 import { GatewayError } from "../../errors.ts";
-import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
+import { FrameBuffer, isJson, wholeFrame } from "./frame-buffer.ts";
 import { countFrames, firstData } from "./frames.ts";
 import type { IdMarker } from "../affinity.ts";
 import type { Usage } from "../../observe/events.ts";
@@ -98,6 +98,17 @@ export class TranslatedStream implements AnswerStream {
   }
 }
 
+/** The frames before the first whose data is not JSON. */
+function readable(frames: string): string {
+  let end = 0;
+  for (const frame of frames.split(/(?<=\n\n|\r\n\r\n|\r\r)/)) {
+    const data = [...frame.matchAll(/^data: ?(.*)$/gm)].map(([, line = ""]) => line).join("\n");
+    if (data !== "" && !isJson(data)) break;
+    end += frame.length;
+  }
+  return frames.slice(0, end);
+}
+
 /** Passes whole frames on as they are and reads along. */
 export class WatchedStream implements AnswerStream {
   readonly #watched: DialectStream;
@@ -119,7 +130,11 @@ export class WatchedStream implements AnswerStream {
     const whole = this.#buffer.push(bytes);
     const frames = whole === null ? "" : (this.#marker?.mark(whole) ?? whole);
     if (this.failure() === null) return frames;
-    this.#lastWords = frames.toString();
+    const text = frames.toString();
+    const good = readable(text);
+    // Words that no client could read are not passed on: the gateway's own event says then that the stream failed.
+    if (good.length < text.length) return good;
+    this.#lastWords = text;
     return "";
   }
 

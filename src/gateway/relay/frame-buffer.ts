@@ -72,7 +72,8 @@ export function wholeFrame(rest: Buffer | null): Buffer | null {
   return data === "[DONE]" || isJson(data) ? Buffer.from(`${line}\n\n`) : null;
 }
 
-function isJson(text: string): boolean {
+/** Whether the text is JSON, whole. */
+export function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;
