@@ -26,6 +26,7 @@ export async function readSecretFile(path: string): Promise<string> {
 /** A key that stands in a file alone, as a mounted secret does. */
 export function keyFile(path: string): KeySource {
   return {
+    isLocal: true,
     async issue() {
       return { key: shownKey(await readSecretFile(path), path), lifeMs: null };
     },

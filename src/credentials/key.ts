@@ -21,6 +21,8 @@ export interface Issued {
 }
 
 export interface KeySource {
+  /** A source on this machine: asking it costs nothing, so it is asked again soon, however often it failed. */
+  readonly isLocal?: boolean;
   /**
    * A key as the source gives it now. Rejects with a `KeyFault` when there is none, within the deadline that the signal keeps.
    */

@@ -178,15 +178,23 @@ export class Renewal {
   }
 
   #failedWith(error: unknown): number {
-    const { clock, random, account, log } = this.#options;
+    const { clock, random, source } = this.#options;
     const fault =
       error instanceof KeyFault ? error : new KeyFault("it failed unexpectedly", { cause: error });
-    const backoffMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** Math.min(this.#failuresInRow, 10));
+    const mostMs = source.isLocal === true ? LOOK_MS : BACKOFF_MS_MAX;
+    const backoffMs = Math.min(mostMs, BACKOFF_MS * 2 ** Math.min(this.#failuresInRow, 10));
+    const isSaid = source.isLocal === true && this.#fault?.message === fault.message;
     const delayMs = backoffMs * (0.5 + random() / 2);
     this.#failuresInRow += 1;
     this.#failed += 1;
     this.#fault = fault;
     this.#retryAtMs = clock.elapsedMs() + delayMs;
+    if (!isSaid) this.#tellOf(fault, delayMs);
+    return delayMs;
+  }
+
+  #tellOf(fault: KeyFault, delayMs: number): void {
+    const { account, log } = this.#options;
     log[this.isValid() ? "warn" : "error"]("a provider's key could not be renewed", {
       provider: account,
       reason: fault.message,
@@ -194,7 +202,6 @@ export class Renewal {
       retryMs: Math.round(delayMs),
       ...(fault.cause === undefined ? {} : { cause: fault.cause }),
     });
-    return delayMs;
   }
 }
 

@@ -14,6 +14,7 @@ function shown(value: string): Key {
 /** A source that is answered by hand, one call at a time. */
 class HandSource implements KeySource {
   calls = 0;
+  isLocal = false;
   #answer = Promise.withResolvers<Issued>();
   signal: AbortSignal | null = null;
 
@@ -231,6 +232,21 @@ test("a key without an end is looked at every few seconds, and told of when it i
   await source.give("rotated", null);
   expect(keys).toEqual(["mounted", "rotated"]);
   expect(renewal.report()).toMatchObject({ isValid: true, endsInMs: null });
+});
+
+test("a file that can't be read is looked at every few seconds, and told of once", async () => {
+  const { clock, source, renewal, lines } = setup();
+  source.isLocal = true;
+  void renewal.start();
+  for (let failure = 0; failure < 8; failure++) {
+    await source.fail(new KeyFault("the file can't be read"));
+    clock.advance(2000);
+    await settled();
+  }
+  expect(source.calls).toBe(9);
+  expect(lines).toHaveLength(1);
+  await source.give("k3y", null);
+  expect(renewal.isValid()).toBe(true);
 });
 
 test("a key that the provider refuses is renewed, but not again and again", async () => {
