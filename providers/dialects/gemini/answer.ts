@@ -131,7 +131,7 @@ export function generateAnswer(answer: unknown, target: DialectTarget): DialectA
   if (error !== undefined) throw providerFailure(error, target);
   if (!isObject(answer)) throw unexpectedAnswer(answer, target);
   const usage = usageOf(readObject(answer, "usageMetadata"));
-  const candidates = readArray(answer, "candidates").filter(isObject);
+  const candidates = readArray(answer, "candidates").filter(isObject).filter(saysAnything);
   const refusal = candidates.length === 0 ? blockedPrompt(answer) : undefined;
   if (candidates.length === 0 && refusal === undefined) throw unexpectedAnswer(answer, target);
   const choices =
@@ -145,6 +145,12 @@ export function generateAnswer(answer: unknown, target: DialectTarget): DialectA
 function refused(refusal: string): Json {
   const message = { role: "assistant", content: null, refusal };
   return { index: 0, message, logprobs: null, finish_reason: "content_filter" };
+}
+
+/** One without a part and without an end is no answer, whatever else it has. */
+function saysAnything(candidate: Json): boolean {
+  const parts = readArray(readObject(candidate, "content"), "parts");
+  return parts.length > 0 || readText(candidate, "finishReason") !== undefined;
 }
 
 function choiceOf(candidate: Json, position: number, target: DialectTarget): Json {

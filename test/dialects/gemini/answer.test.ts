@@ -120,6 +120,12 @@ describe("an answer", () => {
       "provider_rate_limited",
     ],
     ["no candidates", { candidates: [] }, "provider_bad_response"],
+    ["a candidate that says nothing", { candidates: [{}] }, "provider_bad_response"],
+    [
+      "a candidate without parts or an end",
+      { candidates: [{ content: { parts: [] } }] },
+      "provider_bad_response",
+    ],
     ["a malformed call", event([], { finishReason: "MALFORMED_FUNCTION_CALL" }), "provider_bad_response"],
     ["a web page", "<html>", "provider_bad_response"],
     ["a list", [], "provider_bad_response"],
