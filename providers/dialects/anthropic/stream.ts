@@ -22,7 +22,7 @@ type OpenBlock =
   | { readonly kind: "text"; citations: unknown[] }
   | { readonly kind: "tool"; readonly call: number; readonly input: unknown; hasArguments: boolean }
   | { readonly kind: "thinking"; readonly texts: string[]; signature: string }
-  | { readonly kind: "other"; readonly block: Json; input: string };
+  | { readonly kind: "other"; block: Json; input: string };
 
 export class MessageStream implements StreamState {
   readonly #target: DialectTarget;
@@ -167,6 +167,8 @@ export class MessageStream implements StreamState {
         if (block?.kind === "text") block.citations.push(delta["citation"]);
         break;
       default:
+        // A block of a kind that is not known here is kept whole, so what is added to it is, too.
+        if (block?.kind === "other") block.block = grown(block.block, delta);
         break;
     }
   }
@@ -218,6 +220,16 @@ export class MessageStream implements StreamState {
     this.#writer.finish(finishReason(this.#stopReason), 0, refusal);
     this.#writer.usage(this.#usage.total);
   }
+}
+
+/** A block with a delta in it: texts go on where they are, anything else takes the place of what was there. */
+function grown(block: Json, delta: Json): Json {
+  const members = Object.entries(delta).flatMap(([name, value]) => {
+    if (name === "type") return [];
+    const before = block[name];
+    return [[name, typeof value === "string" && typeof before === "string" ? before + value : value]];
+  });
+  return { ...block, ...Object.fromEntries(members) };
 }
 
 /** A block of the provider's own tools, with the input that was streamed into it. */

@@ -212,6 +212,17 @@ describe("a stream", () => {
     expect(extras).toContain('"extra_content":{"anthropic":{"citations":[{"url":"u"}]}}');
   });
 
+  test("keeps what is streamed into a block of a kind that is not known", () => {
+    const events = [
+      open(0, { type: "compaction", content: null }),
+      delta(0, { type: "compaction_delta", content: "So " }),
+      delta(0, { type: "compaction_delta", content: "far." }),
+      close(0),
+    ];
+    const extras = JSON.stringify(decode([START, ...events, finish("end_turn"), STOP]).chunks);
+    expect(extras).toContain('"blocks":[{"type":"compaction","content":"So far."}]');
+  });
+
   test("says why the model refused", () => {
     const stopDetails = { stop_details: { type: "refusal", explanation: "because" } };
     const { chunks } = decode([START, finish("refusal", {}, stopDetails), STOP]);
