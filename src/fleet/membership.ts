@@ -181,23 +181,11 @@ export class Membership {
         this.leaving = "telling";
         return;
       case "telling":
-        if (heir !== undefined && this.#hasLostHeir()) {
-          state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
-          return;
-        }
         if (state.me.profile.heir !== "" && this.#isConfirmed()) this.leaving = "left";
         return;
       case "no":
       case "left":
     }
-  }
-
-  /** Whether this leaver's share falls to one that leaves too: they may have named each other. */
-  #hasLostHeir(): boolean {
-    const { ledger, me, pendingProfile } = this.#state;
-    if (pendingProfile !== null || me.profile.heir === "") return false;
-    const holder = ledger.succession.get(me.id);
-    return holder === undefined || (ledger.members.get(holder)?.heir ?? "") !== "";
   }
 
   /**
@@ -239,7 +227,7 @@ export class Membership {
       if (member === me) continue;
       const holder = ledger.succession.get(member.id) ?? member.id;
       const silentMs = nowMs - Math.max(member.heardMs, this.#startMs);
-      // As long as it runs it can name another heir itself, and nobody disputes its own word.
+      // By the time that it has stopped all who can talk know of each other, so that one claims it, not two.
       const isLost = holder === member.id && member.heir !== "" && silentMs >= this.#state.unreachableAfterMs;
       if (holder === member.id && (isLost || silentMs >= this.#options.reclaimAfterMs)) this.evict(member.id);
     }
