@@ -158,7 +158,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
     expect(leavers.map(({ hasLeft }) => hasLeft)).toEqual([true, true]);
     stays?.crash();
     stays?.start();
-    world.runUntil(world.nowMs + 3000);
+    world.runUntil(world.nowMs + 6000);
     expect(shareOf(stays)).toBeCloseTo(1, 6);
   },
 );
