@@ -9,7 +9,8 @@ import {
 } from "../../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../../providers/dialects/json.ts";
 import { GatewayError } from "../../errors.ts";
-import { FrameBuffer, isJson, wholeFrame } from "./frame-buffer.ts";
+import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
+import { FrameCheck } from "./frame-check.ts";
 import { countFrames, firstData } from "./frames.ts";
 import type { IdMarker } from "../affinity.ts";
 import type { Usage } from "../../observe/events.ts";
@@ -98,17 +99,6 @@ export class TranslatedStream implements AnswerStream {
   }
 }
 
-/** The frames before the first whose data is not JSON. */
-function readable(frames: string): string {
-  let end = 0;
-  for (const frame of frames.split(/(?<=\n\n|\r\n\r\n|\r\r)/)) {
-    const data = [...frame.matchAll(/^data: ?(.*)$/gm)].map(([, line = ""]) => line).join("\n");
-    if (data !== "" && !isJson(data)) break;
-    end += frame.length;
-  }
-  return frames.slice(0, end);
-}
-
 /** Passes whole frames on as they are and reads along. */
 export class WatchedStream implements AnswerStream {
   readonly #watched: DialectStream;
@@ -128,13 +118,14 @@ export class WatchedStream implements AnswerStream {
     // What is read along is copied where it is kept, so the bytes can be passed on.
     for (const chunk of this.#watched.push(bytes)) this.#characters += generatedCharacters(chunk);
     const whole = this.#buffer.push(bytes);
-    const frames = whole === null ? "" : (this.#marker?.mark(whole) ?? whole);
+    if (whole === null) return "";
+    const frames = this.#marker?.mark(whole) ?? whole;
     if (this.failure() === null) return frames;
-    const text = frames.toString();
-    const good = readable(text);
+    const check = new FrameCheck();
+    const end = check.goodUntil(frames);
     // Words that no client could read are not passed on: the gateway's own event says then that the stream failed.
-    if (good.length < text.length) return good;
-    this.#lastWords = text;
+    if (check.stop?.kind === "not_json") return frames.subarray(0, end);
+    this.#lastWords = frames.toString();
     return "";
   }
 

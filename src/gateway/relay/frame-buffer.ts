@@ -72,8 +72,7 @@ export function wholeFrame(rest: Buffer | null): Buffer | null {
   return data === "[DONE]" || isJson(data) ? Buffer.from(`${line}\n\n`) : null;
 }
 
-/** Whether the text is JSON, whole. */
-export function isJson(text: string): boolean {
+function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;
