@@ -2,7 +2,7 @@
 // to the end, measured and thrown away. A shadow never waits for units, takes none from the client's key, holds back
 // nothing and delays nobody: whatever is in its way, it is left out and counted.
 import { GatewayError } from "../errors.ts";
-import type { Sample } from "../observe/events.ts";
+import type { Sample, Usage } from "../observe/events.ts";
 import type { Target } from "../routing/target.ts";
 import { Granted } from "./admission.ts";
 import type { AttemptEnd } from "./attempt.ts";
@@ -61,7 +61,7 @@ export class Shadows {
     const ended = (end: AttemptEnd | null): void => {
       this.#running.delete(exchange);
       this.#bytes -= size;
-      count(counts, end, parts.clock.elapsedMs());
+      count(counts, end, exchange.record.usage, parts.clock.elapsedMs());
     };
     carryOut(new Granted(target, taken), { exchange, planned, parts, race: null }).then(
       ended,
@@ -118,15 +118,14 @@ export class Shadows {
   }
 }
 
-function count(counts: Counts, end: AttemptEnd | null, now: number): void {
+/** `usage`: what it was settled with. */
+function count(counts: Counts, end: AttemptEnd | null, usage: Usage | null, now: number): void {
   counts.outcomes[end?.kind === "answered" ? "ok" : "failed"] += 1;
   if (end === null || end.firstByteMs === 0) return;
   counts.begun += 1;
   counts.firstByteMs += end.firstByteMs - end.sentMs;
   counts.totalMs += now - end.sentMs;
-  const reported = end.usage?.outputTokens ?? 0;
-  const isWhole = end.kind === "answered" && reported > 0;
-  counts.outputTokens += isWhole ? reported : Math.max(reported, end.outputTokens);
+  counts.outputTokens += usage?.outputTokens ?? 0;
 }
 
 function sample(name: string, help: string, of: Pick<Sample, "labels" | "value">): Sample {
