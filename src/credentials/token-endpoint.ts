@@ -5,6 +5,7 @@
 //   refresh_token        what a person once consented to (RFC 6749 §6)
 import { createPrivateKey, sign } from "node:crypto";
 import type { Clock } from "../clock.ts";
+import { COVERED, formsOf } from "../observe/secret-forms.ts";
 import { ask, jsonObject, members, textOf, type Answer } from "./ask.ts";
 import { readSecretFile } from "./key-file.ts";
 import { type Issued, KeyFault, type KeySource, shownKey } from "./key.ts";
@@ -161,11 +162,7 @@ function reason(text: string, secrets: readonly string[]): string {
   const { error, error_description: description } = jsonObject(text) ?? {};
   const words = [error, description].filter((word) => typeof word === "string");
   if (words.length === 0) return "";
-  const forms = secrets.flatMap((secret) => [
-    secret,
-    encodeURIComponent(secret),
-    new URLSearchParams([["", secret]]).toString().slice(1),
-  ]);
-  const shown = forms.reduce((rest, form) => rest.replaceAll(form, "[secret]"), words.join(": "));
+  const forms = secrets.flatMap(formsOf);
+  const shown = forms.reduce((rest, form) => rest.replaceAll(form, COVERED), words.join(": "));
   return ` ${shown.split(/[\r\n]/, 1)[0]?.slice(0, REASON_CHARS_MAX)}`;
 }

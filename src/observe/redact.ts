@@ -2,15 +2,13 @@
 // them are left out, values that look like secrets or are known ones are covered, long texts are cut, and of an error
 // only what we wrote ourselves or what the system says is kept: V8's own messages quote the text they failed on.
 import { GatewayError } from "../errors.ts";
+import { COVERED, secretForms } from "./secret-forms.ts";
 
 const TEXT_MAX = 300;
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 20;
 const FRAMES_MAX = 8;
-/** Shorter values would cover ordinary words. */
-const SECRET_CHARS_MIN = 6;
 const NAMES_MAX = 1000;
-const COVERED = "[secret]";
 
 /** Members that hold what people wrote, or what opens doors; whole words of the name count. */
 const PRIVATE_NAME =
@@ -37,11 +35,10 @@ export class Redactor {
   private secrets: readonly string[] = [];
   private readonly names = new Map<string, string>();
 
-  /** Values to cover wherever they occur, such as the providers' keys, as they are and as they look in a URL. */
+  /** Values to cover wherever they occur, such as the providers' keys, in every form. */
   setSecrets(secrets: Iterable<string>): void {
-    const long = [...secrets].filter((secret) => secret.length >= SECRET_CHARS_MIN);
     this.names.clear();
-    this.secrets = [...new Set(long.flatMap((secret) => [secret, encodeURIComponent(secret)]))];
+    this.secrets = secretForms(secrets);
   }
 
   /** The text with secrets covered, cut after 300 characters. */

@@ -5,7 +5,7 @@ import type { AwsCredentials } from "../../config/access-config.ts";
 import type { Provider } from "../../config/config.ts";
 import type { Key } from "../../credentials/key.ts";
 import type { Renewal } from "../../credentials/renewal.ts";
-import { secretForms } from "../../gateway/relay/covered.ts";
+import { secretForms } from "../../observe/secret-forms.ts";
 import type { KeyRenewal, Signer, UpstreamAccess } from "../../gateway/sending/upstream-target.ts";
 import { sigV4Crypto } from "../../upstream/sigv4-crypto.ts";
 import { providerSecrets } from "./provider-secrets.ts";

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../../src/errors.ts";
-import { covered, secretForms } from "../../../src/gateway/relay/covered.ts";
+import { covered } from "../../../src/gateway/relay/covered.ts";
+import { secretForms } from "../../../src/observe/secret-forms.ts";
 
 const FORMS = secretForms(["sk-123456", 'a "quoted" word', "short", "sk-123456-and-more"]);
 
