@@ -1,103 +1,118 @@
-// npm run mutants [-- --only PATTERN] [--jobs 2]   plants each fault in a copy of the project; the suite has to fail
-// npm run mutants -- --suite "small model"         only this suite: what it notices by itself
-import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// npm run mutants [-- --only "WORDS"]… [--jobs 2]   plants each fault in a copy of the project; a suite has to fail
+// npm run mutants -- --suite "small model"           only this suite: what it notices by itself
+// npm run mutants -- --list                          what would be planted
+//
+// Progress goes to stderr, the table at the end to stdout. `--only` chooses the faults in whose name or file all the words stand; given twice, those of either. Ends with 0 when
+// all are noticed, 1 when some survive, 2 when something else is wrong: a fault that does not fit the source any more, a
+// suite that fails without any. A run that is stopped (Ctrl-C) prints what it has found so far.
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { jobsOf } from "../sim/pool.ts";
+import { chosen, type Finding, progressOf, survivorsOf, tableOf } from "./findings.ts";
 import { MUTANTS } from "./mutants.ts";
-import { type Mutant, type Suite, SUITES } from "./suites.ts";
+import { misfitOf, Planting } from "./planting.ts";
+import { type Mutant, type Suite, SUITE_NAMES } from "./suites.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vitest.config.ts"];
-/** A mutant that makes a suite run for ever is noticed as well. */
-const PATIENCE_MS = 240_000;
+/** A fault may make a suite run for ever; it is given this many times what the suite takes without, and a bit more. */
+const PATIENCE_TIMES = 6;
+const PATIENCE_MS = 60_000;
 
 const { values } = parseArgs({
-  options: { only: { type: "string", default: "" }, suite: { type: "string" }, jobs: { type: "string" } },
+  options: {
+    only: { type: "string", multiple: true, default: [] },
+    suite: { type: "string" },
+    jobs: { type: "string" },
+    list: { type: "boolean", default: false },
+  },
 });
 
-const NAMES = (["laws", "reserve ahead", "messages", "members", "small model", "seeds"] as const).filter(
-  (name) => values.suite === undefined || name === values.suite,
-);
+const suites = values.suite === undefined ? SUITE_NAMES : [z.enum(SUITE_NAMES).parse(values.suite)];
+const mutants = chosen(MUTANTS, values.only);
+const patienceMs = new Map<Suite, number>();
+const findings = new Map<Mutant, Finding>();
+const stop = new AbortController();
 
-function isGreen(copy: string, suite: Suite): Promise<boolean> {
-  const [command, ...args] = SUITES[suite];
-  const bin = join(ROOT, "node_modules/.bin", command);
-  return new Promise((resolve, reject) => {
-    const child = spawn(bin, args, {
-      cwd: copy,
-      timeout: PATIENCE_MS,
-      killSignal: "SIGKILL",
-      stdio: "ignore",
-    });
-    child.once("error", reject);
-    child.once("exit", (code) => resolve(code === 0));
-  });
+/** Calls `work` for each item, from several workers that each have a copy of their own; one that fails stops all. */
+async function eachIn<Item>(
+  plantings: readonly Planting[],
+  items: readonly Item[],
+  work: (planting: Planting, item: Item) => Promise<void>,
+): Promise<void> {
+  const left = [...items];
+  const ends = await Promise.allSettled(
+    plantings.map(async (planting) => {
+      for (let item = left.shift(); item !== undefined; item = left.shift()) {
+        await work(planting, item).catch((error: unknown) => {
+          stop.abort(error);
+          throw error;
+        });
+      }
+    }),
+  );
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
-/** The suite that failed, the one expected first; undefined when all passed. */
-async function noticedBy(copy: string, mutant: Mutant): Promise<Suite | undefined> {
-  const path = join(copy, mutant.file);
-  const source = readFileSync(path, "utf8");
-  writeFileSync(
-    path,
-    source.replace(mutant.find, () => mutant.replace),
-  );
-  try {
-    for (const suite of NAMES.toSorted(
-      (left, right) => Number(right === mutant.by) - Number(left === mutant.by),
-    )) {
-      if (!(await isGreen(copy, suite))) return suite;
+async function measure(planting: Planting, suite: Suite): Promise<void> {
+  const startedMs = performance.now();
+  const outcome = await planting.run(suite, Infinity);
+  const tookMs = performance.now() - startedMs;
+  if (outcome.kind === "failed") {
+    throw new Error(`without any fault this fails already: ${suite}: ${outcome.test}`);
+  }
+  patienceMs.set(suite, PATIENCE_MS + PATIENCE_TIMES * tookMs);
+  console.error(`without any fault: ${suite} passes in ${(tookMs / 1000).toFixed(0)} s`);
+}
+
+/** The suite that notices a fault, the one expected first. */
+async function findOut(planting: Planting, mutant: Mutant): Promise<void> {
+  const startedMs = performance.now();
+  const order = suites.toSorted((left, right) => Number(right === mutant.by) - Number(left === mutant.by));
+  const by = await planting.with(mutant, async () => {
+    for (const suite of order) {
+      const outcome = await planting.run(suite, patienceMs.get(suite) ?? PATIENCE_MS);
+      if (outcome.kind !== "passed") return { suite, outcome };
     }
-    return undefined;
+    return null;
+  });
+  const finding = { by, tookMs: performance.now() - startedMs };
+  findings.set(mutant, finding);
+  console.error(progressOf(mutant, findings, mutants.length));
+}
+
+async function plantAll(): Promise<void> {
+  const plantings = Array.from({ length: jobsOf(values.jobs) }, () => new Planting(stop.signal));
+  try {
+    await eachIn(plantings, suites, measure);
+    await eachIn(plantings, mutants, findOut);
   } finally {
-    writeFileSync(path, source);
+    for (const planting of plantings) planting.remove();
   }
 }
 
-function copyOf(folder: string): string {
-  for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
-  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
-  return folder;
-}
-
-/** Calls `work` for each item, from several workers that each have a copy of their own. */
-async function eachIn<Item>(
-  copies: readonly string[],
-  items: readonly Item[],
-  work: (copy: string, item: Item) => Promise<void>,
-): Promise<void> {
-  const left = [...items];
-  await Promise.all(
-    copies.map(async (copy) => {
-      for (let item = left.shift(); item !== undefined; item = left.shift()) await work(copy, item);
-    }),
+/** The exit code. */
+async function main(): Promise<number> {
+  const misfits = MUTANTS.map((mutant) => ({ mutant, why: misfitOf(mutant) })).filter(
+    ({ why }) => why !== "",
   );
+  for (const { mutant, why } of misfits) console.error(`can't be planted: ${mutant.fault}: ${why}`);
+  if (mutants.length === 0) console.error("no fault has all of these words in its name");
+  if (misfits.length > 0 || mutants.length === 0) return 2;
+  if (values.list) {
+    for (const { by, fault } of mutants) console.log(`${by}: ${fault}`);
+    return 0;
+  }
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  }
+  const startedMs = performance.now();
+  let code = 0;
+  await plantAll().catch((error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    code = 2;
+  });
+  if (findings.size > 0) console.log(tableOf(mutants, findings));
+  console.log(`in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+  return code === 0 && survivorsOf(findings).length > 0 ? 1 : code;
 }
 
-const copies = Array.from({ length: jobsOf(values.jobs) }, () =>
-  mkdtempSync(join(tmpdir(), "sluice-mutants-")),
-);
-try {
-  copies.forEach(copyOf);
-  const startedMs = performance.now();
-  const seconds = (sinceMs: number): string => ((performance.now() - sinceMs) / 1000).toFixed(0);
-  await eachIn(copies, NAMES, async (copy, suite) => {
-    if (!(await isGreen(copy, suite))) throw new Error(`without any fault this fails already: ${suite}`);
-  });
-  const chosen = MUTANTS.filter(({ fault }) => new RegExp(values.only, "u").test(fault));
-  let survivors = 0;
-  console.log("| planted fault | noticed by | seconds |\n| --- | --- | ---: |");
-  await eachIn(copies, chosen, async (copy, mutant) => {
-    const sinceMs = performance.now();
-    const suite = await noticedBy(copy, mutant);
-    if (suite === undefined) survivors += 1;
-    console.log(`| ${mutant.fault} | ${suite ?? "**nothing: it survived**"} | ${seconds(sinceMs)} |`);
-  });
-  console.log(`\n${chosen.length - survivors} caught, ${survivors} survived, in ${seconds(startedMs)} s`);
-  process.exitCode = survivors === 0 ? 0 : 1;
-} finally {
-  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
-}
+process.exitCode = await main();

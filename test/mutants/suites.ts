@@ -36,9 +36,12 @@ export const SUITES = {
   ],
   "small model": ["vitest", "run", "--bail", "1", "test/sim/small"],
   seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
-} as const satisfies Readonly<Record<string, readonly string[]>>;
+} as const satisfies Readonly<Record<Suite, readonly [string, ...string[]]>>;
 
-export type Suite = keyof typeof SUITES;
+/** In the order in which they are tried. */
+export const SUITE_NAMES = ["laws", "reserve ahead", "messages", "members", "small model", "seeds"] as const;
+
+export type Suite = (typeof SUITE_NAMES)[number];
 
 /** A fault that can be planted. */
 export interface Mutant {
