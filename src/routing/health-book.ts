@@ -127,6 +127,11 @@ export class HealthBook {
     }
   }
 
+  /** This API key has another secret now (an empty name: the only key): what was seen of the one before does not speak against it. */
+  renewed(provider: string, key: string, now: number): void {
+    this.#providers.get(provider)?.keys.get(key)?.reset(now);
+  }
+
   #circuit(name: CircuitName): Circuit {
     return new Circuit(this.#policy.circuit, (openMs) => this.onOpen(name, openMs));
   }

@@ -1,7 +1,7 @@
 // Keys that expire, with the real program: an issuer and a provider on loopback, the provider lets in only who shows a token that
 // was issued and is not revoked.
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -213,6 +213,44 @@ test("a key's file that is replaced counts from then on", async () => {
   expect(provider.asked.at(-1)?.headers.authorization).toBe("Bearer second-key-in-a-file");
   expect(gateway.output()).not.toContain("-key-in-a-file");
   await gateway.stop();
+});
+
+/** Asks until the circuit is open: the provider is not asked any more. */
+async function untilOpen(gateway: GatewayProcess): Promise<void> {
+  await until(async () => {
+    const before = provider.asked.length;
+    const { status } = await ask(gateway);
+    return status !== 200 && provider.asked.length === before;
+  });
+}
+
+describe("a circuit that a refused key has opened", () => {
+  const circuit: object = { circuit: { open: "10m", max_open: "1h" } };
+
+  test("is closed by a reload with another key, whose first request gets through", async () => {
+    const cloud = { dialect: "openai", base_url: `${provider.url}/v1`, api_key: "a-key-that-is-refused" };
+    const gateway = await startGateway({ providers: { cloud }, models, ...circuit });
+    await untilOpen(gateway);
+    good.add("Bearer a-key-that-is-good");
+    const changed = { cloud: { ...cloud, api_key: "a-key-that-is-good" } };
+    const whole: object = JSON.parse(readFileSync(gateway.configFile, "utf8"));
+    writeFileSync(gateway.configFile, JSON.stringify({ ...whole, providers: changed }));
+    await until(async () => (await ask(gateway)).status === 200);
+    await gateway.stop();
+  });
+
+  test("is closed by a new key in its file", async () => {
+    const file = join(folder, "renewed");
+    writeFileSync(file, "a-key-that-is-refused\n");
+    const cloud = { dialect: "openai", base_url: `${provider.url}/v1`, api_key_file: file };
+    const gateway = await startGateway({ providers: { cloud }, models, ...circuit });
+    await untilOpen(gateway);
+    good.add("Bearer a-key-that-is-good");
+    writeFileSync(`${file}.new`, "a-key-that-is-good\n");
+    renameSync(`${file}.new`, file);
+    await until(async () => (await ask(gateway)).status === 200);
+    await gateway.stop();
+  });
 });
 
 test("`sluice check --online` gets each key once and tells which can't be had", async () => {

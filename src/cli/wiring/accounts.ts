@@ -5,3 +5,8 @@ import type { Provider } from "../../config/config.ts";
 export function accountsOf(provider: Provider): readonly Provider[] {
   return provider.pool.size === 0 ? [provider] : Array.from(provider.pool.values());
 }
+
+/** The API key's name in that of an account; empty for a provider's only one. */
+export function keyNameOf({ name, account }: Pick<Provider, "name" | "account">): string {
+  return account === name ? "" : account.slice(name.length + 1);
+}

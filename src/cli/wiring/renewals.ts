@@ -10,6 +10,7 @@ import { containerKeys, instanceKeys, roleKeys } from "../../credentials/signing
 import { clientCredentials, metadataToken, serviceAccount } from "../../credentials/token-endpoint.ts";
 import type { Log, Sample } from "../../observe/events.ts";
 import { counter, gauge } from "../../observe/sample.ts";
+import { keyNameOf } from "./accounts.ts";
 
 /** The source that the configuration describes. */
 export function sourceOf(source: KeySourceConfig): KeySource {
@@ -32,8 +33,8 @@ export function sourceOf(source: KeySourceConfig): KeySource {
 }
 
 export class Renewals {
-  /** Told of each new key. */
-  onKey: () => void = () => undefined;
+  /** Told of each new key, and whose it is. */
+  onKey: (provider: Pick<Provider, "name" | "account">) => void = () => undefined;
   readonly #log: Log;
   readonly #open = new Map<string, Renewal>();
   #isUsed = new Set<string>();
@@ -57,7 +58,7 @@ export class Renewals {
       timers: systemTimers,
       random: systemRandom,
       log: this.#log,
-      onKey: () => this.onKey(),
+      onKey: () => this.onKey({ name, account }),
     });
     this.#open.set(id, renewal);
     void renewal.start();
@@ -100,7 +101,8 @@ export class Renewals {
 }
 
 function* samplesOf({ account, provider, isValid, renewed, failed }: RenewalReport): Iterable<Sample> {
-  const labels = account === provider ? { provider } : { provider, key: account.slice(provider.length + 1) };
+  const key = keyNameOf({ name: provider, account });
+  const labels = key === "" ? { provider } : { provider, key };
   yield gauge(
     "sluice_provider_key_valid",
     "Whether there is a valid key for the provider, where keys are renewed.",

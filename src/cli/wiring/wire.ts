@@ -2,8 +2,6 @@
 //
 //   config ─▶ snapshot ─▶ gateway ─▶ http          a reload makes a new snapshot and swaps it in
 //   store ─▶ replica ─▶ limiter ──┘                these, connections and health outlive it
-import { join } from "node:path";
-import { ResponseCache } from "../../cache/response-cache.ts";
 import type { Config } from "../../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../../clock.ts";
 import { openReplica, type RunningReplica } from "../../fleet/shell.ts";
@@ -21,17 +19,18 @@ import type { PlainRoute } from "../../http/plain-route.ts";
 import { Estimates } from "../../limiter/estimate.ts";
 import { Limiter } from "../../limiter/limiter.ts";
 import { healthz, metricsAnswer, readyz } from "../../observe/health.ts";
-import type { Log, Sample } from "../../observe/events.ts";
+import type { Sample } from "../../observe/events.ts";
 import type { GatewayObserver } from "../../observe/observer.ts";
 import { HealthBook } from "../../routing/health-book.ts";
-import { openDisposableStore, removeDisposableStore } from "../../store/disposable.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { Watch } from "../../upstream/watch.ts";
 import { ClientKeys } from "./client-keys.ts";
 import { gaugeSamples } from "./gauges.ts";
+import { openCache } from "./open-cache.ts";
 import { Origins } from "./origins.ts";
 import { providerRoute } from "../routes/provider-routes.ts";
+import { trustNewKey, trustNewKeys } from "./new-keys.ts";
 import { providerSecrets } from "./provider-secrets.ts";
 import { Renewals } from "./renewals.ts";
 import { RunTime } from "./run-time.ts";
@@ -197,7 +196,10 @@ class GatewayProcess implements Running {
     observer.addSource(() => plant.cache.samples());
     observer.addSource(() => plant.renewals.samples());
     observer.addSource(() => this.#runTime.samples());
-    plant.renewals.onKey = () => this.#observe(this.#config);
+    plant.renewals.onKey = (provider) => {
+      this.#observe(this.#config);
+      trustNewKey(provider, plant.health, systemClock.elapsedMs());
+    };
     observer.addSource(() => hedges.samples());
     observer.addSource(() => shadows.samples());
     this.#http = createHttpServer({
@@ -260,6 +262,7 @@ class GatewayProcess implements Running {
     plant.health.forgetUnused();
     plant.limiter.lineLengthMax = config.queue.maxLength;
     plant.cache.configure(config.cache);
+    trustNewKeys(this.#config, config, plant.health, systemClock.elapsedMs());
     this.#observe(config);
     this.#config = config;
     this.#gateway.swap(snapshot);
@@ -360,21 +363,6 @@ class GatewayProcess implements Running {
       { method: "GET", path: "/metrics", handle: () => metricsAnswer(observer.metrics()) },
     ];
   }
-}
-
-/** The response cache; what an earlier start has kept is removed where nothing is to be kept on disk. */
-function openCache(config: Config, log: Log): ResponseCache {
-  const directory = join(config.dataDir, "cache");
-  const { ttlMs, diskBytesMax } = config.cache;
-  if (ttlMs === 0 || diskBytesMax === 0) removeDisposableStore(directory);
-  const cache = new ResponseCache({
-    wallMs: () => systemClock.wallMs(),
-    log,
-    timers: systemTimers,
-    openDisk: () => openDisposableStore(directory, log),
-  });
-  cache.configure(config.cache);
-  return cache;
 }
 
 /** Every value that must never show in a log line. */
