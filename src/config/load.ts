@@ -6,7 +6,7 @@ import { isUtf8 } from "node:buffer";
 import { type Catalog, openCatalog } from "./catalog.ts";
 import type { Config } from "./config.ts";
 import { detectProviders, type Probe } from "./detect.ts";
-import { type Document, readDocument } from "./document.ts";
+import { type Document, type Plain, readDocument } from "./document.ts";
 import type { Env } from "./interpolate.ts";
 import { ConfigError, inOrder, NOWHERE, type Position, type Problem } from "./problems.ts";
 import { Report } from "./report.ts";
@@ -46,18 +46,15 @@ const BYTES_MAX = 512 * 1024;
 
 /** Loads the configuration. Rejects with a `ConfigError`, which is a `GatewayError("invalid_config")`. */
 export async function loadConfig(options: LoadOptions): Promise<Loaded> {
-  const { catalog = openCatalog(), env, cwd } = options;
-  const path = configPath(options);
-  const shown = options.file ?? DEFAULT_FILE;
-  const { text, fingerprint } = readText(path, shown, options.file !== undefined);
-  const document = override(readDocument(text ?? "", text === null ? NO_FILE : shown, env), options);
+  const { catalog = openCatalog(), env } = options;
+  const { document, file, folder, fingerprint } = openDocument(options);
   const { value, problems, left } = validate(document, schema);
   if (value === undefined) throw new ConfigError(inOrder(problems));
   const report = new Report(document, left);
   const isDetecting = Object.keys(value.providers ?? {}).length === 0;
   const config = resolveConfig(value, {
-    file: text === null ? null : path,
-    folder: text === null ? cwd : dirname(path),
+    file,
+    folder,
     catalog,
     env,
     hostName: options.hostName,
@@ -67,6 +64,58 @@ export async function loadConfig(options: LoadOptions): Promise<Loaded> {
   const errors = [...problems, ...report.errors];
   if (errors.length > 0) throw new ConfigError(inOrder(errors));
   return { config, warnings: inOrder(report.warnings), fingerprint };
+}
+
+/** The file as it is, with the command line's words over it, before anything in it is understood. */
+interface OpenedDocument {
+  readonly document: Document;
+  /** Absolute; null where there is none. */
+  readonly file: string | null;
+  /** What the relative paths in it start from. */
+  readonly folder: string;
+  readonly fingerprint: string;
+}
+
+function openDocument(options: LoadOptions): OpenedDocument {
+  const { env, cwd } = options;
+  const path = configPath(options);
+  const shown = options.file ?? DEFAULT_FILE;
+  const { text, fingerprint } = readText(path, shown, options.file !== undefined);
+  const document = override(readDocument(text ?? "", text === null ? NO_FILE : shown, env), options);
+  const isThere = text !== null;
+  return { document, file: isThere ? path : null, folder: isThere ? dirname(path) : cwd, fingerprint };
+}
+
+/** What a command beside the gateway needs to know of it. */
+export interface Whereabouts extends Pick<Config, "listen" | "dataDir"> {
+  /** A secret; null: there is none, or it stands in a variable that is not set here. */
+  readonly adminKey: string | null;
+}
+
+/** What is asked for below; nothing else in the file can make it fail. */
+const WHEREABOUTS = schema.pick({ listen: true, data_dir: true, admin: true });
+
+/**
+ * Where the gateway of this configuration is, whatever else the file says: an operator's terminal has not the providers' keys in
+ * its environment. Throws a `ConfigError` when the file can't be read, or says that wrongly.
+ */
+export function readWhereabouts(options: LoadOptions): Whereabouts {
+  const { document, folder } = openDocument(options);
+  const isAsked = ({ key }: Problem): boolean => key === "" || key === "listen" || key === "data_dir";
+  const part = {
+    ...document,
+    value: withOnly(Object.keys(WHEREABOUTS.shape), document),
+    problems: document.problems.filter(isAsked),
+  };
+  const { value, problems } = validate(part, WHEREABOUTS);
+  const errors = value === undefined ? problems : problems.filter(isAsked);
+  if (errors.length > 0 || value === undefined) throw new ConfigError(inOrder(errors));
+  const isKeyMissing = document.problems.some(({ key }) => key === "admin.key");
+  return {
+    listen: value.listen,
+    dataDir: resolvePath(folder, value.data_dir),
+    adminKey: isKeyMissing ? null : (value.admin.key ?? null),
+  };
 }
 
 /** Where the configuration is, or would be if there were one; absolute. */
@@ -97,6 +146,12 @@ function override(document: Document, { cwd, listen, dataDir }: LoadOptions): Do
     ...(dataDir !== undefined && { data_dir: resolvePath(cwd, dataDir) }),
   };
   return { ...document, value: { ...value, ...over } };
+}
+
+/** The document with these keys alone; one that has no keys stays as it is. */
+function withOnly(keys: readonly string[], { value = {} }: Document): Plain {
+  if (typeof value !== "object" || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).filter(([key]) => keys.includes(key)));
 }
 
 interface Read<T> {

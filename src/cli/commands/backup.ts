@@ -1,6 +1,6 @@
 // `sluice backup FILE` and `sluice restore FILE`. A backup may be taken while the gateway runs; a restore needs it stopped.
 import { systemClock } from "../../clock.ts";
-import { loadConfig } from "../../config/load.ts";
+import { readWhereabouts } from "../../config/load.ts";
 import { GatewayError } from "../../errors.ts";
 import { backUp, restore } from "../../store/backup.ts";
 import type { Invocation } from "../args.ts";
@@ -10,7 +10,7 @@ import { type RemoteShell, reporting } from "./remote.ts";
 export function runBackup(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
     const file = fileOf(invocation);
-    const entries = await backUp(await dataDirectory(invocation, shell), file);
+    const entries = await backUp(dataDirectory(invocation, shell), file);
     shell.out(`${file}: ${entries} entries.\n`);
     return 0;
   });
@@ -19,7 +19,7 @@ export function runBackup(invocation: Invocation, shell: RemoteShell): Promise<n
 /** Resolves with the exit code. */
 export function runRestore(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
-    const directory = await dataDirectory(invocation, shell);
+    const directory = dataDirectory(invocation, shell);
     const keepsLevels = invocation.flag("keep-levels");
     const { entries, setAside } = await restore({
       directory,
@@ -47,8 +47,6 @@ function fileOf(invocation: Invocation): string {
   return file;
 }
 
-async function dataDirectory(invocation: Invocation, shell: RemoteShell): Promise<string> {
-  const { cwd, env, hostName } = shell;
-  const { config } = await loadConfig({ file: invocation.option("config"), cwd, env, hostName });
-  return config.dataDir;
+function dataDirectory(invocation: Invocation, { cwd, env, hostName }: RemoteShell): string {
+  return readWhereabouts({ file: invocation.option("config"), cwd, env, hostName }).dataDir;
 }

@@ -31,7 +31,7 @@ export function runDrain(
   timers: Timers = systemTimers,
 ): Promise<number> {
   return reporting(shell, async () => {
-    const remote = await findRemote(invocation, shell);
+    const remote = findRemote(invocation, shell);
     const answer = await remote.ask("POST", "/admin/drain");
     if (answer.status !== 202) throw notDrained(remote.url, answer.status);
     shell.out(`${remote.url} finishes what runs, and stops …\n`);

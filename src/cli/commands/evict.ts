@@ -6,7 +6,7 @@ import { findRemote, messageIn, reporting, type RemoteShell } from "./remote.ts"
 /** Resolves with the exit code: 0 when the share was taken over, 1 when not. */
 export function runEvict(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
-    const remote = await findRemote(invocation, shell);
+    const remote = findRemote(invocation, shell);
     const [name = ""] = invocation.words;
     const answer = await remote.ask("POST", `/admin/evict/${encodeURIComponent(name)}`);
     if (answer.status !== 200)

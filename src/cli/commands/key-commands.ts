@@ -33,7 +33,7 @@ export function runKeys(invocation: Invocation, shell: RemoteShell): Promise<num
     if (verb === "list" && name === undefined) return listKeys(invocation, shell);
     if (verb === "usage" && name === undefined) return showUsage(invocation, shell);
     if (name === undefined || !isVerb(verb)) throw new GatewayError("invalid_request", USAGE);
-    const remote = await findRemote(invocation, shell);
+    const remote = findRemote(invocation, shell);
     const text = await VERBS[verb](remote, name, invocation);
     shell.out(`${text}\n`);
     return 0;
@@ -47,14 +47,14 @@ function isVerb(word: string): word is keyof typeof VERBS {
 }
 
 async function listKeys(invocation: Invocation, shell: RemoteShell): Promise<number> {
-  const remote = await findRemote(invocation, shell);
+  const remote = findRemote(invocation, shell);
   const text = await answerOf(remote, "GET", "/admin/keys");
   shell.out(`${invocation.flag("json") ? text : describeKeys(list.parse(JSON.parse(text)).keys)}\n`);
   return 0;
 }
 
 async function showUsage(invocation: Invocation, shell: RemoteShell): Promise<number> {
-  const remote = await findRemote(invocation, shell);
+  const remote = findRemote(invocation, shell);
   const query = new URLSearchParams();
   for (const [option, parameter] of [
     ["from", "from"],

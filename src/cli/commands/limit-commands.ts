@@ -40,7 +40,7 @@ export function runLimitChange(invocation: Invocation, shell: RemoteShell): Prom
       by: `${userName()}@${shell.hostName}`,
       ...(burst === undefined ? {} : { burst: toNumber(burst) }),
     };
-    const remote = await findRemote(invocation, shell);
+    const remote = findRemote(invocation, shell);
     const path = `/admin/limits/${encodeURIComponent(limit)}`;
     const { status, text } = isSetting
       ? await remote.ask("PUT", path, JSON.stringify(body))

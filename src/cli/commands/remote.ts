@@ -1,6 +1,6 @@
 // Asking an instance that runs: which one, with which key, and what may go wrong. For `status`, `limits`, `top`, `drain`.
 import { GatewayError } from "../../errors.ts";
-import { loadConfig } from "../../config/load.ts";
+import { readWhereabouts } from "../../config/load.ts";
 import type { LoadOptions } from "../../config/load.ts";
 import type { Invocation } from "../args.ts";
 import type { Output } from "./check.ts";
@@ -19,15 +19,20 @@ export interface Remote {
   ask(method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: string): Promise<RemoteAnswer>;
 }
 
-/** Where the admin key is looked for; the configuration keeps only a hash of it. */
+/** Where the admin key is looked for first. */
 const ADMIN_KEY = "SLUICE_ADMIN_KEY";
 const ANSWER_MS = 5000;
 
-/** `--url` if it is given, else where the configuration says that it listens. Rejects with `invalid_config` when that is wrong. */
-export async function findRemote(invocation: Invocation, shell: RemoteShell): Promise<Remote> {
-  const url = originOf(invocation.option("url") ?? (await configuredUrl(invocation, shell)));
-  const key = shell.env[ADMIN_KEY];
-  const headers = key === undefined || key === "" ? {} : { authorization: `Bearer ${key}` };
+/**
+ * `--url` if it is given, else where the configuration says that it listens, with the admin key that stands there unless the
+ * environment has one. Throws `invalid_config` when that can't be read.
+ */
+export function findRemote(invocation: Invocation, shell: RemoteShell): Remote {
+  const named = invocation.option("url");
+  const { url, adminKey } =
+    named === undefined ? configured(invocation, shell) : { url: originOf(named), adminKey: null };
+  const key = shell.env[ADMIN_KEY] || adminKey;
+  const headers = key === null ? {} : { authorization: `Bearer ${key}` };
   return { url, ask: (method, path, body) => ask(`${url}${path}`, { method, headers, body: body ?? null }) };
 }
 
@@ -36,9 +41,21 @@ function originOf(text: string): string {
   return new URL(text.includes("://") ? text : `http://${text}`).origin;
 }
 
-async function configuredUrl(invocation: Invocation, { cwd, env, hostName }: RemoteShell): Promise<string> {
-  const { config } = await loadConfig({ file: invocation.option("config"), cwd, env, hostName });
-  return localUrl(config.listen);
+/** A key goes only to the address that stands beside it. */
+function configured(invocation: Invocation, { cwd, env, hostName }: RemoteShell) {
+  try {
+    const { listen, adminKey } = readWhereabouts({
+      file: invocation.option("config"),
+      cwd,
+      env,
+      hostName,
+    });
+    return { url: localUrl(listen), adminKey };
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    const message = `${error.message}\nWhere the instance listens can't be told from that; name it with --url HOST:PORT.`;
+    throw new GatewayError(error.code, message, { cause: error });
+  }
 }
 
 /** The address for callers on this machine: one that means "all addresses" can't be connected to everywhere. */
@@ -54,7 +71,7 @@ async function ask(url: string, request: RequestInit): Promise<RemoteAnswer> {
   } catch (cause) {
     throw new GatewayError(
       "provider_unreachable",
-      `No Sluice answers at ${new URL(url).origin}. Does it run?`,
+      `No Sluice answers at ${new URL(url).origin}. Does it run? Another address is given with --url HOST:PORT.`,
       { cause },
     );
   }

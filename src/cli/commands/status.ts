@@ -48,7 +48,7 @@ export interface InstanceStatus {
 /** Resolves with the exit code: 0 ready, 1 not ready or not there. */
 export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
-    const status = await readStatus(await findRemote(invocation, shell));
+    const status = await readStatus(findRemote(invocation, shell));
     shell.out(`${invocation.flag("json") ? JSON.stringify(status, null, 2) : describeStatus(status)}\n`);
     return status.isReady ? 0 : 1;
   });
@@ -58,7 +58,7 @@ export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<n
 export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<number> {
   if (invocation.words.length > 0) return runLimitChange(invocation, shell);
   return reporting(shell, async () => {
-    const { buckets, setLimits } = await readStatus(await findRemote(invocation, shell));
+    const { buckets, setLimits } = await readStatus(findRemote(invocation, shell));
     const text = [bucketTable(buckets), describeSetLimits(setLimits)].filter((part) => part !== "");
     shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : text.join("\n\n")}\n`);
     return 0;

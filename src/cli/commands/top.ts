@@ -30,7 +30,7 @@ export function runTop(
   timers: Timers = systemTimers,
 ): Promise<number> {
   return reporting(shell, async () => {
-    const remote = await findRemote(invocation, shell);
+    const remote = findRemote(invocation, shell);
     const stop = listenForStop(shell.signals, () => process.exit(1));
     const stopped = stop.first.then(() => "stopped" as const);
     let previous: InstanceStatus | null = null;

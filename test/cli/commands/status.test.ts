@@ -1,8 +1,11 @@
 // `sluice status` against a server that answers with what the observer really writes.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import { parseMetrics } from "../../../src/cli/commands/metrics-text.ts";
 import type { FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
@@ -16,6 +19,9 @@ import { ManualClock } from "../../manual-clock.ts";
 import { memoryWriter } from "../../observe/memory-writer.ts";
 import { requestRecord } from "../../observe/record.ts";
 import type { Sample } from "../../../src/observe/events.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "sluice-status-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 let server: Server;
 let url: string;
@@ -180,9 +186,21 @@ main/requests/min  gw-0     ███████████████░░�
     expect(keySent).toBe("Bearer abc");
   });
 
+  test("finds the instance and its admin key in a configuration whose other variables are not set here", async () => {
+    const file = join(folder, "sluice.yaml");
+    const listen = new URL(url).host;
+    writeFileSync(
+      file,
+      `listen: ${listen}\nadmin: { key: abc }\nproviders: { openai: { api_key: \${NOT_SET} } }\n`,
+    );
+    expect(await run(`status --config ${file}`)).toMatchObject({ code: 0, err: "" });
+    expect(keySent).toBe("Bearer abc");
+  });
+
   test.each([
     ["--url http://127.0.0.1:1", "No Sluice answers at http://127.0.0.1:1. Does it run?"],
     ["--config /nowhere/sluice.yaml", "sluice.yaml"],
+    ["--config /nowhere/sluice.yaml", "name it with --url HOST:PORT"],
   ])("exits with 1 and says why for %s", async (options, reason) => {
     const { code, err } = await run(`status ${options}`);
     expect(code).toBe(1);
