@@ -53,6 +53,7 @@ export function tableOf(mutants: readonly Mutant[], findings: ReadonlyMap<Mutant
   return lines.join("\n");
 }
 
-function wordsOf(outcome: Exclude<Outcome, { kind: "passed" }>): string {
+/** How a suite failed. */
+export function wordsOf(outcome: Exclude<Outcome, { kind: "passed" }>): string {
   return outcome.kind === "hung" ? "(it never ended)" : outcome.test.replaceAll("|", "/");
 }
