@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Cluster } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
-import { believedShare, load, shareOf, three, total } from "./three.ts";
+import { believedShare, LIMIT, load, shareOf, three, total } from "./three.ts";
 
 function machineOf(cluster: Cluster, name: string): Machine {
   const machine = cluster.machines.get(name);
@@ -66,6 +66,28 @@ describe("a disk", () => {
     cluster.world.runUntil(20_000);
     expect(cluster.desks.get("m0")?.admitted).toBeGreaterThan(before ?? 0);
     expect(cluster.oracles[0]?.isBroken).toBe(false);
+  });
+
+  test("that went back in time goes on from the totals that the siblings remember, which never fall", () => {
+    const cluster = three(7);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m0");
+    const id = machine.replica?.id ?? "";
+    const spentSaid = (name: string): number => {
+      const rows = machineOf(cluster, name).replica?.state.ledger.buckets.get(LIMIT.key);
+      return rows?.entries.get(id)?.row.spent ?? Number.NaN;
+    };
+    const backup = new Map(machine.disk);
+    load(cluster, "m0", 60, 4000);
+    world.runUntil(16_000);
+    const said = spentSaid("m1");
+    machine.crash();
+    machine.disk = backup;
+    machine.start();
+    expect(machine.replica?.state.holdings.get(LIMIT.key)?.local?.spent).toBeLessThan(said - 50);
+    heldWhenAdmitting(cluster, machine);
+    world.runUntil(18_000);
+    expect(["m0", "m1", "m2"].map(spentSaid)).toEqual([said, said, said]);
   });
 
   test("that was copied stops the process that was started first", () => {
@@ -177,22 +199,23 @@ describe("a disk", () => {
     const cluster = three(8);
     const { world } = cluster;
     const original = machineOf(cluster, "m1");
-    world.runUntil(9000);
+    // By now all is full again.
+    world.runUntil(12_000);
     const disk = new Map(original.disk);
     world.partition([["m1"], ["m0", "m2"]]);
     for (const name of ["m0", "m1", "m2"]) load(cluster, name, 1000, 400);
-    world.runUntil(9500);
+    world.runUntil(12_500);
     const copy = cluster.add("copy");
     copy.disk = disk;
     copy.start();
     load(cluster, "copy", 100, 3000);
-    world.runUntil(12_000);
+    world.runUntil(15_000);
     expect(original.isSuperseded).toBe(true);
     expect(copy.replica?.state.isAdmitting).toBe(true);
     original.crash();
     cluster.remove("m1");
     world.heal();
-    world.runUntil(16_000);
+    world.runUntil(19_000);
     expect(total(cluster)).toBeCloseTo(1, 6);
   });
 });

@@ -86,6 +86,25 @@ describe("a replica that is gone", () => {
     expect(cluster.admitted - before).toBeGreaterThan(0.97 * 1000);
   });
 
+  test("and was evicted on both sides of a cut, is one side's in the end, and its gives count once", () => {
+    const cluster = three(3);
+    const { world } = cluster;
+    const id = cluster.machines.get("m2")?.replica?.id ?? "";
+    cluster.machines.get("m2")?.crash();
+    cluster.remove("m2");
+    world.runUntil(12_000);
+    world.partition([["m0"], ["m1"]]);
+    for (const { replica } of running(cluster)) expect(replica?.membership.evict(id)).toBe(true);
+    world.runUntil(22_000);
+    // Both work with it meanwhile, which is what an eviction on two sides costs.
+    expect(total(cluster)).toBeGreaterThan(1.1);
+    world.heal();
+    world.runUntil(32_000);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+    expect(cluster.differences()).toEqual([]);
+    cluster.checkDeep();
+  });
+
   test("comes back from the dead under a new id, with share zero, and takes part again", () => {
     const cluster = three(4, { membership: { reclaimAfterMs: 5000 } });
     const former = cluster.machines.get("m2")?.replica?.id;
@@ -162,6 +181,26 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
     expect(shareOf(stays)).toBeCloseTo(1, 6);
   },
 );
+
+test("who leaves just after two that named each other hands over to one that stays", () => {
+  const cluster = three(1, { machines: 4 });
+  const { world } = cluster;
+  const idOf = (machine: Machine | undefined): string => machine?.replica?.id ?? "";
+  // Each names the lowest of the others.
+  const [first, second, third, stays] = [...cluster.machines.values()].sort((left, right) =>
+    idOf(left) < idOf(right) ? -1 : 1,
+  );
+  const profiles = [first, second, third].map((machine) => machine?.replica?.state.me);
+  const ids = [first, second, third, stays].map(idOf);
+  for (const machine of [first, second]) machine?.leave(10_000, () => cluster.remove(machine.name));
+  world.runUntil(world.nowMs + 1000);
+  expect(cluster.machines.size).toBe(2);
+  third?.leave(10_000, () => cluster.remove(third.name));
+  world.runUntil(world.nowMs + 1000);
+  expect(profiles.map((member) => member?.heir)).toEqual([ids[1], ids[0], ids[3]]);
+  world.runUntil(world.nowMs + 6000);
+  expect(shareOf(stays)).toBeCloseTo(1, 6);
+});
 
 test("a fleet that was founded and handed on behind a cut is not founded a second time", () => {
   const cluster = new Cluster({ seed: 1, machines: 3, limits: [LIMIT] });
