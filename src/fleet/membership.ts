@@ -36,7 +36,7 @@ export const ALONE: MembershipOptions = {
   unreachableAfterMs: 3000,
 };
 
-type Leaving = "no" | "giving" | "naming an heir" | "telling" | "left";
+type Leaving = "no" | "giving" | "telling" | "left";
 
 export class Membership {
   readonly #state: ReplicaState;
@@ -173,10 +173,8 @@ export class Membership {
     switch (this.leaving) {
       case "giving":
         if (heir === undefined) return;
-        if (handOverAll(state, heir)) this.leaving = "naming an heir";
-        return;
-      case "naming an heir":
-        if (heir === undefined || hasHidden(state)) return;
+        if (!handOverAll(state, heir)) return;
+        // No flush holds this before it holds all that was given (see journal.ts), and nobody hears of it before.
         state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
         this.leaving = "telling";
         return;

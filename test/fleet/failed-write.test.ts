@@ -2,9 +2,13 @@
 import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import type { Flush } from "../../src/fleet/journal.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { load, PREFIX } from "../../src/fleet/journal.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
 import { Solo } from "./solo.ts";
 
 const GONE = "b".repeat(32);
+const SIBLING = "c".repeat(32);
 
 function limitOf(key: string): Limit {
   return { key, dimension: "requests", capacity: 100, refill: { kind: "continuous", unitsPerMs: 0.1 } };
@@ -52,3 +56,47 @@ describe("a write that fails", () => {
     expect(collected(solo).length).toBeGreaterThanOrEqual(before);
   });
 });
+
+/** Buckets of which all that its disk says is given away, and whether it says that the replica has left. */
+function leftOn({ disk }: Solo): { readonly given: number; readonly hasLeft: boolean } {
+  const loaded = load(new MemoryStore({ contents: disk }).entries(PREFIX));
+  const given = loaded?.holdings.filter(([, { row }]) => row.given.get(SIBLING)?.parts === WHOLE) ?? [];
+  return {
+    given: given.length,
+    hasLeft: loaded?.members.some(({ profile }) => profile.heir !== "") ?? false,
+  };
+}
+
+test.each([
+  [[]],
+  [["refused"]],
+  [["no", "refused"]],
+  [["no", "no", "refused"]],
+  [["refused", "no", "refused", "refused"]],
+] as const)(
+  "who leaves is not known to have left before all that it gave is on disk, when writes go %j",
+  (fates) => {
+    const COUNT = 1200;
+    const solo = new Solo();
+    const { state } = solo.replica;
+    for (let index = 0; index < COUNT; index++) {
+      const bucket = solo.replica.open(limitOf(`b${index}`));
+      solo.replica.take([bucket], [1], solo.nowMs);
+    }
+    for (const holding of state.holdings.values()) state.publish(holding);
+    while (solo.replica.journal.hasWork) solo.flush();
+    const sibling = state.ledger.member(SIBLING);
+    sibling.boot = 1;
+    sibling.heardMs = solo.nowMs;
+    solo.replica.leave();
+    for (let turn = 0; state.me.heir === ""; turn++) {
+      expect(turn).toBeLessThan(20);
+      solo.flush(fates[turn] ?? "no");
+      const { given, hasLeft } = leftOn(solo);
+      expect(hasLeft).toBe(given === COUNT && hasLeft);
+      expect(state.me.heir !== "" && !hasLeft).toBe(false);
+      solo.advance(100);
+    }
+    expect(leftOn(solo)).toEqual({ given: COUNT, hasLeft: true });
+  },
+);

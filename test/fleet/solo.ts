@@ -36,15 +36,16 @@ export class Solo {
     this.replica.tick(this.nowMs, this.wallMs);
   }
 
-  /** Writes what is due; `isCut`: the process dies before it hears of it, with the batch on disk or not. */
-  flush(cut: "no" | "before" | "after" = "no"): void {
+  /** Writes what is due, unless the disk refuses it; or the process dies before it hears of it, with it on disk or not. */
+  flush(cut: "no" | "before" | "after" | "refused" = "no"): void {
     const flush = this.replica.journal.collect(this.nowMs, {
       bootId: "m",
       monotonicMs: this.nowMs,
       wallMs: this.wallMs,
     });
     if (flush === null) return;
-    if (cut !== "before") {
+    if (cut === "refused") this.replica.journal.failed();
+    if (cut === "no" || cut === "after") {
       for (const [key, value] of flush.batch) {
         if (value === null) this.disk.delete(key);
         else this.disk.set(key, value);

@@ -91,19 +91,19 @@ export const MEMBERS: readonly Mutant[] = [
     by: "members",
   },
   {
-    fault: "two that leave at once name each other",
+    fault: "who leaves hands over to one that leaves too",
     file: "src/fleet/membership.ts",
     find: `          member.heir === "" &&
 `,
     replace: "",
-    by: "seeds",
+    by: "members",
   },
   {
-    fault: "a leaver names its heir before what it gave is durable",
-    file: "src/fleet/membership.ts",
-    find: "if (heir === undefined || hasHidden(state)) return;",
-    replace: "if (heir === undefined) return;",
-    by: "small model",
+    fault: "who leaves is written down as gone before all that it gave is",
+    file: "src/fleet/journal.ts",
+    find: "if (state.dirty.length === 0) this.#collectMembers(batch);",
+    replace: "this.#collectMembers(batch);",
+    by: "reserve ahead",
   },
   {
     fault: "what was minted after being declared dead is nobody's debt",
