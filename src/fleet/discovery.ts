@@ -1,14 +1,15 @@
 // Finds the siblings' addresses from `fleet.peers`: `http://host:port` as it stands, and `dns://name:port` through the
 // system's resolver, again every few seconds, because replicas come and go. A name that begins with an underscore is
 // an SRV record (RFC 2782: `dns://_fleet._tcp.sluice`), whose answer names hosts and ports; any other name stands for
-// all of its addresses. When a name can't be resolved the addresses known last are kept: a resolver's hiccup must not
-// cut a replica off from siblings that are there.
+// all of its addresses. What can't be resolved, a name or one of the hosts that a record names, keeps the addresses known
+// last, and keeps nobody else's from being known: neither a resolver's hiccup nor a sibling that is gone may cut a
+// replica off from siblings that are there, or it would found a fleet of its own.
 import { lookup, resolveSrv } from "node:dns/promises";
 
 /** The most addresses that one name may stand for. */
 const ADDRESSES_MAX = 256;
 
-/** How long one resolution may take. */
+/** How long the resolver may take to answer one question. */
 const RESOLVE_TIMEOUT_MS = 3000;
 
 export interface Resolver {
@@ -34,12 +35,15 @@ export type AddressedPeer =
 
 type Name = Extract<AddressedPeer, { readonly kind: "dns" }>;
 
+type Faults = ReadonlyMap<string, string>;
+
 export class Discovery {
   readonly #static: readonly string[];
   readonly #names: readonly Name[];
   readonly #resolver: Resolver;
-  readonly #known = new Map<string, readonly string[]>();
-  readonly #faults = new Map<string, string>();
+  /** The addresses known last, by name or host, and port. */
+  #known = new Map<string, readonly string[]>();
+  #faults: Faults = new Map();
   #resolving: Promise<void> | null = null;
 
   constructor(peers: readonly AddressedPeer[], resolver: Resolver = systemResolver) {
@@ -55,48 +59,82 @@ export class Discovery {
 
   /** The addresses as known now. */
   addresses(): readonly string[] {
-    return [...new Set([...this.#static, ...[...this.#known.values()].flat()])];
+    const named = this.#names.flatMap((name) => this.#known.get(keyOf(name)) ?? []);
+    return [...new Set([...this.#static, ...named])];
   }
 
-  /** Names that could not be resolved the last time, with the reason. */
-  faults(): ReadonlyMap<string, string> {
+  /** Names and hosts that could not be resolved the last time, with the reason. */
+  faults(): Faults {
     return this.#faults;
   }
 
   /** Resolves all names once; never rejects. A resolution under way is joined, so a slow resolver isn't asked again meanwhile. */
   resolve(): Promise<void> {
-    this.#resolving ??= Promise.all(this.#names.map((name) => this.#resolveName(name))).then(() => {
+    this.#resolving ??= this.#resolveAll().finally(() => {
       this.#resolving = null;
     });
     return this.#resolving;
   }
 
-  async #resolveName(name: Name): Promise<void> {
-    try {
-      const found = await within(RESOLVE_TIMEOUT_MS, this.#lookUp(name));
-      if (found.length === 0) throw new Error("no addresses");
-      this.#known.set(name.host, found.slice(0, ADDRESSES_MAX));
-      this.#faults.delete(name.host);
-    } catch (error) {
-      this.#faults.set(name.host, error instanceof Error ? error.message : String(error));
-    }
+  async #resolveAll(): Promise<void> {
+    const resolution = new Resolution(this.#resolver, this.#known);
+    await Promise.all(this.#names.map((name) => resolution.find(name)));
+    this.#known = resolution.known;
+    this.#faults = resolution.faults;
+  }
+}
+
+/** One round of questions: what it finds, what it could not, and what was known before. */
+class Resolution {
+  readonly known = new Map<string, readonly string[]>();
+  readonly faults = new Map<string, string>();
+  readonly #resolver: Resolver;
+  readonly #before: ReadonlyMap<string, readonly string[]>;
+
+  constructor(resolver: Resolver, before: ReadonlyMap<string, readonly string[]>) {
+    this.#resolver = resolver;
+    this.#before = before;
   }
 
-  async #lookUp({ host, port }: Name): Promise<readonly string[]> {
-    if (!host.startsWith("_")) return this.#hostAddresses(host, port);
-    const services = await this.#resolver.services(host);
-    const found = await Promise.all(
-      services.slice(0, ADDRESSES_MAX).map((service) => this.#hostAddresses(service.name, service.port)),
-    );
+  /** The addresses of a name. */
+  async find(name: Name): Promise<void> {
+    const isService = name.host.startsWith("_");
+    await this.#learn(name, () => (isService ? this.#ofService(name.host) : this.#ofHost(name)));
+  }
+
+  /** Asks for addresses; those known last stand if there are none. */
+  async #learn(name: Name, ask: () => Promise<readonly string[]>): Promise<readonly string[]> {
+    let found: readonly string[];
+    try {
+      found = await ask();
+      if (found.length === 0) throw new Error("no addresses");
+    } catch (error) {
+      this.faults.set(name.host, error instanceof Error ? error.message : String(error));
+      found = this.#before.get(keyOf(name)) ?? [];
+    }
+    this.known.set(keyOf(name), found.slice(0, ADDRESSES_MAX));
+    return found;
+  }
+
+  async #ofService(name: string): Promise<readonly string[]> {
+    const services = await within(RESOLVE_TIMEOUT_MS, this.#resolver.services(name));
+    const hosts = services
+      .slice(0, ADDRESSES_MAX)
+      .map((service): Name => ({ kind: "dns", host: service.name, port: service.port }));
+    const found = await Promise.all(hosts.map((host) => this.#learn(host, () => this.#ofHost(host))));
     return found.flat();
   }
 
-  async #hostAddresses(host: string, port: number): Promise<readonly string[]> {
-    const addresses = await this.#resolver.addresses(host);
+  async #ofHost({ host, port }: Name): Promise<readonly string[]> {
+    const addresses = await within(RESOLVE_TIMEOUT_MS, this.#resolver.addresses(host));
     return addresses
       .map((address) => `http://${address.includes(":") ? `[${address}]` : address}:${port}`)
       .sort();
   }
+}
+
+function keyOf({ host, port }: Name): string {
+  return `${host} ${port}`;
 }
 
 async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {

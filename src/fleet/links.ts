@@ -69,6 +69,10 @@ export class Link {
     return Math.min(ANSWER_MAX_MS, usualMs * 2 ** this.doublings);
   }
 
+  isFailing(nowMs: number): boolean {
+    return this.failures > FAILURES_MAX && nowMs - this.answeredMs >= FAILING_MS;
+  }
+
   /** Learns from an answer at the first try. */
   timed(tookMs: number): void {
     this.doublings = 0;
@@ -96,6 +100,15 @@ interface Answer {
   readonly vector: Vector;
   /** Nothing of it is left for a later message. */
   readonly isWhole: boolean;
+}
+
+/** The first link from there on that does not fail; where all do, the one that is there. */
+function answeringFrom(links: readonly Link[], start: number, nowMs: number): Link | undefined {
+  for (let step = 0; step < links.length; step++) {
+    const link = links[(start + step) % links.length];
+    if (link?.isFailing(nowMs) === false) return link;
+  }
+  return links[start];
 }
 
 function slower(paceMs: number): number {
@@ -172,8 +185,7 @@ export class Links {
   #isDue(link: Link, occasion: Occasion, round: ReadonlySet<Link>): boolean {
     const sinceMs = occasion.nowMs - link.sentMs;
     if (occasion.isSeeking) return link.isUrgent || sinceMs >= SEEK_MS;
-    const isFailing = link.failures > FAILURES_MAX && occasion.nowMs - link.answeredMs >= FAILING_MS;
-    if (isFailing && sinceMs < HEARTBEAT_MS) return false;
+    if (link.isFailing(occasion.nowMs) && sinceMs < HEARTBEAT_MS) return false;
     if (link.isUrgent || link.hasMore) return true;
     if (link.paceMs < PACE_MAX_MS && occasion.asked.has(link.peer)) {
       const dueMs = link.sentMs + link.paceMs;
@@ -184,14 +196,18 @@ export class Links {
     return link.newsSent !== occasion.news ? sinceMs >= ROUND_MS : sinceMs >= HEARTBEAT_MS;
   }
 
-  /** A few links at random, once per round. */
+  /**
+   * A few links at random, once per round. Of those that fail only the first counts: a name may stand for hundreds of
+   * addresses behind which nobody is any more, and the siblings that are there must be heard all the same.
+   */
   #round(links: readonly Link[], nowMs: number): ReadonlySet<Link> {
     if (nowMs - this.#roundMs < ROUND_MS) return new Set();
     this.#roundMs = nowMs;
     if (links.length <= FANOUT) return new Set(links);
     const picked = new Set<Link>();
     for (let tries = 0; picked.size < FANOUT && tries < 4 * FANOUT; tries++) {
-      const link = links[Math.floor(this.#random() * links.length)];
+      const at = Math.floor(this.#random() * links.length);
+      const link = picked.size === 0 ? links[at] : answeringFrom(links, at, nowMs);
       if (link !== undefined) picked.add(link);
     }
     return picked;

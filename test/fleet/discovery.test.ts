@@ -56,6 +56,46 @@ describe("finding siblings", () => {
     ]);
   });
 
+  test("a host of an SRV record that can't be resolved keeps no other from being found, and is told", async () => {
+    const targets = (...names: readonly string[]) => ({
+      "_fleet._tcp.sluice": names.map((name) => ({ name, port: 1000 })),
+    });
+    const addresses: Record<string, readonly string[]> = { a: ["10.0.0.1"] };
+    let services = targets("a", "gone");
+    const discovery = new Discovery([dns("_fleet._tcp.sluice")], {
+      addresses: (host) => resolver({ addresses }).addresses(host),
+      services: (name) => resolver({ services }).services(name),
+    });
+    const found = async (): Promise<readonly string[]> => {
+      await discovery.resolve();
+      return discovery.addresses();
+    };
+    expect(await found()).toEqual(["http://10.0.0.1:1000"]);
+    expect([...discovery.faults()]).toEqual([["gone", "ENOTFOUND gone"]]);
+    addresses["gone"] = ["10.0.0.2"];
+    expect(await found()).toEqual(["http://10.0.0.1:1000", "http://10.0.0.2:1000"]);
+    expect(discovery.faults().size).toBe(0);
+    delete addresses["a"];
+    delete addresses["gone"];
+    expect(await found()).toEqual(["http://10.0.0.1:1000", "http://10.0.0.2:1000"]);
+    services = targets("gone");
+    expect(await found()).toEqual(["http://10.0.0.2:1000"]);
+  });
+
+  test("an SRV record that names a record is asked no further", async () => {
+    let asked = 0;
+    const discovery = new Discovery([dns("_fleet._tcp.sluice")], {
+      addresses: () => Promise.reject(new Error("no such host")),
+      services: (name) => {
+        asked += 1;
+        return Promise.resolve([{ name, port: 1 }]);
+      },
+    });
+    await discovery.resolve();
+    expect(asked).toBe(1);
+    expect(discovery.addresses()).toEqual([]);
+  });
+
   test("a name that fails keeps the addresses known last, says why, and takes the new ones when it is back", async () => {
     const addresses: Record<string, readonly string[]> = { headless: ["10.0.0.1"] };
     const discovery = new Discovery([dns("headless")], resolver({ addresses }));

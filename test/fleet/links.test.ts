@@ -89,3 +89,31 @@ describe("a sibling that holds units", () => {
     expect(new Desk().links.pacedUntilMs).toBe(Infinity);
   });
 });
+
+test("siblings among hundreds of addresses with nobody behind them are heard every second, and the others still tried", () => {
+  let seed = 1;
+  const random = (): number => (seed = (seed * 48271) % 0x7fffffff) / 0x7fffffff;
+  const links = new Links(random);
+  const live = [10, 100, 200].map((at) => `http://10.0.0.${at}`);
+  links.set(Array.from({ length: 256 }, (_, at) => `http://10.0.0.${at}`));
+  const heardMs = new Map(live.map((name) => [name, 0]));
+  const tried = new Set<string>();
+  let silenceMs = 0;
+  const look = (nowMs: number, isSeeking: boolean): void => {
+    for (const link of links.due({ nowMs, news: nowMs, isSeeking, asked: new Set() })) {
+      if (nowMs > 3000) tried.add(link.name);
+      if (!live.includes(link.name)) {
+        links.failed(link);
+        continue;
+      }
+      const answer = { sender: link.name, vector: new Map(), isWhole: true };
+      links.answered(link, answer, new Map(), nowMs);
+      if (nowMs > 4000) silenceMs = Math.max(silenceMs, nowMs - (heardMs.get(link.name) ?? 0));
+      heardMs.set(link.name, nowMs);
+    }
+  };
+  for (let nowMs = 0; nowMs <= 120_000; nowMs += 100) look(nowMs, nowMs <= 3000);
+  expect(silenceMs).toBeGreaterThan(0);
+  expect(silenceMs).toBeLessThan(2000);
+  expect(tried.size).toBeGreaterThan(200);
+});
