@@ -10,6 +10,7 @@ import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
 import type { Farewell } from "./member.ts";
 import {
   KEY_BYTES_MAX,
+  readBoot,
   readEdition,
   readLineage,
   readProfile,
@@ -137,7 +138,7 @@ function writeSection(writer: Writer, section: Section, writeId: (id: string) =>
 export function decodeMessage(bytes: Uint8Array): Message {
   const reader = new Reader(bytes, KIND_MESSAGE, VERSION);
   const sender = reader.id();
-  const boot = reader.integer();
+  const boot = readBoot(reader);
   const serial = reader.integer();
   const lineage = readLineage(reader);
   const wantsAnswer = reader.boolean();
@@ -175,7 +176,7 @@ function readSection(reader: Reader, readId: () => string, keys: readonly string
   const entries: SectionEntry[] = [];
   let last = from;
   for (let left = reader.count(20); left > 0; left--) {
-    const boot = reader.integer();
+    const boot = readBoot(reader);
     const stamp = { boot: boot === 0 ? last.boot : boot, version: reader.integer() };
     if (compareStamps(stamp, last) <= 0) throw new Malformed("an entry is out of order");
     last = stamp;

@@ -109,7 +109,16 @@ export function writeLineage(writer: Writer, lineage: Lineage | null): void {
 }
 
 export function readLineage(reader: Reader): Lineage | null {
-  return reader.boolean() ? { stamp: reader.number(), founder: reader.id() } : null;
+  return reader.boolean() ? { stamp: readWallMs(reader), founder: reader.id() } : null;
+}
+
+/** The last instant that a date can show (ECMA-262, 21.4.1.1), in milliseconds since the epoch. */
+const WALL_MS_MAX = 8.64e15;
+
+function readWallMs(reader: Reader): number {
+  const wallMs = positive(reader.number());
+  if (wallMs > WALL_MS_MAX) throw new Malformed("a time is beyond all dates");
+  return wallMs;
 }
 
 export function writeStamp(writer: Writer, stamp: Stamp): void {
@@ -118,7 +127,12 @@ export function writeStamp(writer: Writer, stamp: Stamp): void {
 }
 
 export function readStamp(reader: Reader): Stamp {
-  return { boot: reader.integer(), version: reader.integer() };
+  return { boot: readBoot(reader), version: reader.integer() };
+}
+
+/** A boot leaves room for all that follow it: whoever hears of a later one of its own goes on from there. */
+export function readBoot(reader: Reader): number {
+  return runningTotal(reader);
 }
 
 export function encodeHolding(record: HoldingRecord): Uint8Array {
@@ -247,8 +261,8 @@ export function readProfile(reader: Reader, readId: ReadId): Profile {
 }
 
 export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {
-  writer.number(row.spent);
-  writer.number(row.returned);
+  writer.number(Math.min(row.spent, AMOUNT_MAX));
+  writer.number(Math.min(row.returned, AMOUNT_MAX));
   writer.integer(row.given.size);
   for (const [receiver, edge] of row.given) {
     writeId(receiver);
@@ -262,8 +276,8 @@ export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {
 }
 
 export function readRow(reader: Reader, readId: ReadId): Row {
-  const spent = positive(reader.number());
-  const returned = positive(reader.number());
+  const spent = readAmount(reader);
+  const returned = readAmount(reader);
   const given = new Map<string, Edge>();
   for (let left = reader.count(6); left > 0; left--) {
     given.set(readId(), {
@@ -299,6 +313,15 @@ function readGauge(reader: Reader): Gauge {
 function positive(value: number): number {
   if (value < 0) throw new Malformed("an amount is negative");
   return value;
+}
+
+/** No fleet counts so far. The totals of those who are gone are added up, and the sum must be a number all the same. */
+const AMOUNT_MAX = 1e300;
+
+function readAmount(reader: Reader): number {
+  const amount = positive(reader.number());
+  if (amount > AMOUNT_MAX) throw new Malformed("an amount is out of range");
+  return amount;
 }
 
 /** An edition leaves room for all that will ever follow it: the next one must be a number that can be written. */

@@ -294,7 +294,11 @@ function isWholeOf({ sections }: Message): boolean {
 }
 
 /** Why a message brings more than a replica keeps; null: it does not. Part of one can't be left out: the shares would not add up. */
-function crowdedBy({ sender, sections, farewells }: Message, { members, buckets }: Ledger): string | null {
+function crowdedBy(
+  { sender, vector, sections, farewells }: Message,
+  { members, buckets }: Ledger,
+): string | null {
+  if (vector.size > MEMBERS_MAX) return `it knows of ${vector.size} members; at most ${MEMBERS_MAX} are kept`;
   let rows = 0;
   for (const { entries } of sections) rows += entries.length;
   if (members.size + sections.length + 2 * farewells.length + 1 > MEMBERS_MAX) {

@@ -20,6 +20,7 @@ import { Board } from "./board.ts";
 import { Courier } from "./courier.ts";
 import { load, type Loaded, PREFIX } from "./journal.ts";
 import { ALONE, type MembershipOptions } from "./membership.ts";
+import { Milestones } from "./milestones.ts";
 import { traceMerge } from "./trace.ts";
 import type { Receive, Transport } from "./transport.ts";
 import type { Quota } from "./quota.ts";
@@ -125,6 +126,7 @@ class Shell implements RunningReplica {
   readonly board: Board;
   readonly courier: Courier;
   readonly #options: ShellOptions;
+  readonly #milestones: Milestones;
   #isSuperseded = false;
   readonly #superseded = Promise.withResolvers<void>();
   #lookedMs = -Infinity;
@@ -143,6 +145,7 @@ class Shell implements RunningReplica {
     this.board = board;
     this.#options = options;
     const { clock, timers, log } = options;
+    this.#milestones = new Milestones(replica, log);
     this.courier = new Courier(replica, {
       board,
       clock,
@@ -187,6 +190,7 @@ class Shell implements RunningReplica {
   }
 
   #lookOut(): void {
+    this.#milestones.look();
     if (this.replica.state.supersededByBoot === 0 || this.#isSuperseded) return;
     this.#isSuperseded = true;
     this.#options.log.error(

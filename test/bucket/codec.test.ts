@@ -14,7 +14,7 @@ import {
   encodeMember,
   encodeRow,
 } from "../../src/bucket/record.ts";
-import type { Edge, Gauge, Row } from "../../src/bucket/row.ts";
+import { type Edge, type Gauge, NEVER, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
 import { FOUNDER, IDS, KEYS, steps, storyOf } from "./history.ts";
 
 const integers = fc.nat({ max: Number.MAX_SAFE_INTEGER });
@@ -22,11 +22,11 @@ const totals = fc.nat({ max: 2 ** 52 - 1 });
 const ids = fc.constantFrom(...IDS);
 const texts = fc.string({ unit: "binary", maxLength: 40 });
 const reals = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
-const amounts = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+const amounts = fc.double({ min: 0, max: 1e300, noNaN: true }).map((value) => value + 0);
 const hints = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
 /** Editions are counted, and an unknown one is Infinity. */
 const editions = totals;
-const stamps = fc.record({ boot: integers, version: integers });
+const stamps = fc.record({ boot: totals, version: integers });
 
 const edges: fc.Arbitrary<Edge> = fc.record({
   parts: totals,
@@ -48,7 +48,8 @@ const rows: fc.Arbitrary<Row> = fc.record({
   given: fc.array(fc.tuple(ids, edges), { maxLength: 4 }).map((list) => new Map(list)),
   gauge: gauges,
 });
-const lineages = fc.option(fc.record({ stamp: reals, founder: ids }));
+const wallTimes = fc.double({ min: 0, max: 8.64e15, noNaN: true }).map((value) => value + 0);
+const lineages = fc.option(fc.record({ stamp: wallTimes, founder: ids }));
 
 const identities = fc.record({
   id: ids,
@@ -257,6 +258,39 @@ test("amounts below zero and running totals out of range are malformed", () => {
   expect(() => decodeRow(encodeRow({ ...record, row: { ...row, spent: -1 } }))).toThrow(Malformed);
   const given = new Map([[FOUNDER, edge]]);
   expect(() => decodeRow(encodeRow({ ...record, row: { ...row, given } }))).toThrow(Malformed);
+});
+
+test("amounts that add up to more than a number can be are read again by those they are told to", () => {
+  const row = { spent: Infinity, returned: 1e301, given: new Map(), gauge: NO_GAUGE };
+  const record = { key: "k", author: FOUNDER, stamp: { boot: 1, version: 1 }, row };
+  expect(decodeRow(encodeRow(record)).row).toEqual({ ...row, spent: 1e300, returned: 1e300 });
+});
+
+test("an amount that no fleet counts up to is malformed", () => {
+  const writer = new Writer(0x52, 1);
+  writer.text("k");
+  writer.id(FOUNDER);
+  for (const stamp of [1, 1]) writer.integer(stamp);
+  for (const total of [1e301, 0]) writer.number(total);
+  writer.integer(0);
+  for (let hint = 0; hint < 5; hint++) writer.single(0);
+  expect(() => decodeRow(writer.finish())).toThrow("an amount is out of range");
+});
+
+test("a boot after which none could be written is malformed, so that nobody goes on from there", () => {
+  const stamp = { boot: 2 ** 52, version: 1 };
+  const nothing = { lineage: null, wantsAnswer: false, era: 0, forgotten: 0, farewells: [] };
+  const message: Message = {
+    ...nothing,
+    sender: FOUNDER,
+    boot: 1,
+    serial: 1,
+    vector: new Map(),
+    sections: [],
+  };
+  const sections = [{ author: FOUNDER, from: NEVER, to: stamp, entries: [], profile: null }];
+  for (const lie of [{ boot: stamp.boot }, { vector: new Map([[FOUNDER, stamp]]) }, { sections }])
+    expect(() => decodeMessage(encodeMessage({ ...message, ...lie }))).toThrow(Malformed);
 });
 
 test("an edition after which none could be written is malformed, so that no peer can make it ours", () => {

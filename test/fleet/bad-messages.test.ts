@@ -149,11 +149,15 @@ describe("a message with the right seal", () => {
     const known = liar.message([], { sender: "1".padStart(32, "0") });
     expect(await liar.send(known)).toBe("ok");
     expect(await liar.send(liar.message([liar.section({})]))).toBe("oversized");
+    const vector = new Map(
+      Array.from({ length: MEMBERS_MAX + 1 }, (_, at) => [`${at}`.padStart(32, "0"), NEVER]),
+    );
+    expect(await liar.send(liar.message([], { vector }))).toBe("oversized");
     ledger.members.delete("0".repeat(32));
     for (let bucket = 0; ledger.buckets.size < BUCKETS_MAX; bucket++) ledger.bucket(`bucket-${bucket}`);
     expect(await liar.send(liar.message([liar.section({}, "one-too-many")]))).toBe("oversized");
     expect(await liar.send(liar.message([liar.section({})]))).toBe("ok");
-    expect(refused("oversized")).toBe(2);
+    expect(refused("oversized")).toBe(3);
   });
 
   test("of a later version is refused as such, so that an upgrade shows for what it is", async () => {
@@ -229,7 +233,7 @@ describe("a sibling that lies about its own rows", () => {
     ["it spent less than nothing", (liar) => liar.section({ spent: -1 })],
     ["it returned less than nothing", (liar) => liar.section({ returned: -1e300 })],
     ["it spent what is no number", (liar) => liar.section({ spent: Number.NaN })],
-    ["it spent without end", (liar) => liar.section({ spent: Infinity })],
+    ["it spent without end", (liar) => liar.section({ gauge: gauge({ level: -Infinity }) })],
     ["its demand is below zero", (liar) => liar.section({ gauge: gauge({ demand: -5 }) })],
     ["a request of its waits without end", (liar) => liar.section({ gauge: gauge({ waitingMs: Infinity }) })],
     [
@@ -294,7 +298,7 @@ describe("a sibling that lies about its own rows", () => {
     ],
     [
       "spent more than all there ever was",
-      (liar) => liar.section({ spent: 1.7e308, returned: 1.7e308, gauge: gauge({ level: -3e38 }) }),
+      (liar) => liar.section({ spent: 1e300, returned: 1e300, gauge: gauge({ level: -3e38 }) }),
     ],
   ])("makes nobody admit more than the limit, when it %s", async (_, lie) => {
     victim = await startVictim();

@@ -1,0 +1,44 @@
+// What an operator wants to find in the log of a replica's life as a member: which fleet it founded or joined, and that it
+// had to give way and goes on with nothing, be it to an older fleet or because its siblings took it for dead.
+import type { Lineage } from "../bucket/ledger.ts";
+import type { Log } from "../observe/events.ts";
+import type { Replica } from "./replica.ts";
+
+export class Milestones {
+  readonly #replica: Replica;
+  readonly #log: Log;
+  #id: string;
+  #lineage: Lineage | null;
+
+  constructor(replica: Replica, log: Log) {
+    this.#replica = replica;
+    this.#log = log;
+    this.#id = replica.id;
+    this.#lineage = replica.state.ledger.lineage;
+  }
+
+  /** Logs what has happened since the last look. */
+  look(): void {
+    const { id } = this.#replica;
+    const { lineage } = this.#replica.state.ledger;
+    const [before, known] = [this.#id, this.#lineage];
+    this.#id = id;
+    this.#lineage = lineage;
+    if (id !== before)
+      this.#log.warn("the siblings took this replica for dead; it goes on as a new one that holds nothing", {
+        replica: id,
+        before,
+      });
+    if (lineage === null || isSame(lineage, known)) return;
+    const fleet = { founded_at: new Date(lineage.stamp).toISOString(), founder: lineage.founder };
+    if (known !== null)
+      this.#log.warn("met an older fleet; this one gives way and goes on in it, holding nothing", fleet);
+    else if (lineage.founder === id)
+      this.#log.info("founded a fleet: no peer that answered is in one", fleet);
+    else this.#log.info("joined a fleet", fleet);
+  }
+}
+
+function isSame(left: Lineage, right: Lineage | null): boolean {
+  return left.stamp === right?.stamp && left.founder === right.founder;
+}

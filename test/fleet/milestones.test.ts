@@ -1,0 +1,71 @@
+// What the log tells of a replica's fleets: those it founds, joins, gives way to, or is forgotten by.
+import { afterEach, expect, test } from "vitest";
+import type { Log } from "../../src/observe/events.ts";
+import { Liar, startVictim, type Victim } from "./victim.ts";
+
+let victim: Victim;
+
+afterEach(async () => {
+  await victim.running.close();
+});
+
+/** A log that keeps what is said at info and above, without its fields. */
+function keepingLog(): { readonly log: Log; readonly lines: string[] } {
+  const lines: string[] = [];
+  const keep = (message: string): void => void lines.push(message);
+  return { log: { debug: () => {}, info: keep, warn: keep, error: keep }, lines };
+}
+
+const STRANGER = "3".repeat(32);
+const FOUNDED = "founded a fleet: no peer that answered is in one";
+
+test("a fleet that is founded because no peer answered is told of; a replica without peers says nothing", async () => {
+  const { log, lines } = keepingLog();
+  victim = await startVictim({ log });
+  victim.time.pass(200);
+  expect(lines).toEqual([]);
+  await victim.running.close();
+  victim = await startVictim({ log, peers: ["http://127.0.0.1:1"] });
+  victim.time.pass(200);
+  expect(lines.filter((line) => line !== "no exchange with a sibling")).toEqual([FOUNDED]);
+});
+
+test("a fleet that is joined is told of once", async () => {
+  const { log, lines } = keepingLog();
+  victim = await startVictim({ log, peers: ["http://127.0.0.1:1"] });
+  const liar = new Liar(victim);
+  const lineage = { stamp: 1, founder: STRANGER };
+  for (let times = 0; times < 2; times += 1) {
+    expect(await liar.send(liar.message([liar.section({})], { lineage, era: 1 }))).toBe("ok");
+    victim.time.pass(100);
+  }
+  expect(lines.filter((line) => line.includes("fleet"))).toEqual(["joined a fleet"]);
+});
+
+test("giving way to an older fleet, and being taken for dead, are warnings", async () => {
+  const { log, lines } = keepingLog();
+  victim = await startVictim({ log });
+  const liar = new Liar(victim);
+  const lineage = { stamp: 1, founder: STRANGER };
+  expect(await liar.send(liar.message([liar.section({})], { lineage, era: 1 }))).toBe("ok");
+  victim.time.pass(100);
+  await victim.running.flush();
+  expect(lines).toEqual(["met an older fleet; this one gives way and goes on in it, holding nothing"]);
+  expect(await liar.send(liar.message([], { lineage, era: 9, forgotten: 9 }))).toBe("ok");
+  victim.time.pass(100);
+  expect(lines.slice(1)).toEqual([
+    "the siblings took this replica for dead; it goes on as a new one that holds nothing",
+  ]);
+});
+
+test.each([-1, -1e300, 8.65e15])(
+  "a fleet that was founded at no time at all is malformed: %d",
+  async (stamp) => {
+    victim = await startVictim();
+    const before = victim.state();
+    const liar = new Liar(victim);
+    const lineage = { stamp, founder: STRANGER };
+    expect(await liar.send(liar.message([liar.section({})], { lineage }))).toBe("malformed");
+    expect(victim.state()).toEqual(before);
+  },
+);
