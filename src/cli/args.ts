@@ -42,6 +42,12 @@ const REMOTE = {
   json: { summary: "write JSON rather than a table" },
 } as const satisfies Record<string, OptionEntry>;
 
+/** For commands that show limits, of which there may be thousands. */
+const SHOWN = {
+  match: { value: "PATTERN", summary: "only limits of such names: 'main/*'" },
+  rows: { value: "N", summary: "at most so many limits, those with the least left first" },
+} as const satisfies Record<string, OptionEntry>;
+
 const COMMANDS = {
   start: {
     summary: "run the gateway",
@@ -68,13 +74,14 @@ const COMMANDS = {
       online: { summary: "also get the providers' keys that are renewed while it runs" },
     },
   },
-  status: { summary: "show how an instance is doing", words: [], options: REMOTE },
-  top: { summary: "show limits and requests live", words: [], options: REMOTE },
+  status: { summary: "show how an instance is doing", words: [], options: { ...REMOTE, ...SHOWN } },
+  top: { summary: "show limits and requests live", words: [], options: { ...REMOTE, ...SHOWN } },
   limits: {
     summary: "show the limits and what is left of them, or set one for the whole fleet until it is unset",
     words: ["[set|unset]", "[LIMIT]", "[AMOUNT]"],
     options: {
       ...REMOTE,
+      ...SHOWN,
       burst: { value: "N", summary: "with set: what can be used at once; the amount by default" },
     },
   },

@@ -3,6 +3,7 @@ import { WHOLE } from "../bucket/parts.ts";
 import type { Sample } from "../observe/events.ts";
 import { counter, gauge } from "../observe/sample.ts";
 import type { Holding } from "./holding.ts";
+import type { Bucket } from "./quota.ts";
 import type { Replica } from "./replica.ts";
 import { TRANSPORT_FAULTS } from "./transport.ts";
 
@@ -47,41 +48,86 @@ export interface FleetView {
   readonly state: "seeking" | "recovering" | "serving" | "leaving" | "superseded";
   readonly founded_at: string | null;
   readonly members: readonly MemberView[];
+  /** By name; those that were asked for, and not all of them at once. */
   readonly buckets: readonly BucketView[];
+  /** How many there are of those that were asked for, whether or not they are in `buckets`. */
+  readonly buckets_total: number;
+  /** What to ask for next as `after`; null: that was all. */
+  readonly next_after: string | null;
+  /** How many buckets are kept that no configuration here has a limit for: siblings may, or it was removed. */
+  readonly buckets_not_configured: number;
   readonly peers: readonly string[];
+}
+
+/** Which buckets somebody asks for. */
+export interface FleetQuestion {
+  readonly isAsked: (bucket: string) => boolean;
+  /** Those behind this name; empty: from the first. */
+  readonly after: string;
+  /** At most so many. */
+  readonly limit: number;
+}
+
+/** What the view needs of the replica's surroundings. */
+export interface FleetSurroundings {
+  readonly peers: readonly string[];
+  /** Whether the configuration in force has this bucket's limit. */
+  readonly isConfigured: (bucket: Bucket) => boolean;
 }
 
 /** A member that said nothing for this long is shown as silent, in milliseconds. */
 const SILENT_MS = 3000;
 
-export function fleetView(replica: Replica, nowMs: number, peers: readonly string[]): FleetView {
+export function fleetView(
+  replica: Replica,
+  nowMs: number,
+  { peers, isConfigured }: FleetSurroundings,
+  { isAsked, after, limit }: FleetQuestion,
+): FleetView {
   const { state } = replica;
   const { ledger } = state;
+  const configured = [...state.holdings.values()].filter(
+    ({ local }) => local !== null && isConfigured(local),
+  );
+  const asked = configured.filter(({ rows }) => isAsked(rows.key)).sort(byName);
+  const rest = after === "" ? asked : asked.filter(({ rows }) => rows.key > after);
+  const shown = rest.slice(0, limit);
   return {
     replica: replica.id,
     name: state.me.profile.name,
     state: fleetStateOf(replica),
     founded_at: ledger.lineage === null ? null : new Date(ledger.lineage.stamp).toISOString(),
-    members: [...ledger.members.values()].map((member) => {
-      const isSelf = member === state.me;
-      const silentMs = isSelf ? 0 : Math.max(0, Math.round(nowMs - member.heardMs));
-      const isGone = ledger.succession.has(member.id);
-      return {
-        replica: member.id,
-        name: member.profile.name,
-        is_self: isSelf,
-        is_founder: ledger.lineage?.founder === member.id,
-        state: isGone ? "gone" : silentMs > SILENT_MS ? "silent" : "live",
-        boot: member.boot,
-        version: member.version,
-        silent_ms: Number.isFinite(silentMs) ? silentMs : -1,
-      };
-    }),
-    buckets: [...state.holdings.values()]
-      .filter((holding) => holding.local !== null)
-      .map((holding) => bucketView(replica, holding, nowMs)),
+    members: membersOf(replica, nowMs),
+    buckets: shown.map((holding) => bucketView(replica, holding, nowMs)),
+    buckets_total: asked.length,
+    next_after: rest.length > shown.length ? (shown.at(-1)?.rows.key ?? null) : null,
+    buckets_not_configured: state.holdings.size - configured.length,
     peers,
   };
+}
+
+function byName(left: Holding, right: Holding): number {
+  return left.rows.key < right.rows.key ? -1 : 1;
+}
+
+/** All members that this replica knows of, itself and those who are gone included. */
+export function membersOf({ state }: Replica, nowMs: number): readonly MemberView[] {
+  const { ledger } = state;
+  return [...ledger.members.values()].map((member) => {
+    const isSelf = member === state.me;
+    const silentMs = isSelf ? 0 : Math.max(0, Math.round(nowMs - member.heardMs));
+    const isGone = ledger.succession.has(member.id);
+    return {
+      replica: member.id,
+      name: member.profile.name,
+      is_self: isSelf,
+      is_founder: ledger.lineage?.founder === member.id,
+      state: isGone ? "gone" : silentMs > SILENT_MS ? "silent" : "live",
+      boot: member.boot,
+      version: member.version,
+      silent_ms: Number.isFinite(silentMs) ? silentMs : -1,
+    };
+  });
 }
 
 /** What the replica does at the moment; it admits only while it is serving. */

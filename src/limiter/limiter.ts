@@ -68,6 +68,7 @@ export class Limiter {
   readonly #room: WaitingRoom;
   /** Held by the meters of the configuration and of requests: the line of a limit that is no more goes with them. */
   readonly #lines = new Map<Bucket, WeakRef<Line>>();
+  #round = 0;
   readonly #pauses = new Map<string, Pause>();
   #arrivals = 0;
   #isClosed = false;
@@ -96,6 +97,29 @@ export class Limiter {
   /** Opens the buckets of a client key. Join them with a target's by `target.with(key)`. */
   key(specs: readonly MeterSpec[]): Meters {
     return this.#compile([], specs, PLAIN_COUNTING, null);
+  }
+
+  /** Limits that were compiled before are still in force, as `target` and `key` say of new ones. */
+  keep({ lines }: Meters): void {
+    for (const line of lines) this.#list(line);
+  }
+
+  /** Runs `compile`, which asks for all limits that are in force, or for those of all client keys; others are shown no more. */
+  compileAll<T>(whose: "all" | "keys", compile: () => T): T {
+    this.#round += 1;
+    const compiled = compile();
+    for (const held of this.#lines.values()) {
+      const line = held.deref();
+      if (line === undefined || (whose === "keys" && line.meter?.ownerKind !== "key")) continue;
+      line.isListed = line.askedIn === this.#round;
+    }
+    return compiled;
+  }
+
+  /** Whether the configuration in force has this bucket's limit, or somebody waits for it still. */
+  lists(bucket: Bucket): boolean {
+    const line = this.#lines.get(bucket)?.deref();
+    return line !== undefined && (line.isListed || line.size > 0);
   }
 
   /** Takes the units when they are here and nobody waits for them; else the request waits, or is refused and has taken nothing. */
@@ -220,7 +244,7 @@ export class Limiter {
     for (const [bucket, held] of this.#lines) {
       const line = held.deref();
       if (line === undefined) this.#lines.delete(bucket);
-      else yield* lineSamples(this.#quota, line, now);
+      else if (this.lists(bucket)) yield* lineSamples(this.#quota, line, now);
     }
   }
 
@@ -296,13 +320,16 @@ export class Limiter {
 
   #line(meter: Meter): Line {
     const known = this.#lines.get(meter.bucket)?.deref();
-    if (known !== undefined) {
-      known.meter = meter;
-      return known;
-    }
-    const line = new Line(meter);
-    this.#lines.set(meter.bucket, new WeakRef(line));
+    const line = known ?? new Line(meter);
+    line.meter = meter;
+    if (known === undefined) this.#lines.set(meter.bucket, new WeakRef(line));
+    this.#list(line);
     return line;
+  }
+
+  #list(line: Line): void {
+    line.isListed = true;
+    line.askedIn = this.#round;
   }
 
   #pause(owner: string): Pause {

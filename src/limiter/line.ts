@@ -20,6 +20,10 @@ export class Line implements InHeap {
   readonly bucket: Bucket | null;
   /** `elapsedMs` at which the head may have room by refill alone. */
   wakeMs = Infinity;
+  /** Whether a configuration in force has its limit; people see no others. */
+  isListed = true;
+  /** The limiter's round of compiling in which it was last asked for. */
+  askedIn = 0;
   /** The head that siblings were told of. */
   told: Waiter | null = null;
   /** What the whole line asked for when they were told. */

@@ -33,24 +33,56 @@ const fleet = z.object({
       ),
     }),
   ),
+  buckets_not_configured: z.number().default(0),
 });
 
 export type FleetStatus = z.infer<typeof fleet>;
 
 const BAR_WIDTH = 20;
 
-/** What the instance sees of its fleet; `null` when it wants an admin key that it was not given. */
-export async function readFleet(remote: Remote): Promise<FleetStatus | null> {
-  const answer = await remote.ask("GET", "/fleet");
+/** The most that one answer tells of, and the most names that a question has room for. */
+const BUCKETS_MAX = 10_000;
+const NAMES_MAX = 200;
+
+/**
+ * What the instance sees of its fleet, and of these buckets (null: of all); `null` when it wants an admin key that it was not
+ * given.
+ */
+export async function readFleet(
+  remote: Remote,
+  buckets: readonly string[] | null,
+): Promise<FleetStatus | null> {
+  const answer = await remote.ask("GET", `/fleet?${questionFor(buckets)}`);
   if (answer.status === 401 || answer.status === 403) return null;
   const parsed = answer.status === 200 ? fleet.safeParse(JSON.parse(answer.text)) : null;
   if (parsed?.success === true) return parsed.data;
   throw new GatewayError("provider_bad_response", `${remote.url} is no Sluice of this version.`);
 }
 
+function questionFor(buckets: readonly string[] | null): string {
+  const names = buckets?.slice(0, NAMES_MAX) ?? [];
+  const question = new URLSearchParams({ limit: String(buckets === null ? BUCKETS_MAX : names.length) });
+  for (const name of names) question.append("bucket", name);
+  return question.toString();
+}
+
 /** Members and shares; empty for an instance that is alone. */
 export function describeFleet(view: FleetStatus): string {
-  if (view.members.length < 2 && view.state === "serving") return "";
+  const parts = isAlone(view) ? [] : [describeMembers(view)];
+  if (view.buckets_not_configured > 0) parts.push(describeForgotten(view.buckets_not_configured));
+  return parts.join("\n\n");
+}
+
+function isAlone({ members, state }: FleetStatus): boolean {
+  return members.length < 2 && state === "serving";
+}
+
+function describeForgotten(buckets: number): string {
+  const kept = buckets === 1 ? "1 bucket is kept" : `${count(buckets)} buckets are kept`;
+  return `${kept} whose limit is not configured here (any more).`;
+}
+
+function describeMembers(view: FleetStatus): string {
   const names = new Map(view.members.map(({ replica, name }) => [replica, name || replica.slice(0, 8)]));
   const members = view.members.map(({ replica, state, version, silent_ms, is_self, is_founder }) => [
     names.get(replica) ?? replica,

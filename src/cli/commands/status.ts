@@ -8,6 +8,7 @@ import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
 import { describeSetLimits, readSetLimits, runLimitChange, type SetLimit } from "./limit-commands.ts";
 import { amountOf, count, table, unitsPerAmount } from "./table.ts";
 import type { Invocation } from "../args.ts";
+import { isMatch } from "../name-pattern.ts";
 
 export interface BucketStatus {
   /** Levels and capacities are in the limit's own unit, dollars for `usd`. */
@@ -39,6 +40,8 @@ export interface InstanceStatus {
   readonly traffic: readonly TrafficStatus[];
   readonly heldBack: readonly HeldBack[];
   readonly buckets: readonly BucketStatus[];
+  /** How many more limits there are of those that were asked for. */
+  readonly bucketsHidden: number;
   /** Limits set at run time; none when the instance keeps them from callers without its admin key. */
   readonly setLimits: readonly SetLimit[];
   /** null when the instance keeps it from callers without its admin key. */
@@ -48,7 +51,7 @@ export interface InstanceStatus {
 /** Resolves with the exit code: 0 ready, 1 not ready or not there. */
 export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
-    const status = await readStatus(findRemote(invocation, shell));
+    const status = await readStatus(findRemote(invocation, shell), pickOf(invocation, ROWS));
     shell.out(`${invocation.flag("json") ? JSON.stringify(status, null, 2) : describeStatus(status)}\n`);
     return status.isReady ? 0 : 1;
   });
@@ -58,28 +61,60 @@ export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<n
 export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<number> {
   if (invocation.words.length > 0) return runLimitChange(invocation, shell);
   return reporting(shell, async () => {
-    const { buckets, setLimits } = await readStatus(findRemote(invocation, shell));
-    const text = [bucketTable(buckets), describeSetLimits(setLimits)].filter((part) => part !== "");
+    const { buckets, bucketsHidden, setLimits } = await readStatus(
+      findRemote(invocation, shell),
+      pickOf(invocation, ROWS),
+    );
+    const text = [bucketTable(buckets), describeHidden(bucketsHidden), describeSetLimits(setLimits)].filter(
+      (part) => part !== "",
+    );
     shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : text.join("\n\n")}\n`);
     return 0;
   });
 }
 
-export async function readStatus(remote: Remote): Promise<InstanceStatus> {
-  const [ready, metrics, fleet, setLimits] = await Promise.all([
+/** How many limits people are shown when they don't say how many. */
+const ROWS = 100;
+
+/** Which limits to show. */
+export interface Pick {
+  /** Names with `*`; undefined: all. */
+  readonly match: string | undefined;
+  readonly rows: number;
+}
+
+/** Programs get all of them, unless they ask for fewer. */
+export function pickOf(invocation: Invocation, rows: number): Pick {
+  const asked = invocation.option("rows");
+  const byDefault = invocation.flag("json") ? Infinity : rows;
+  return {
+    match: invocation.option("match"),
+    rows: asked === undefined ? byDefault : Number(asked.replaceAll("_", "")),
+  };
+}
+
+export async function readStatus(remote: Remote, pick: Pick): Promise<InstanceStatus> {
+  const [ready, metrics, setLimits] = await Promise.all([
     remote.ask("GET", "/readyz"),
     remote.ask("GET", "/metrics"),
-    readFleet(remote),
     readSetLimits(remote),
   ]);
   const samples = parseMetrics(metrics.text);
+  const all = bucketsOf(samples);
+  const asked = all.filter(({ bucket }) => pick.match === undefined || isMatch(pick.match, bucket));
+  const buckets = asked.length > pick.rows ? scarcest(asked).slice(0, pick.rows) : asked;
+  const fleet = await readFleet(
+    remote,
+    buckets.length < all.length ? buckets.map(({ bucket }) => bucket) : null,
+  );
   return {
     url: remote.url,
     isReady: ready.status === 200,
     reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
     traffic: trafficOf(samples),
     heldBack: heldBackOf(samples),
-    buckets: bucketsOf(samples),
+    buckets,
+    bucketsHidden: asked.length - buckets.length,
     setLimits,
     fleet,
   };
@@ -144,6 +179,19 @@ function bucketsOf(samples: readonly MetricSample[]): readonly BucketStatus[] {
   });
 }
 
+/** Those that somebody waits for first, then those with the smallest part left. */
+function scarcest(buckets: readonly BucketStatus[]): readonly BucketStatus[] {
+  const part = ({ fleetLevel, fleetCapacity }: BucketStatus): number => fleetLevel / fleetCapacity;
+  return buckets.toSorted((left, right) => right.waiting - left.waiting || part(left) - part(right));
+}
+
+/** For people; empty when all are shown. */
+export function describeHidden(hidden: number): string {
+  return hidden === 0
+    ? ""
+    : `… and ${count(hidden)} more limits: --match 'NAME*' picks some, --rows N shows more.`;
+}
+
 /** For people. */
 export function describeStatus(status: InstanceStatus): string {
   const state = status.isReady ? "ready" : `not ready (${status.reasons.join(", ") || "no reason given"})`;
@@ -151,6 +199,7 @@ export function describeStatus(status: InstanceStatus): string {
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
   parts.push(describeHeldBack(status.heldBack));
   if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
+  parts.push(describeHidden(status.bucketsHidden));
   parts.push(describeSetLimits(status.setLimits));
   if (status.fleet !== null) parts.push(describeFleet(status.fleet));
   return parts.filter((part) => part !== "").join("\n\n");

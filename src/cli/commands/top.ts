@@ -4,7 +4,7 @@ import type { Timers } from "../../clock.ts";
 import type { Invocation } from "../args.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { RemoteShell } from "./remote.ts";
-import { readStatus } from "./status.ts";
+import { describeHidden, pickOf, readStatus } from "./status.ts";
 import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
@@ -14,6 +14,8 @@ import { amountOf, count, table } from "./table.ts";
 
 const EVERY_MS = 1000;
 const BAR_WIDTH = 20;
+/** What a screen has room for. */
+const ROWS = 30;
 /** To the top left, and everything below away: less flicker than clearing the screen first. */
 const HOME = "\u001B[H\u001B[J";
 
@@ -35,7 +37,7 @@ export function runTop(
     const stopped = stop.first.then(() => "stopped" as const);
     let previous: InstanceStatus | null = null;
     do {
-      const current = await readStatus(remote);
+      const current = await readStatus(remote, pickOf(invocation, ROWS));
       const text = invocation.flag("json")
         ? JSON.stringify(current)
         : describeFrame(previous, current, EVERY_MS);
@@ -70,6 +72,7 @@ export function describeFrame(
     parts.push(rates(previous?.traffic ?? current.traffic, current.traffic, elapsedMs));
   parts.push(describeHeldBack(current.heldBack));
   if (current.buckets.length > 0) parts.push(bars(current.buckets));
+  parts.push(describeHidden(current.bucketsHidden));
   if (current.fleet !== null) parts.push(describeFleet(current.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
 }

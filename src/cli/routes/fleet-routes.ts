@@ -1,21 +1,36 @@
 // The operators' routes of the fleet: what this instance sees of it, and the word that a replica is gone for good.
 import { GatewayError } from "../../errors.ts";
-import { fleetView } from "../../fleet/view.ts";
+import { type FleetQuestion, type FleetSurroundings, fleetView, membersOf } from "../../fleet/view.ts";
 import type { RunningReplica } from "../../fleet/shell.ts";
 import type { Clock } from "../../clock.ts";
 import { jsonAnswer, type PlainRoute } from "../../http/plain-route.ts";
+import { isMatch } from "../name-pattern.ts";
+
+/** How many buckets `GET /fleet` tells of when nobody says how many, and the most that it does. */
+const BUCKETS = 1000;
+const BUCKETS_MAX = 10_000;
 
 /** `GET /fleet` and `POST /admin/evict/:replica`. */
-export function fleetRoutes(running: RunningReplica, clock: Clock): readonly PlainRoute[] {
-  const view = () => fleetView(running.replica, clock.elapsedMs(), running.peers());
+export function fleetRoutes(
+  running: RunningReplica,
+  clock: Clock,
+  isConfigured: FleetSurroundings["isConfigured"],
+): readonly PlainRoute[] {
   return [
-    { method: "GET", path: "/fleet", handle: () => jsonAnswer(view()) },
+    {
+      method: "GET",
+      path: "/fleet",
+      handle({ query }) {
+        const surroundings = { peers: running.peers(), isConfigured };
+        return jsonAnswer(fleetView(running.replica, clock.elapsedMs(), surroundings, questionIn(query)));
+      },
+    },
     {
       method: "POST",
       path: "/admin/evict/:replica",
       handle({ params }) {
         const word = params["replica"] ?? "";
-        const named = view().members.filter(
+        const named = membersOf(running.replica, clock.elapsedMs()).filter(
           ({ replica, name }) => name === word || (word.length >= 4 && replica.startsWith(word)),
         );
         const candidates = named.filter((member) => member.state !== "gone");
@@ -39,6 +54,22 @@ export function fleetRoutes(running: RunningReplica, clock: Clock): readonly Pla
       },
     },
   ];
+}
+
+/** `?bucket=main/*` (several times, if need be), `?limit=100`, `?after=NAME`. Throws `invalid_request`. */
+function questionIn(query: URLSearchParams): FleetQuestion {
+  const patterns = query.getAll("bucket");
+  const limit = Number(query.get("limit") ?? BUCKETS);
+  if (!Number.isInteger(limit) || limit < 0 || limit > BUCKETS_MAX) {
+    throw new GatewayError("invalid_request", `\`limit\` is a whole number from 0 to ${BUCKETS_MAX}.`, {
+      param: "limit",
+    });
+  }
+  const names = new Set(patterns);
+  const globs = patterns.filter((pattern) => pattern.includes("*"));
+  const isAsked = (bucket: string): boolean =>
+    patterns.length === 0 || names.has(bucket) || globs.some((glob) => isMatch(glob, bucket));
+  return { isAsked, after: query.get("after") ?? "", limit };
 }
 
 function notOne(word: string, named: number, candidates: number): GatewayError {

@@ -29,7 +29,9 @@ export class ClientKeys {
   compile({ keys, listen }: Pick<Config, "keys" | "listen">): Pick<Snapshot, "keys" | "anonymous"> {
     const compiled = new Map<string, ClientKey>();
     for (const key of keys.values()) {
-      for (const [sha256, client] of this.#compile(key).clients) compiled.set(sha256, client);
+      const { meters, clients } = this.#compile(key);
+      this.#limiter.keep(meters);
+      for (const [sha256, client] of clients) compiled.set(sha256, client);
     }
     const isOpen = keys.size === 0 && listen.isLoopback && !this.areAsked();
     return { keys: compiled, anonymous: isOpen ? this.#anonymous() : null };

@@ -46,6 +46,10 @@ export function compileSnapshot(config: Config, plant: Plant): Snapshot {
   for (const provider of config.providers.values()) {
     for (const account of accountsOf(provider)) plant.renewals.of(account);
   }
+  return plant.limiter.compileAll("all", () => compileParts(config, plant));
+}
+
+function compileParts(config: Config, plant: Plant): Snapshot {
   return {
     ...plant.clientKeys.compile(config),
     providers: new Set(config.providers.keys()),

@@ -128,7 +128,10 @@ async function open(
   const process = new GatewayProcess({
     config,
     observer,
-    operatorRoutes: [...operatorRoutes, ...fleetRoutes(replica, systemClock)],
+    operatorRoutes: [
+      ...operatorRoutes,
+      ...fleetRoutes(replica, systemClock, (bucket) => limiter.lists(bucket)),
+    ],
     store,
     replica,
     simulators,
@@ -229,8 +232,10 @@ class GatewayProcess implements Running {
   #recompile(what: "limits" | "keys"): void {
     if (what === "limits") this.apply(this.#config);
     else {
+      const { clientKeys, limiter } = this.#parts.plant;
       const inForce = this.#runTime.inForce(this.#config);
-      this.#gateway.swap({ ...this.#gateway.runtime, ...this.#parts.plant.clientKeys.compile(inForce) });
+      const keys = limiter.compileAll("keys", () => clientKeys.compile(inForce));
+      this.#gateway.swap({ ...this.#gateway.runtime, ...keys });
     }
     this.#parts.observer.log.info(`${what} that were set at run time are in force`);
   }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import { parseMetrics } from "../../../src/cli/commands/metrics-text.ts";
-import type { FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
+import { describeFleet, type FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
 import { messageIn } from "../../../src/cli/commands/remote.ts";
 import { runLimits, runStatus } from "../../../src/cli/commands/status.ts";
 import { count, table } from "../../../src/cli/commands/table.ts";
@@ -28,6 +28,7 @@ let url: string;
 let isDraining: boolean;
 let keySent: string | undefined;
 let hasBudget: boolean;
+let fleetAsked: string;
 
 function bucketSamples(bucket: string, values: Readonly<Record<string, number>>): Sample[] {
   return Object.entries(values).map(([name, value]) => ({
@@ -70,10 +71,11 @@ beforeEach(async () => {
   ]);
   server = createServer((request, response) => {
     keySent = request.headers.authorization;
+    if (request.url?.startsWith("/fleet?") === true) fleetAsked = request.url;
     const answer =
       request.url === "/metrics"
         ? metricsAnswer(observer.metrics())
-        : request.url === "/fleet"
+        : request.url?.startsWith("/fleet?") === true
           ? jsonAnswer(FLEET)
           : readyz({
               isStoreOpen: true,
@@ -217,6 +219,31 @@ test("an instance that asks for its admin key is told of as a command's user can
   const text = '{"error":{"message":"This needs the admin key: `Authorization: Bearer KEY`."}}';
   expect(messageIn(text, 401)).toBe("The instance wants its admin key: set SLUICE_ADMIN_KEY to it.");
   expect(messageIn(text, 403)).toBe("This needs the admin key: `Authorization: Bearer KEY`.");
+});
+
+describe("of many limits", () => {
+  test("those that somebody waits for come first, and the rest are counted", async () => {
+    hasBudget = true;
+    const { out } = await run(`status --rows 1 --url ${url}`);
+    expect(out).toContain("main/requests/min");
+    expect(out).not.toContain("key/a/usd/day");
+    expect(out).toContain("… and 1 more limits: --match 'NAME*' picks some, --rows N shows more.");
+    expect(fleetAsked).toBe("/fleet?limit=1&bucket=main%2Frequests%2Fmin");
+  });
+
+  test("some can be picked by name", async () => {
+    hasBudget = true;
+    const { out } = await run(`limits --match key/*/day --url ${url}`);
+    expect(out.split("\n").map((line) => line.split(" ")[0])).toEqual(["limit", "key/a/usd/day", ""]);
+  });
+});
+
+test("buckets that nothing configures any more are counted", () => {
+  const view = { ...FLEET, members: FLEET.members.slice(0, 1), buckets: [] };
+  expect(describeFleet({ ...view, buckets_not_configured: 0 })).toBe("");
+  expect(describeFleet({ ...view, buckets_not_configured: 1234 })).toBe(
+    "1,234 buckets are kept whose limit is not configured here (any more).",
+  );
 });
 
 test("a limit in dollars is shown in dollars, as it is configured and set", async () => {

@@ -24,6 +24,7 @@ function status(requests: number, failed: number, tokens: number): InstanceStatu
     reasons: [],
     traffic: [traffic],
     buckets: [{ ...bucket, waiting: 2, refused: 0 }],
+    bucketsHidden: 0,
     heldBack: [],
     setLimits: [],
     fleet: null,

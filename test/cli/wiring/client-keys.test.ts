@@ -65,6 +65,21 @@ describe("a key", () => {
   });
 });
 
+test("limits of keys that are no more are not shown, those of keys that have not changed are", () => {
+  const { limiter } = new SoloLimiter();
+  const compiler = new ClientKeys(limiter);
+  const shown = (): readonly (string | undefined)[] => [
+    ...new Set(Array.from(limiter.samples(), ({ labels }) => labels?.["bucket"])),
+  ];
+  const bob = { ...KEY, name: "bob", secrets: [{ sha256: "b1", expiresMs: null }] };
+  const { keys } = limiter.compileAll("keys", () => compiler.compile(configOf([KEY, bob])));
+  expect(shown()).toEqual(["key/alice/requests/min", "key/bob/requests/min"]);
+  limiter.compileAll("keys", () => compiler.compile(configOf([KEY])));
+  expect(shown()).toEqual(["key/alice/requests/min"]);
+  // A request that runs may hold them for long.
+  expect(keys.get("b1")?.name).toBe("bob");
+});
+
 describe("without any key", () => {
   test.each([
     ["callers of this machine are let in", LISTEN, false, true],

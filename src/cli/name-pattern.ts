@@ -1,0 +1,18 @@
+// Names with `*` for any characters, slashes too: `main/*` is every limit of the provider `main`. Part by part from the left, each
+// where it first occurs, so that a pattern with many of them is no trap.
+
+/** Whether a name fits a pattern. */
+export function isMatch(pattern: string, name: string): boolean {
+  const [head = "", ...rest] = pattern.split("*");
+  const tail = rest.pop();
+  if (tail === undefined) return name === head;
+  if (!name.startsWith(head) || !name.endsWith(tail) || name.length < head.length + tail.length) return false;
+  let from = head.length;
+  const end = name.length - tail.length;
+  for (const part of rest) {
+    const at = name.indexOf(part, from);
+    if (at < 0 || at + part.length > end) return false;
+    from = at + part.length;
+  }
+  return true;
+}
