@@ -142,11 +142,19 @@ export class Ledger {
     const before = author.profile;
     author.profile = profile;
     author.profileStamp = stamp;
-    const isSame = before.heir === profile.heir && before.claims.size === profile.claims.size;
+    const isSame =
+      before.heir === profile.heir &&
+      hasSameKeys(before.claims, profile.claims) &&
+      hasSameKeys(before.farewells, profile.farewells);
     if (!isSame) this.#succeed();
   }
 
   #succeed(): void {
+    for (const member of this.members.values()) {
+      const { farewell } = member;
+      const by = farewell === null ? undefined : this.members.get(farewell.by);
+      if (by?.profile.farewells.has(member.id) === true) member.profile = NEW_PROFILE;
+    }
     this.succession = successionOf(this.members.values());
   }
 
@@ -159,7 +167,7 @@ export class Ledger {
 
   /**
    * Drops what a gone replica said: another says it in its own rows now. What others gave to it counts for that one
-   * through the succession. Returns the buckets that it had rows of.
+   * through the succession. Its claims stand until that one's own word holds them. Returns the buckets that it had rows of.
    */
   dropRows(farewell: Farewell): BucketRows[] {
     const gone = this.member(farewell.gone);
@@ -170,7 +178,7 @@ export class Ledger {
       }
     }
     gone.farewell = farewell;
-    gone.profile = NEW_PROFILE;
+    gone.profile = { ...NEW_PROFILE, claims: gone.profile.claims };
     const touched: BucketRows[] = [];
     for (let entry = gone.newest; entry !== null; entry = gone.newest) {
       unlink(entry);
@@ -283,6 +291,10 @@ export class Ledger {
       return false;
     });
   }
+}
+
+function hasSameKeys(left: ReadonlyMap<string, unknown>, right: ReadonlyMap<string, unknown>): boolean {
+  return left.size === right.size && left.keys().every((key) => right.has(key));
 }
 
 function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {

@@ -71,13 +71,13 @@ export class Exchange {
   }
 
   request(link: Link): Uint8Array {
-    return this.#encode(this.#knownBy(link.peer), true, link);
+    return this.#encode(link.peer, this.#knownBy(link.peer), link, true);
   }
 
   /** The answer to a message that was taken: what its sender lacks. */
   answer(to: string): Uint8Array {
     this.#state.toTell.delete(to);
-    return this.#encode(this.#knownBy(to), false, this.links.to(to));
+    return this.#encode(to, this.#knownBy(to), this.links.to(to), false);
   }
 
   /** What a peer is known to have heard; `null` when it is not known, or when it is to be told nothing. */
@@ -96,20 +96,20 @@ export class Exchange {
     if (durableId !== me.id || supersededByBoot > 0 || !isAcquainted(this.#state)) return null;
     const known = ledger.vector();
     known.set(me.id, this.#noticed);
-    const bytes = this.#encode(known, false, undefined);
+    const bytes = this.#encode("", known, undefined, false);
     this.#noticed = { boot: me.boot, version: me.version };
     return bytes;
   }
 
   /** `known: null`: the peer is told nothing, and only asked. */
-  #encode(known: Vector | null, wantsAnswer: boolean, link: Link | undefined): Uint8Array {
+  #encode(peer: string, known: Vector | null, link: Link | undefined, wantsAnswer: boolean): Uint8Array {
     const state = this.#state;
     const { ledger, me } = state;
     const base = known === null ? NOTHING : this.#base(known, wantsAnswer ? link : undefined);
     const sections = known === null ? [] : ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry));
     if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
     const vector = ledger.vector();
-    if (state.isRecovering) vector.set(me.id, state.passedBack);
+    if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);
     this.#serial += 1;
     const bytes = encodeMessage({
       sender: me.id,
@@ -213,11 +213,11 @@ export class Exchange {
    */
   #meetTwin(message: Message): Received {
     const state = this.#state;
-    const { sender: from, boot, wantsAnswer, sections, vector, farewells } = message;
+    const { sender: from, boot, wantsAnswer, sections, vector } = message;
     if (boot > state.me.boot) state.supersededBy(boot);
     this.links.vectors.set(from, vector);
     for (const section of sections) {
-      if (section.author === from && boot < state.me.boot) heed(state, section, farewells);
+      if (section.author === from && boot < state.me.boot) heed(state, section, message);
     }
     return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
   }

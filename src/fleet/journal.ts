@@ -283,6 +283,7 @@ export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): voi
   for (const { id, known, profileStamp, profile, farewell } of loaded.members) {
     const member = state.ledger.member(id);
     if (farewell !== null) {
+      member.profile = profile;
       state.ledger.dropRows(farewell);
       continue;
     }

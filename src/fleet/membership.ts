@@ -139,6 +139,7 @@ export class Membership {
   #serve(): void {
     const state = this.#state;
     state.isRecovering = false;
+    state.passedBack.clear();
     state.isAdmitting = state.supersededByBoot === 0;
     state.news += 1;
     for (const holding of state.holdings.values()) if (holding.local !== null) state.room(holding.local);

@@ -8,7 +8,7 @@ import { book, type Credit, creditOf } from "./crediting.ts";
 import { carryOut } from "./farewell.ts";
 import { giveFrom } from "./giving.ts";
 import type { Holding } from "./holding.ts";
-import { heed, oweWhatWasMinted } from "./recovery.ts";
+import { heed, heedVector, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 
 const NOTHING: Vector = new Map();
@@ -39,6 +39,7 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   if (rule === "newcomer" || rule === "other fleet") {
     return { ...report, rule, taken: [], rows: 0, hasGiven: false };
   }
+  heedVector(state, message.vector);
   const taken = new Set<Holding>();
   const credits: Credit[] = [];
   let rows = 0;
@@ -46,7 +47,7 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   for (const farewell of message.farewells) carryOut(state, farewell);
   // Before anything is credited: units that were given before this replica's disk was set back must not be.
   for (const section of message.sections) {
-    if (section.author === state.me.id) heed(state, section, message.farewells);
+    if (section.author === state.me.id) heed(state, section, message);
   }
   for (const section of message.sections) {
     if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);

@@ -2,10 +2,10 @@
 // this replica said, and tell it: they pass back its own rows when they know more of them than it does, and refuse
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
-import type { Section } from "../bucket/ledger.ts";
-import type { Farewell } from "../bucket/member.ts";
+import type { Section, Vector } from "../bucket/ledger.ts";
+import type { Message } from "../bucket/message.ts";
 import { difference } from "../bucket/parts.ts";
-import { compareStamps, type Edge, type Row, type Stamp } from "../bucket/row.ts";
+import { compareStamps, type Edge, NEVER, type Row, type Stamp } from "../bucket/row.ts";
 import { redirected } from "./farewell.ts";
 import type { Holding } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
@@ -58,14 +58,28 @@ export function goOnAsNewcomer(state: ReplicaState): void {
   state.mustJoin = true;
 }
 
+/**
+ * Looks at how far a sibling has heard this replica. A start from a disk and a clock that both went back comes before what
+ * was said already: siblings take its messages for repeated ones and pass nothing back, but they say what they know.
+ */
+export function heedVector(state: ReplicaState, vector: Vector): void {
+  const heard = vector.get(state.me.id);
+  if (heard !== undefined && isAnothers(state, heard)) state.supersededBy(heard.boot);
+}
+
 /** Reads what a sibling says about this replica itself; `told`: the farewells that it says with it. */
-export function heed(state: ReplicaState, section: Section, told: readonly Farewell[]): void {
+export function heed(
+  state: ReplicaState,
+  section: Section,
+  { sender, farewells: told }: Pick<Message, "sender" | "farewells">,
+): void {
   if (isAnothers(state, section.to)) {
     state.supersededBy(section.to.boot);
     return;
   }
-  if (compareStamps(section.from, state.passedBack) <= 0 && compareStamps(section.to, state.passedBack) > 0)
-    state.passedBack = section.to;
+  const passedBack = state.passedBack.get(sender) ?? NEVER;
+  if (compareStamps(section.from, passedBack) <= 0 && compareStamps(section.to, passedBack) > 0)
+    state.passedBack.set(sender, section.to);
   let isSetBack = false;
   for (const { stamp, bucket, row } of section.entries) {
     // What was said in this boot is known here, and may have been said anew since.

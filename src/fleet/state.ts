@@ -5,7 +5,7 @@ import { type Member, NEW_PROFILE, type Profile } from "../bucket/member.ts";
 import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
-import { compareStamps, type Gauge, NEVER, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
+import { compareStamps, type Gauge, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
 import { Contact } from "./contact.ts";
 import { Holding, OpenBucket } from "./holding.ts";
 
@@ -47,8 +47,11 @@ export class ReplicaState {
   readonly unsaved = new Set<Holding>();
   /** The siblings are being asked what they remember of this replica; it tells nothing of its own before. */
   isRecovering = false;
-  /** Up to where siblings have passed back what this replica said before it was started. */
-  passedBack: Stamp = NEVER;
+  /**
+   * Up to where each sibling has passed back what this replica said before it was started. After a disk was set back
+   * twice each may have heard of another past, so none speaks for the others.
+   */
+  readonly passedBack = new Map<string, Stamp>();
   /** A profile that becomes this replica's when the flush that holds it is durable. */
   pendingProfile: Profile | null = null;
   /** Siblings that were given something that they can see now. */

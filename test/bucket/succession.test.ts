@@ -1,6 +1,8 @@
 // Who succeeds whom is a function of what is known, wherever it is known: never of the order in which it was heard.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { Ledger } from "../../src/bucket/ledger.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { type Standing, successionOf } from "../../src/bucket/succession.ts";
 
 const IDS = ["a", "b", "c", "d", "e"];
@@ -58,4 +60,27 @@ test("of two claims the lower id's counts, and a leaver's own word before any cl
   expect(claimed.get("c")).toBe("a");
   const left = successionOf([member("b"), member("a", { claims }), member("c", { heir: "b" })]);
   expect(left.get("c")).toBe("b");
+});
+
+test("claims of one whose rows were taken over stand until its successor's own word holds them", () => {
+  const ledger = new Ledger();
+  const stampOf = (version: number): { boot: number; version: number } => ({ boot: 1, version });
+  const claims = new Map([["c", 1]]);
+  ledger.setProfile(ledger.member("b"), stampOf(1), { ...NEW_PROFILE, heir: "a", claims, edition: 1 });
+  ledger.member("c");
+  ledger.dropRows({ gone: "b", by: "a", edition: 2 });
+  expect(ledger.succession.get("c")).toBe("a");
+  const farewells = new Map([["b", 2]]);
+  ledger.setProfile(ledger.member("a"), stampOf(1), { ...NEW_PROFILE, claims, farewells, edition: 2 });
+  expect(ledger.succession.get("c")).toBe("a");
+  expect(ledger.member("b").claims.size).toBe(0);
+});
+
+test("as many other claims are other claims", () => {
+  const ledger = new Ledger();
+  for (const [version, victim] of ["b", "c"].entries()) {
+    const claims = new Map([[victim, version]]);
+    ledger.setProfile(ledger.member("a"), { boot: 1, version }, { ...NEW_PROFILE, claims });
+  }
+  expect([...ledger.succession]).toEqual([["c", "a"]]);
 });

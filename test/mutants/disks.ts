@@ -19,8 +19,9 @@ export const DISKS: readonly Mutant[] = [
   {
     fault: "a disk set back is believed when the first start from it was killed",
     file: "src/fleet/exchange.ts",
-    find: "if (state.isRecovering) vector.set(me.id, state.passedBack);",
-    replace: "if (state.isRecovering && me.boot === 0) vector.set(me.id, state.passedBack);",
+    find: "if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);",
+    replace:
+      "if (state.isRecovering && me.boot === 0) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);",
     by: "members",
   },
   {

@@ -45,7 +45,8 @@ class Chaos {
   readonly #schedule: typeof SHORT;
   /** Earlier states of each disk. */
   readonly #backups = new Map<Machine, Map<string, Uint8Array>[]>();
-  readonly #twins = new Map<Machine, Machine>();
+  /** Which disk each machine's disk is a copy of, in the end. */
+  readonly #origins = new Map<Machine, Machine>();
   #joined = 0;
   #isOver = false;
 
@@ -236,26 +237,39 @@ class Chaos {
     this.cluster.forks.add(Fork.copied(copy, original));
     copy.start();
     this.#load(copy, this.#schedule.faultsMs);
-    this.#twins.set(original, copy).set(copy, original);
+    this.#origins.set(copy, this.#originOf(original));
   }
 
   #isEnding(machine: Machine): boolean {
     return machine.hasStopped || machine.isSuperseded || machine.replica?.membership.isLeaving === true;
   }
 
-  /** Whoever is superseded ends. It is started again, except where it is a copy's original or the other way round. */
+  #originOf(machine: Machine): Machine {
+    return this.#origins.get(machine) ?? machine;
+  }
+
+  /** Whoever is superseded ends. It is started again, except where another machine goes on under its identity. */
   #lookForSuperseded(): void {
     const { world, machines } = this.cluster;
     for (const machine of machines.values()) {
-      if (!machine.isSuperseded) continue;
-      const twin = this.#twins.get(machine);
+      if (!machine.isSuperseded || machine.hasStopped) continue;
+      const id = machine.replica?.id;
       machine.stop(() => {
-        if (twin === undefined || machines.get(twin.name) !== twin) this.#restart(machine);
-        else this.cluster.remove(machine.name);
+        if (this.#hasTwin(machine, id)) this.cluster.remove(machine.name);
+        else this.#restart(machine);
         this.cluster.truth?.forget();
       });
     }
     world.after(this.chance.exponential(ENDS_MS), () => this.#lookForSuperseded());
+  }
+
+  #hasTwin(machine: Machine, id: string | undefined): boolean {
+    return [...this.cluster.machines.values()].some(
+      (other) =>
+        other !== machine &&
+        this.#originOf(other) === this.#originOf(machine) &&
+        (other.replica === null || other.replica.id === id),
+    );
   }
 
   #restart(machine: Machine): void {
@@ -324,6 +338,18 @@ class Chaos {
     return truth?.faultOf(maps) ?? "";
   }
 
+  /**
+   * Disks that were all set back to before a sibling left wait for it: nobody knows any more that it has left, and an
+   * operator who knows that its machine is no more says so.
+   */
+  #evictTheLost(machines: readonly Machine[]): void {
+    const living = new Set(machines.map(({ replica }) => replica?.id));
+    for (const { replica } of machines.slice(0, 1)) {
+      for (const { id } of replica?.state.ledger.members.values() ?? [])
+        if (!living.has(id)) replica?.membership.evict(id);
+    }
+  }
+
   #admitSomething(machines: readonly Machine[]): void {
     const { world, limits } = this.cluster;
     const [first] = limits;
@@ -331,9 +357,14 @@ class Chaos {
     // Crashes may have burnt a block each, which is the whole bucket when it is small.
     const untilMs = world.nowMs + ADMITS_MS + 6 * refillMs;
     const before = this.cluster.admitted;
+    let isLookedAfter = !this.kind.faults.includes("disk set back");
     for (const machine of machines) this.#load(machine, untilMs);
     while (this.cluster.admitted === before) {
       if (world.nowMs >= untilMs) throw new Broken("nothing is admitted after healing");
+      if (!isLookedAfter && world.nowMs >= untilMs - ADMITS_MS / 2) {
+        isLookedAfter = true;
+        this.#evictTheLost(machines);
+      }
       world.runUntil(world.nowMs + LOOK_MS);
       // A calendar quota may be used up until its boundary, which is a minute away.
       if (limits.some(({ refill }) => refill.kind === "calendar")) return;

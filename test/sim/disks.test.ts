@@ -195,6 +195,54 @@ describe("a disk", () => {
     expect(cluster.oracles[0]?.isBroken).toBe(false);
   });
 
+  test("that went back together with its clock to before what siblings have heard is told so, and comes back after it", () => {
+    const cluster = three(7);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m0");
+    const backup = new Map(machine.disk);
+    machine.crash();
+    machine.start();
+    world.runUntil(8000);
+    machine.crash();
+    machine.disk = backup;
+    machine.wallOffsetMs -= 86_400_000;
+    machine.start();
+    world.runUntil(12_000);
+    expect(machine.isSuperseded).toBe(true);
+    machine.crash();
+    machine.start();
+    expect(heldWhenAdmitting(cluster, machine)).toBeLessThanOrEqual(1);
+    world.runUntil(world.nowMs + 3000);
+    expect(cluster.differences()).toEqual([]);
+  });
+
+  test("that went back twice is told by each sibling what only that one has heard", () => {
+    const cluster = three(7);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m0");
+    world.runUntil(40_000);
+    const backup = new Map(machine.disk);
+    const setBackAgain = (): void => {
+      machine.crash();
+      machine.disk = new Map(backup);
+      world.heal();
+      machine.start();
+    };
+    // m1 alone hears what is spent in the first life, m2 alone of the second, in which nothing is.
+    world.partition([["m0", "m1"], ["m2"]]);
+    load(cluster, "m0", 60, 2500);
+    world.runUntil(world.nowMs + 3000);
+    setBackAgain();
+    world.partition([["m0", "m2"], ["m1"]]);
+    world.runUntil(world.nowMs + 3000);
+    expect(machine.replica?.state.isBurnt).toBe(false);
+    setBackAgain();
+    world.cut("m2", "m1");
+    machineOf(cluster, "m1").pause(300, false);
+    expect(heldWhenAdmitting(cluster, machine)).toBeLessThanOrEqual(1);
+    expect(machine.replica?.state.isBurnt).toBe(true);
+  });
+
   test("that was copied doubles no unit when its two processes can talk, though nobody else heard the first", () => {
     const cluster = three(8);
     const { world } = cluster;

@@ -66,6 +66,10 @@ export class Fork {
   #restored: AllSaid = new Map();
   #startedMs = 0;
   #life = 0;
+  /** The identity on its disk. */
+  #id = "";
+  /** The identity of which `#truth` is. */
+  #truthId: string;
   #hasAdmitted = false;
   #witnesses: readonly Witness[] = [];
   /** Parts of each bucket that came in until now, for which units were lent. */
@@ -86,6 +90,7 @@ export class Fork {
   private constructor(machine: Machine, twin: Machine | null) {
     this.machine = machine;
     this.#twin = twin;
+    this.#truthId = machine.replica?.id ?? "";
   }
 
   get hasTwin(): boolean {
@@ -114,6 +119,7 @@ export class Fork {
     this.#life = this.machine.life;
     this.#hasAdmitted = false;
     this.#startedMs = nowMs;
+    this.#id = replica.id;
     this.#restored = saidBy(replica);
     this.#base ??= this.#restored;
     const witnesses: Witness[] = [];
@@ -147,7 +153,10 @@ export class Fork {
       this.#lookAtTwin(oracles, nowMs);
       return;
     }
-    if (twin.replica !== null) this.#truth = saidBy(twin.replica);
+    if (twin.replica !== null) {
+      this.#truth = saidBy(twin.replica);
+      this.#truthId = twin.replica.id;
+    }
     if (!twin.isSuperseded) return;
     this.#twin = null;
     const { replica } = this.machine;
@@ -198,13 +207,15 @@ export class Fork {
     if (links.every(({ hasAnswered }) => hasAnswered)) return "";
     // A machine that sleeps has time to ask by its own clock only; that is never more.
     const askedMs = nowMs - this.#startedMs;
-    return askedMs >= this.machine.fleet.membership.bootGraceMs
+    return askedMs >= this.machine.fleet.membership.bootGraceMs - 1e-6
       ? ""
       : `${this.machine.name} admits ${askedMs} ms after its start, and has not asked all`;
   }
 
   /** What a sibling had told, and was not heeded. */
   #untold(replica: Replica): string {
+    // It heard that this identity is gone, and is another one now.
+    if (replica.id !== this.#id) return "";
     const ours = saidBy(replica);
     for (const { machine, life, heard } of this.#witnesses) {
       if (machine.life !== life || replica.exchange.links.all.get(machine.name)?.hasAnswered !== true)
@@ -228,6 +239,9 @@ export class Fork {
     if (replica === null || this.#base === null) return 0;
     if (this.#twin !== null) return Math.max(0, this.#incoming(key, saidBy(replica)));
     const ours = replica.state.holdings.get(key)?.given ?? NOTHING_SAID.given;
+    // Before its disk was set back it was another already: what this one had is another's.
+    if (this.#id !== this.#truthId)
+      return replica.id === this.#id ? Math.max(0, replica.state.holdings.get(key)?.local?.share ?? 0) : 0;
     return missing(this.#truth.get(key)?.given ?? NOTHING_SAID.given, ours);
   }
 

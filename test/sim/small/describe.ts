@@ -210,7 +210,7 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
     age(state.quietShownMs),
     replica.isDiskFailing,
   );
-  sketch.stamp(identity.id, state.passedBack);
+  for (const [sibling, stamp] of state.passedBack) sketch.stamp(sibling, stamp);
   sketch.add(ledger.lineage?.founder ?? "", ledger.lineage?.stamp ?? 0, ledger.forgotten);
   addProfile(sketch, state.pendingProfile);
   for (const set of [state.setBack, state.dirtyMembers]) sketch.add("set", ...set);
