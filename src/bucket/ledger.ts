@@ -143,7 +143,7 @@ export class Ledger {
     author.profile = profile;
     author.profileStamp = stamp;
     const isSame =
-      before.heir === profile.heir &&
+      before.heirs.join() === profile.heirs.join() &&
       hasSameKeys(before.claims, profile.claims) &&
       hasSameKeys(before.farewells, profile.farewells);
     if (!isSame) this.#succeed();
@@ -204,7 +204,7 @@ export class Ledger {
   isUnmentioned(id: string): boolean {
     for (const { balances } of this.buckets.values()) if ((balances.get(id) ?? 0) !== 0) return false;
     for (const member of this.members.values()) {
-      if (member.farewell === null && member.heir === id) return false;
+      if (member.farewell === null && member.heirs.includes(id)) return false;
     }
     return true;
   }

@@ -6,7 +6,8 @@ import type { Standing } from "./succession.ts";
 export interface Profile {
   /** For people. */
   readonly name: string;
-  readonly heir: string;
+  /** Whom it handed everything to: the first that has not left itself; empty while it has not left. It only grows. */
+  readonly heirs: readonly string[];
   readonly claims: ReadonlyMap<string, number>;
   /** Marks each change of heir, claims and farewells; later than every edition known to whoever made it. */
   readonly edition: number;
@@ -20,7 +21,7 @@ export interface Profile {
 
 export const NEW_PROFILE: Profile = {
   name: "",
-  heir: "",
+  heirs: [],
   claims: new Map(),
   edition: 0,
   farewells: new Map(),
@@ -78,8 +79,13 @@ export class Member implements Standing {
     this.id = id;
   }
 
-  get heir(): string {
-    return this.profile.heir;
+  get heirs(): readonly string[] {
+    return this.profile.heirs;
+  }
+
+  /** Whether it has left by its own word. */
+  get hasLeft(): boolean {
+    return this.profile.heirs.length > 0;
   }
 
   get claims(): ReadonlyMap<string, number> {

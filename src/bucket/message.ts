@@ -34,6 +34,8 @@ export interface Message {
   /** `null`: the sender belongs to no fleet yet, and knows nothing. */
   readonly lineage: Lineage | null;
   readonly wantsAnswer: boolean;
+  /** The latest boot under which the receiver has spoken to the sender, also where it said nothing of itself; 0: none is known. */
+  readonly receiverBoot: number;
   readonly vector: Vector;
   /** What the sender has carried out, and what it has forgotten (see farewell.ts). */
   readonly era: number;
@@ -75,7 +77,7 @@ function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table
       for (const receiver of row.given.keys()) ids.number(receiver);
     }
     if (profile === null) continue;
-    if (profile.profile.heir !== "") ids.number(profile.profile.heir);
+    for (const id of profile.profile.heirs) ids.number(id);
     for (const id of profile.profile.claims.keys()) ids.number(id);
     for (const id of profile.profile.farewells.keys()) ids.number(id);
     for (const id of profile.profile.seen.keys()) ids.number(id);
@@ -92,6 +94,7 @@ export function encodeMessage(message: Message): Uint8Array {
   writer.integer(message.serial);
   writeLineage(writer, message.lineage);
   writer.boolean(message.wantsAnswer);
+  writer.integer(message.receiverBoot);
   writer.integer(ids.values.length);
   for (const id of ids.values) writer.id(id);
   writer.integer(keys.values.length);
@@ -142,6 +145,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const serial = reader.integer();
   const lineage = readLineage(reader);
   const wantsAnswer = reader.boolean();
+  const receiverBoot = reader.integer();
   const ids = readTable(reader, 16, () => reader.id());
   const keys = readTable(reader, 1, () => reader.text(KEY_BYTES_MAX));
   const readId = (): string => at(ids, reader.integer());
@@ -156,7 +160,8 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
   reader.end();
-  return { sender, boot, serial, lineage, wantsAnswer, vector, era, forgotten, farewells, sections };
+  const head = { sender, boot, serial, lineage, wantsAnswer, receiverBoot, vector, era, forgotten };
+  return { ...head, farewells, sections };
 }
 
 function readTable(reader: Reader, sizeMin: number, read: () => string): string[] {

@@ -27,8 +27,8 @@ export interface Instant {
 export interface IdentityRecord {
   readonly id: string;
   readonly boot: number;
-  /** What it had said in that boot. */
-  readonly version: number;
+  /** The id that it had before it came back from having left; empty: none. */
+  readonly formerId: string;
   /** The boot since which this replica's disk has not gone back in time. */
   readonly soundSince: number;
   readonly lineage: Lineage | null;
@@ -70,7 +70,8 @@ export function encodeIdentity(record: IdentityRecord): Uint8Array {
   const writer = new Writer(KIND_IDENTITY, VERSION);
   writer.id(record.id);
   writer.integer(record.boot);
-  writer.integer(record.version);
+  writer.boolean(record.formerId !== "");
+  if (record.formerId !== "") writer.id(record.formerId);
   writer.integer(record.soundSince);
   writeLineage(writer, record.lineage);
   writer.integer(record.forgotten);
@@ -86,7 +87,7 @@ export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
   const record = {
     id: reader.id(),
     boot: reader.integer(),
-    version: reader.integer(),
+    formerId: reader.boolean() ? reader.id() : "",
     soundSince: reader.integer(),
     lineage: readLineage(reader),
     forgotten: reader.integer(),
@@ -226,8 +227,8 @@ export type ReadId = () => string;
 
 export function writeProfile(writer: Writer, profile: Profile, writeId: WriteId): void {
   writer.text(profile.name);
-  writer.boolean(profile.heir !== "");
-  if (profile.heir !== "") writeId(profile.heir);
+  writer.integer(profile.heirs.length);
+  for (const heir of profile.heirs) writeId(heir);
   writer.integer(profile.edition);
   writeCounts(writer, profile.claims, writeId);
   writeCounts(writer, profile.farewells, writeId);
@@ -252,12 +253,12 @@ function readCounts(reader: Reader, readId: ReadId): Map<string, number> {
 
 export function readProfile(reader: Reader, readId: ReadId): Profile {
   const name = reader.text(NAME_BYTES_MAX);
-  const heir = reader.boolean() ? readId() : "";
+  const heirs = Array.from({ length: reader.count(1) }, readId);
   const edition = readEdition(reader);
   const claims = readCounts(reader, readId);
   const farewells = readCounts(reader, readId);
   const seen = readCounts(reader, readId);
-  return { name, heir, claims, edition, farewells, seen, era: readEdition(reader) };
+  return { name, heirs, claims, edition, farewells, seen, era: readEdition(reader) };
 }
 
 export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {

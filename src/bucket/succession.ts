@@ -9,8 +9,8 @@
 
 export interface Standing {
   readonly id: string;
-  /** The replica that a leaver handed everything to; empty while it has not left. */
-  readonly heir: string;
+  /** The replicas that a leaver handed everything to, in the order of its wishes; empty while it has not left. */
+  readonly heirs: readonly string[];
   /** The replicas that this one declared dead, and at which edition of its profile. */
   readonly claims: ReadonlyMap<string, number>;
   /** Who has taken its rows over for good (see farewell.ts); it comes before every other wish. */
@@ -26,7 +26,7 @@ export function successionOf(members: Iterable<Standing>): Succession {
   const wishes = new Map<string, string[]>();
   for (const member of all) {
     if (member.farewell !== null) wishes.set(member.id, [member.farewell.by]);
-    else if (member.heir !== "") wishes.set(member.id, [member.heir]);
+    else if (member.heirs.length > 0) wishes.set(member.id, [...member.heirs]);
   }
   for (const claimant of all) {
     for (const victim of claimant.claims.keys()) {

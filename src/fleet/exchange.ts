@@ -117,6 +117,7 @@ export class Exchange {
       serial: this.#serial,
       lineage: ledger.lineage,
       wantsAnswer,
+      receiverBoot: this.serials.get(peer)?.boot ?? 0,
       vector,
       era: me.profile.era,
       forgotten: ledger.forgotten,
@@ -257,8 +258,8 @@ export class Exchange {
    * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
    */
   #isGone({ era, forgotten, farewells }: Message): boolean {
-    const { id, heir, profile } = this.#state.me;
-    if (heir !== "") return false;
+    const { id, hasLeft, profile } = this.#state.me;
+    if (hasLeft) return false;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
   }
 

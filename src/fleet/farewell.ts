@@ -49,14 +49,11 @@ function isToTakeOver(state: ReplicaState, gone: Member): boolean {
   }
   gone.goneMs = Math.min(gone.goneMs, nowMs);
   if (nowMs - gone.goneMs < SETTLES_MS) return false;
-  const speaker =
-    gone.heir === "" ? claimantOf(state, gone) : { member: gone, edition: gone.profile.edition };
-  if (speaker === null) return false;
-  const isDisputable = gone.heir === "";
-  return membersLeft(state).every(
-    (member) =>
-      hasSeen(member, speaker.member, speaker.edition) || (!isDisputable && !isReachable(state, member)),
-  );
+  const claimant = claimantOf(state, gone);
+  return membersLeft(state).every((member) => {
+    if (claimant !== null && !hasSeen(member, claimant.member, claimant.edition)) return false;
+    return !gone.hasLeft || hasSeen(member, gone, gone.profile.edition) || !isReachable(state, member);
+  });
 }
 
 function claimantOf(

@@ -178,7 +178,6 @@ export class Journal {
     const { identity, ledger, nowMs } = this.#state;
     return {
       ...identity,
-      version: this.#state.me.version,
       lineage: ledger.lineage,
       forgotten: ledger.forgotten,
       timelineMs: nowMs + this.#offsetMs,

@@ -11,6 +11,8 @@ const HEARTBEAT_MS = 1000;
 const FAREWELL_MS = 500;
 /** How often everything heard is written, so that a restart need not ask for it again. */
 const CHECKPOINT_MS = 10_000;
+/** How many heirs one names; the first that stays is the one. */
+const HEIRS_MAX = 16;
 
 /** When the share of a silent replica is taken over: `after` milliseconds, or only on an operator's word (`Infinity`). */
 export interface MembershipOptions {
@@ -96,7 +98,7 @@ export class Membership {
   /** What concerns those who are gone, and whether this replica is taken for one of them. */
   #lookBack(): void {
     const state = this.#state;
-    const isGone = state.ledger.succession.has(state.me.id) || state.me.heir !== "";
+    const isGone = state.ledger.succession.has(state.me.id) || state.me.hasLeft;
     if (isGone && this.leaving === "no") {
       if (!hasHidden(state)) goOnUnderNewId(state, state.newId());
     }
@@ -161,7 +163,7 @@ export class Membership {
           member !== me &&
           !ledger.succession.has(member.id) &&
           // Two that leave at once may have named each other.
-          member.heir === "" &&
+          !member.hasLeft &&
           nowMs - member.heardMs < this.#state.unreachableAfterMs,
       )
       .map((member) => member.id)
@@ -176,15 +178,41 @@ export class Membership {
         if (heir === undefined) return;
         if (!handOverAll(state, heir)) return;
         // No flush holds this before it holds all that was given (see journal.ts), and nobody hears of it before.
-        state.proposeProfile({ ...state.profile, heir, edition: state.ledger.latestEdition() + 1 });
+        this.#nameHeirs();
         this.leaving = "telling";
         return;
       case "telling":
-        if (state.me.profile.heir !== "" && this.#isConfirmed()) this.leaving = "left";
+        if (!state.me.hasLeft || state.pendingProfile !== null) return;
+        if (!this.#isSucceeded()) this.#nameHeirs();
+        else if (this.#isConfirmed()) this.leaving = "left";
         return;
       case "no":
       case "left":
     }
+  }
+
+  /**
+   * Names all that it knows to stay, after those that it has named already: some may be about to leave as well, and may
+   * have named this one. Nothing is taken from anyone by a name that is added: it counts only where all before it have
+   * left, and one that has left holds nothing any more.
+   */
+  #nameHeirs(): void {
+    const state = this.#state;
+    const { heirs } = state.profile;
+    const more = this.#siblings().filter((id) => !heirs.includes(id));
+    if (more.length === 0) return;
+    state.proposeProfile({
+      ...state.profile,
+      heirs: [...heirs, ...more].slice(0, HEIRS_MAX),
+      edition: state.ledger.latestEdition() + 1,
+    });
+  }
+
+  /** Whether what this replica held is held by one that has not left. */
+  #isSucceeded(): boolean {
+    const { ledger, me } = this.#state;
+    const end = ledger.members.get(ledger.succession.get(me.id) ?? "");
+    return end !== undefined && !end.hasLeft;
   }
 
   /**
@@ -193,9 +221,7 @@ export class Membership {
    */
   #isConfirmed(): boolean {
     const { ledger } = this.#state;
-    const left = [...ledger.members.values()].filter(
-      ({ heir, farewell }) => heir !== "" && farewell === null,
-    );
+    const left = [...ledger.members.values()].filter(({ hasLeft, farewell }) => hasLeft && farewell === null);
     return this.#siblings().some((id) => {
       const { seen } = ledger.member(id).profile;
       return left.every((gone) => (seen.get(gone.id) ?? 0) >= gone.profile.edition);
@@ -218,17 +244,16 @@ export class Membership {
     return isAdmitting && !this.#siblings().some((id) => id < me.id);
   }
 
-  /** The lowest live replica claims those that have been silent for too long. */
+  /** The lowest live replica claims those that have been silent for too long, where the policy says so. */
   #claimTheDead(): void {
-    const { ledger, me, nowMs } = this.#state;
+    const { ledger, me, nowMs, identity, isAdmitting } = this.#state;
+    // Nobody else comes from that disk, so this claim is never one of two.
+    if (isAdmitting && ledger.members.get(identity.formerId)?.hasLeft === true) this.evict(identity.formerId);
     if (!this.isElder) return;
     for (const member of ledger.members.values()) {
-      if (member === me) continue;
-      const holder = ledger.succession.get(member.id) ?? member.id;
+      if (member === me || ledger.succession.has(member.id)) continue;
       const silentMs = nowMs - Math.max(member.heardMs, this.#startMs);
-      // By the time that it has stopped all who can talk know of each other, so that one claims it, not two.
-      const isLost = holder === member.id && member.heir !== "" && silentMs >= this.#state.unreachableAfterMs;
-      if (holder === member.id && (isLost || silentMs >= this.#options.reclaimAfterMs)) this.evict(member.id);
+      if (silentMs >= this.#options.reclaimAfterMs) this.evict(member.id);
     }
   }
 }

@@ -39,7 +39,7 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   if (rule === "newcomer" || rule === "other fleet") {
     return { ...report, rule, taken: [], rows: 0, hasGiven: false };
   }
-  heedVector(state, message.vector);
+  heedVector(state, message);
   const taken = new Set<Holding>();
   const credits: Credit[] = [];
   let rows = 0;

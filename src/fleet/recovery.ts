@@ -2,7 +2,7 @@
 // this replica said, and tell it: they pass back its own rows when they know more of them than it does, and refuse
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
-import type { Section, Vector } from "../bucket/ledger.ts";
+import type { Section } from "../bucket/ledger.ts";
 import type { Message } from "../bucket/message.ts";
 import { difference } from "../bucket/parts.ts";
 import { compareStamps, type Edge, NEVER, type Row, type Stamp } from "../bucket/row.ts";
@@ -44,7 +44,7 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
     holding.dirtyRows.add(former.id);
     state.markDirty(holding);
   }
-  state.rename(id, { ...former.profile, heir: "", claims: new Map(), farewells: new Map(), edition: 0 });
+  state.rename(id, { ...former.profile, heirs: [], claims: new Map(), farewells: new Map(), edition: 0 });
   state.dirtyMembers.add(former.id);
 }
 
@@ -59,12 +59,13 @@ export function goOnAsNewcomer(state: ReplicaState): void {
 }
 
 /**
- * Looks at how far a sibling has heard this replica. A start from a disk and a clock that both went back comes before what
+ * Looks at what a sibling has heard under our id. A start from a disk and a clock that both went back comes before what
  * was said already: siblings take its messages for repeated ones and pass nothing back, but they say what they know.
  */
-export function heedVector(state: ReplicaState, vector: Vector): void {
-  const heard = vector.get(state.me.id);
-  if (heard !== undefined && isAnothers(state, heard)) state.supersededBy(heard.boot);
+export function heedVector(state: ReplicaState, { vector, receiverBoot }: Message): void {
+  const heard = vector.get(state.me.id) ?? NEVER;
+  const latest = receiverBoot > heard.boot ? { boot: receiverBoot, version: 0 } : heard;
+  if (isAnothers(state, latest)) state.supersededBy(latest.boot);
 }
 
 /** Reads what a sibling says about this replica itself; `told`: the farewells that it says with it. */

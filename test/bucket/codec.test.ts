@@ -54,7 +54,7 @@ const lineages = fc.option(fc.record({ stamp: wallTimes, founder: ids }));
 const identities = fc.record({
   id: ids,
   boot: integers,
-  version: integers,
+  formerId: fc.oneof(fc.constant(""), ids),
   soundSince: integers,
   forgotten: integers,
   lineage: lineages,
@@ -89,6 +89,7 @@ const messages: fc.Arbitrary<Message> = fc
       vector: owner.ledger.vector(),
       era: edition,
       forgotten: edition,
+      receiverBoot: boot,
       farewells: [{ gone: FOUNDER, by: owner.id, edition }],
       sections: owner.ledger.delta(new Map(), 1000, () => false),
     };
@@ -96,7 +97,7 @@ const messages: fc.Arbitrary<Message> = fc
 const counts = fc.array(fc.tuple(ids, editions), { maxLength: 4 }).map((list) => new Map(list));
 const profiles = fc.record({
   name: texts,
-  heir: fc.oneof(fc.constant(""), ids),
+  heirs: fc.array(ids, { maxLength: 3 }),
   claims: counts,
   edition: editions,
   farewells: counts,
@@ -303,6 +304,7 @@ test("an edition after which none could be written is malformed, so that no peer
     vector: new Map(),
     era: 0,
     forgotten: 0,
+    receiverBoot: 0,
     farewells: [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }],
     sections: [],
   };

@@ -111,7 +111,7 @@ export class Owner {
   leave(heir: string): void {
     for (const key of KEYS) this.give(key, heir, this.share(key));
     const me = this.ledger.member(this.id);
-    this.ledger.setProfile(me, this.#stamp(), { ...me.profile, heir });
+    this.ledger.setProfile(me, this.#stamp(), { ...me.profile, heirs: [heir] });
     this.hasLeft = true;
   }
 
@@ -128,7 +128,7 @@ export class Owner {
 
 function throughCodec(sections: readonly Section[]): readonly Section[] {
   const message = { sender: FOUNDER, boot: 1, serial: 1, lineage: LINEAGE, wantsAnswer: false };
-  const nothing = { vector: new Map(), era: 0, forgotten: 0, farewells: [] };
+  const nothing = { receiverBoot: 0, vector: new Map(), era: 0, forgotten: 0, farewells: [] };
   return decodeMessage(encodeMessage({ ...message, ...nothing, sections })).sections;
 }
 
@@ -218,7 +218,7 @@ export function rowsOf(ledger: Ledger): string {
 /** Rows, and what is known to be complete, and who has left. */
 export function stateOf({ ledger }: { readonly ledger: Ledger }): string {
   const members = [...ledger.members.values()].map(
-    ({ id, boot, version, heir }) => `${id} ${boot}.${version} ${heir}`,
+    ({ id, boot, version, heirs }) => `${id} ${boot}.${version} ${heirs}`,
   );
   return `${rowsOf(ledger)}\n${members.sort().join("\n")}`;
 }

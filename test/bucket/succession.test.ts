@@ -13,20 +13,20 @@ const standings: fc.Arbitrary<Standing[]> = fc.tuple(
   ...IDS.map((own) =>
     fc
       .record({
-        heir: fc.option(id, { nil: "" }),
+        heirs: fc.array(id, { maxLength: 3 }),
         claimed: fc.array(id, { maxLength: 3 }),
         by: fc.option(id, { freq: 9 }),
       })
-      .map(({ heir, claimed, by }): Standing => {
+      .map(({ heirs, claimed, by }): Standing => {
         const claims = new Map(claimed.filter((victim) => victim !== own).map((victim) => [victim, 1]));
         const farewell = by === null || by === own ? null : { by };
-        return { id: own, heir: heir === own ? "" : heir, claims, farewell };
+        return { id: own, heirs: heirs.filter((heir) => heir !== own), claims, farewell };
       }),
   ),
 );
 
 function member(own: string, said: Partial<Standing> = {}): Standing {
-  return { id: own, heir: "", claims: new Map(), farewell: null, ...said };
+  return { id: own, heirs: [], claims: new Map(), farewell: null, ...said };
 }
 
 test("the order in which members were heard of does not matter", () => {
@@ -58,15 +58,45 @@ test("of two claims the lower id's counts, and a leaver's own word before any cl
   const claims = new Map([["c", 1]]);
   const claimed = successionOf([member("b", { claims }), member("a", { claims }), member("c")]);
   expect(claimed.get("c")).toBe("a");
-  const left = successionOf([member("b"), member("a", { claims }), member("c", { heir: "b" })]);
+  const left = successionOf([member("b"), member("a", { claims }), member("c", { heirs: ["b"] })]);
   expect(left.get("c")).toBe("b");
+});
+
+test("whoever stays and holds what a leaver had goes on holding it, whatever else becomes known", () => {
+  const ORDER = ["a", "b", "c", "d", "e", "f"];
+  const wishes = fc.array(fc.constantFrom(...ORDER), { minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(
+      fc.tuple(...ORDER.map((own) => wishes.map((list) => list.filter((heir) => heir !== own)))),
+      fc.array(fc.nat({ max: 6 }), { minLength: 6, maxLength: 6 }),
+      fc.subarray(ORDER, { maxLength: 5 }),
+      (named, heard, leavers) => {
+        const said = (index: number, count: number): Standing =>
+          member(ORDER[index] ?? "", { heirs: (named[index] ?? []).slice(0, count) });
+        const all = leavers.map((id) => said(ORDER.indexOf(id), 6));
+        // Somewhere only some of the leavers were heard, and of some of them not yet the names that they added.
+        const some = leavers.map((id) => said(ORDER.indexOf(id), heard[ORDER.indexOf(id)] ?? 0));
+        const [inAll, inSome] = [successionOf(all), successionOf(some)];
+        for (const id of leavers) {
+          const holder = inSome.get(id) ?? id;
+          if (!leavers.includes(holder)) expect(inAll.get(id)).toBe(holder);
+        }
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("of two that leave and name each other first, both name the next in the end", () => {
+  const both = successionOf([member("a", { heirs: ["b", "c"] }), member("b", { heirs: ["a", "c"] })]);
+  expect([both.get("a"), both.get("b")]).toEqual(["c", "c"]);
 });
 
 test("claims of one whose rows were taken over stand until its successor's own word holds them", () => {
   const ledger = new Ledger();
   const stampOf = (version: number): { boot: number; version: number } => ({ boot: 1, version });
   const claims = new Map([["c", 1]]);
-  ledger.setProfile(ledger.member("b"), stampOf(1), { ...NEW_PROFILE, heir: "a", claims, edition: 1 });
+  ledger.setProfile(ledger.member("b"), stampOf(1), { ...NEW_PROFILE, heirs: ["a"], claims, edition: 1 });
   ledger.member("c");
   ledger.dropRows({ gone: "b", by: "a", edition: 2 });
   expect(ledger.succession.get("c")).toBe("a");

@@ -309,7 +309,7 @@ class Chaos {
       this.#restart(machine);
     }
     for (const limit of this.cluster.limits)
-      for (const machine of machines.values()) machine.setLimit(limit, 1);
+      for (const machine of machines.values()) if (!this.#isEnding(machine)) machine.setLimit(limit, 1);
     world.runUntil(faultsMs + quietMs);
     const untilMs = world.nowMs + AGREES_MS;
     while (!this.#hasCalmedDown() && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);

@@ -236,7 +236,7 @@ function describe(ledger: Ledger): string {
   const members = [...ledger.members.values()].map(({ id, profile }) => ({
     id,
     name: profile.name,
-    heir: profile.heir,
+    heirs: profile.heirs,
     claims: [...profile.claims.keys()].sort(),
   }));
   return JSON.stringify({

@@ -216,6 +216,26 @@ describe("a disk", () => {
     expect(cluster.differences()).toEqual([]);
   });
 
+  test("that went back together with its clock is told so also when the start before it had only asked", () => {
+    const cluster = three(7);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m0");
+    const backup = new Map(machine.disk);
+    machine.crash();
+    machine.start();
+    world.runUntil(world.nowMs + 3);
+    expect(machine.replica?.state.isRecovering).toBe(true);
+    machine.crash();
+    machine.disk = backup;
+    machine.wallOffsetMs -= 86_400_000;
+    machine.start();
+    world.runUntil(world.nowMs + 3000);
+    expect(machine.isSuperseded).toBe(true);
+    machine.crash();
+    machine.start();
+    expect(heldWhenAdmitting(cluster, machine)).toBeLessThanOrEqual(1);
+  });
+
   test("that went back twice is told by each sibling what only that one has heard", () => {
     const cluster = three(7);
     const { world } = cluster;

@@ -37,6 +37,8 @@ interface View {
   readonly diskId: string;
   /** It knows that another holds its share, and admits nothing any more. */
   readonly isGone: boolean;
+  /** What it holds by itself of each bucket, as it knows it; below zero when it gave on what was another's after all. */
+  readonly own: ReadonlyMap<string, number>;
   /** By bucket. */
   readonly inherited: ReadonlyMap<string, ByGone>;
   readonly given: ReadonlyMap<string, Given>;
@@ -110,6 +112,7 @@ export class Claims {
       }
     }
     let sum = 0;
+    for (const view of this.#views.values()) sum += this.#owed(view, key);
     for (const [gone, list] of counted) {
       // Whoever took its rows over for good has its parts among its own, and others who claimed it have them twice.
       const first = this.#settled.has(gone) ? list.filter(({ given }) => given === null) : list;
@@ -120,6 +123,14 @@ export class Claims {
       sum += Math.max(0, all - once, living.has(gone) ? all : 0);
     }
     return sum;
+  }
+
+  /** What one that has left owes, until its heir knows that it is the heir. */
+  #owed(view: View, key: string): number {
+    if (!view.isGone || this.#isHeir(view.succession.get(view.id), view.id, key)) return 0;
+    let parts = view.own.get(key) ?? 0;
+    for (const inherited of view.inherited.get(key)?.values() ?? []) parts += inherited.parts;
+    return Math.max(0, -parts);
   }
 
   /** Whether this replica counts as its own what the gone one had: before it knows, who left to it speaks for it. */
@@ -138,6 +149,7 @@ export class Claims {
 }
 
 const NONE: ReadonlyMap<string, ByGone> = new Map();
+const NOTHING_OWN: ReadonlyMap<string, number> = new Map();
 
 function isStillSo(view: View, { state, id }: Replica): boolean {
   return (
@@ -159,8 +171,15 @@ function viewOf(replica: Replica): View {
     diskId: state.durableId,
     isGone: state.ledger.succession.has(id),
     inherited: state.ledger.succession.size === 0 ? NONE : inheritedOf(replica),
+    own: state.ledger.succession.has(id) ? ownOf(replica) : NOTHING_OWN,
     given: givenBy(replica),
   };
+}
+
+function ownOf({ state, id }: Replica): Map<string, number> {
+  const { ledger } = state;
+  const whole = id === ledger.lineage?.founder ? WHOLE : 0;
+  return new Map([...ledger.buckets].map(([key, { balances }]) => [key, whole + (balances.get(id) ?? 0)]));
 }
 
 function inheritedOf({ state, id }: Replica): Map<string, ByGone> {

@@ -222,7 +222,8 @@ export class Fork {
         continue;
       for (const [key, { given, net }] of heard) {
         const known = ours.get(key) ?? NOTHING_SAID;
-        const spent = net - (this.#restored.get(key)?.net ?? 0);
+        const told = Math.min(net, this.#toldSince(machine, key));
+        const spent = told - (this.#restored.get(key)?.net ?? 0);
         if (spent > SLACK && !replica.state.isBurnt)
           return `${this.machine.name} admits though ${machine.name} told of ${spent} more spent of ${key}`;
         const parts = missing(redirected(replica.state, given, []), known.given);
@@ -231,6 +232,13 @@ export class Fork {
       }
     }
     return "";
+  }
+
+  /** What a sibling has heard by now of what was spent before: the last word of a twin may have given some back. */
+  #toldSince(machine: Machine, key: string): number {
+    const entry = machine.replica?.state.ledger.buckets.get(key)?.entries.get(this.#id);
+    if (entry === undefined || entry.boot >= (this.machine.replica?.state.me.boot ?? 0)) return Infinity;
+    return entry.row.spent - entry.row.returned;
   }
 
   /** Parts of a bucket that exist once more than they should. */
@@ -245,9 +253,10 @@ export class Fork {
     return missing(this.#truth.get(key)?.given ?? NOTHING_SAID.given, ours);
   }
 
-  /** Whether nothing is left of it. */
+  /** Whether nothing is left of it, and the disk knows that too. */
   get isOver(): boolean {
     if (this.#twin !== null || !this.#hasAdmitted || this.machine.life !== this.#life) return false;
+    if (!this.machine.isWritten) return false;
     return [...this.#truth.keys()].every((key) => this.parts(key) === 0);
   }
 }

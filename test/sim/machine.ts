@@ -195,6 +195,11 @@ export class Machine {
     });
   }
 
+  /** Whether all that the replica wants written is on the disk. */
+  get isWritten(): boolean {
+    return this.#batch === null && this.replica?.journal.hasWork === false;
+  }
+
   #write(replica: Replica): void {
     if (this.#batch !== null || !replica.journal.hasWork) return;
     const flush = replica.journal.collect(this.monotonicMs, this.#instant());

@@ -140,8 +140,8 @@ function addProfile(sketch: Sketch, profile: Profile | null): void {
     sketch.add("no profile");
     return;
   }
-  const { heir, edition, era, claims, farewells, seen } = profile;
-  sketch.add("profile", heir, edition, era);
+  const { heirs, edition, era, claims, farewells, seen } = profile;
+  sketch.add("profile", heirs.join(" "), edition, era);
   for (const counts of [claims, farewells, seen]) {
     sketch.add("*");
     for (const [id, count] of counts) sketch.add(id.slice(0, 3), count);
@@ -175,9 +175,9 @@ export function wordsOfDisk(disk: Disk): readonly Word[] {
 }
 
 function addLoaded(sketch: Sketch, { identity, holdings, rows, members }: Loaded): void {
-  const { id, boot, version, soundSince, lineage, forgotten } = identity;
-  sketch.add("disk", id, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
-  sketch.stamp(id, { boot, version });
+  const { id, formerId, boot, soundSince, lineage, forgotten } = identity;
+  sketch.add("disk", id, formerId, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
+  sketch.stamp(id, { boot, version: 0 });
   for (const [number, record] of holdings) {
     sketch.add(number, record.key);
     addRecord(sketch, record);
@@ -210,7 +210,10 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
     age(state.quietShownMs),
     replica.isDiskFailing,
   );
-  for (const [sibling, stamp] of state.passedBack) sketch.stamp(sibling, stamp);
+  for (const [sibling, stamp] of state.passedBack) {
+    sketch.add("passed back", sibling.slice(0, 3));
+    sketch.stamp(identity.id, stamp);
+  }
   sketch.add(ledger.lineage?.founder ?? "", ledger.lineage?.stamp ?? 0, ledger.forgotten);
   addProfile(sketch, state.pendingProfile);
   for (const set of [state.setBack, state.dirtyMembers]) sketch.add("set", ...set);
