@@ -218,7 +218,7 @@ export function rowsOf(ledger: Ledger): string {
 /** Rows, and what is known to be complete, and who has left. */
 export function stateOf({ ledger }: { readonly ledger: Ledger }): string {
   const members = [...ledger.members.values()].map(
-    ({ id, boot, version, heirs }) => `${id} ${boot}.${version} ${heirs}`,
+    ({ id, boot, version, heirs }) => `${id} ${boot}.${version} ${heirs.join(" ")}`,
   );
   return `${rowsOf(ledger)}\n${members.sort().join("\n")}`;
 }

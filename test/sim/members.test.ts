@@ -296,6 +296,49 @@ test("of two fleets that were founded apart and meet, the older goes on and the 
   cluster.checkDeep();
 });
 
+test("two that leave at once and name each other have one heir, also when those who stay are cut off from each other", () => {
+  const cluster = new Cluster({ seed: 21, machines: 5, limits: [LIMIT] });
+  const { world } = cluster;
+  cluster.startAll();
+  world.runUntil(1500);
+  for (const name of cluster.machines.keys()) load(cluster, name, 40, 3000);
+  world.runUntil(6000);
+  const byId = running(cluster).sort((left, right) => (left.replica!.id < right.replica!.id ? -1 : 1));
+  const [first, second, ...rest] = byId;
+  if (first === undefined || second === undefined) throw new Error("there are five");
+  for (const leaver of [first, second]) leaver.leave(2000, () => cluster.remove(leaver.name));
+  while (cluster.machines.size > 3) world.runUntil(world.nowMs + 1);
+  expect([first.hasLeft, second.hasLeft]).toEqual([true, true]);
+  const [left, ...right] = rest.map(({ name }) => name);
+  world.partition([[left ?? ""], right]);
+  for (const { name } of rest) load(cluster, name, 60, 12_000);
+  world.runUntil(20_000);
+  expect(total(cluster)).toBeLessThanOrEqual(1);
+  world.heal();
+  world.runUntil(26_000);
+  expect(cluster.differences()).toEqual([]);
+  expect(total(cluster)).toBeCloseTo(1, 6);
+  cluster.checkDeep();
+});
+
+test("two that were all and left at once find what they held when they are started again, without an operator", () => {
+  const cluster = new Cluster({ seed: 22, machines: 2, limits: [LIMIT] });
+  const { world } = cluster;
+  cluster.startAll();
+  world.runUntil(3000);
+  for (const machine of cluster.machines.values()) machine.leave(1000, () => {});
+  world.runUntil(5000);
+  expect(running(cluster)).toEqual([]);
+  world.partition([["m0"], ["m1"]]);
+  cluster.startAll();
+  world.runUntil(9000);
+  expect(total(cluster)).toBeLessThanOrEqual(1);
+  world.heal();
+  world.runUntil(16_000);
+  expect(total(cluster)).toBeCloseTo(1, 6);
+  cluster.checkDeep();
+});
+
 test("a fleet in which everybody is replaced again and again stays as small as it is", () => {
   const cluster = three(11);
   const { world } = cluster;
