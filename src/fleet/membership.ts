@@ -200,7 +200,7 @@ export class Membership {
     const state = this.#state;
     const { heirs } = state.profile;
     const more = this.#siblings().filter((id) => !heirs.includes(id));
-    if (more.length === 0) return;
+    if (more.length === 0 || heirs.length >= HEIRS_MAX) return;
     state.proposeProfile({
       ...state.profile,
       heirs: [...heirs, ...more].slice(0, HEIRS_MAX),

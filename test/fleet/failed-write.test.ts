@@ -63,7 +63,7 @@ function leftOn({ disk }: Solo): { readonly given: number; readonly hasLeft: boo
   const given = loaded?.holdings.filter(([, { row }]) => row.given.get(SIBLING)?.parts === WHOLE) ?? [];
   return {
     given: given.length,
-    hasLeft: loaded?.members.some(({ profile }) => profile.heir !== "") ?? false,
+    hasLeft: loaded?.members.some(({ profile }) => profile.heirs.length > 0) ?? false,
   };
 }
 
@@ -89,12 +89,12 @@ test.each([
     sibling.boot = 1;
     sibling.heardMs = solo.nowMs;
     solo.replica.leave();
-    for (let turn = 0; state.me.heir === ""; turn++) {
+    for (let turn = 0; !state.me.hasLeft; turn++) {
       expect(turn).toBeLessThan(20);
       solo.flush(fates[turn] ?? "no");
       const { given, hasLeft } = leftOn(solo);
       expect(hasLeft).toBe(given === COUNT && hasLeft);
-      expect(state.me.heir !== "" && !hasLeft).toBe(false);
+      expect(state.me.hasLeft && !hasLeft).toBe(false);
       solo.advance(100);
     }
     expect(leftOn(solo)).toEqual({ given: COUNT, hasLeft: true });

@@ -25,6 +25,21 @@ export const DISKS: readonly Mutant[] = [
     by: "members",
   },
   {
+    fault: "one sibling speaks for the others about what this replica said before it was started",
+    file: "src/fleet/exchange.ts",
+    find: "if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);",
+    replace:
+      "if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? [...state.passedBack.values()][0] ?? NEVER);",
+    by: "members",
+  },
+  {
+    fault: "nobody tells one that starts under an earlier boot that it is taken for a repeated one",
+    file: "src/fleet/exchange.ts",
+    find: "receiverBoot: this.serials.get(peer)?.boot ?? 0,",
+    replace: "receiverBoot: 0,",
+    by: "members",
+  },
+  {
     fault: "who asks what it said itself answers others with nothing",
     file: "src/fleet/exchange.ts",
     find: "    if (durableId !== me.id || ledger.lineage === null || !isAcquainted(this.#state)) return null;",

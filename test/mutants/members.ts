@@ -93,7 +93,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who leaves hands over to one that leaves too",
     file: "src/fleet/membership.ts",
-    find: `          member.heir === "" &&
+    find: `          !member.hasLeft &&
 `,
     replace: "",
     by: "members",
@@ -104,6 +104,35 @@ export const MEMBERS: readonly Mutant[] = [
     find: "if (state.dirty.length === 0) this.#collectMembers(batch);",
     replace: "this.#collectMembers(batch);",
     by: "reserve ahead",
+  },
+  {
+    fault: "a leaver names one heir, who may have named it",
+    file: "src/fleet/membership.ts",
+    find: "heirs: [...heirs, ...more].slice(0, HEIRS_MAX),",
+    replace: "heirs: [...heirs, ...more].slice(0, 1),",
+    by: "members",
+  },
+  {
+    fault: "whoever stays claims what leavers named to each other",
+    file: "src/fleet/membership.ts",
+    find: "if (silentMs >= this.#options.reclaimAfterMs) this.evict(member.id);",
+    replace:
+      "if (silentMs >= (member.hasLeft ? this.#state.unreachableAfterMs : this.#options.reclaimAfterMs)) this.evict(member.id);",
+    by: "members",
+  },
+  {
+    fault: "who comes back after it has left does not go on with what nobody else got",
+    file: "src/fleet/membership.ts",
+    find: "if (isAdmitting && ledger.members.get(identity.formerId)?.hasLeft === true) this.evict(identity.formerId);",
+    replace: "",
+    by: "members",
+  },
+  {
+    fault: "claims fall while the rows of who made them are taken over",
+    file: "src/bucket/ledger.ts",
+    find: "gone.profile = { ...NEW_PROFILE, claims: gone.profile.claims };",
+    replace: "gone.profile = NEW_PROFILE;",
+    by: "laws",
   },
   {
     fault: "what was minted after being declared dead is nobody's debt",

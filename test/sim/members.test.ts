@@ -197,7 +197,7 @@ test("who leaves just after two that named each other hands over to one that sta
   expect(cluster.machines.size).toBe(2);
   third?.leave(10_000, () => cluster.remove(third.name));
   world.runUntil(world.nowMs + 1000);
-  expect(profiles.map((member) => member?.heir)).toEqual([ids[1], ids[0], ids[3]]);
+  expect(profiles.map((member) => member?.heirs[0])).toEqual([ids[1], ids[0], ids[3]]);
   world.runUntil(world.nowMs + 6000);
   expect(shareOf(stays)).toBeCloseTo(1, 6);
 });
