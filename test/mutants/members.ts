@@ -161,8 +161,8 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "rows are taken over before everybody has heard of the claim",
     file: "src/fleet/farewell.ts",
-    find: "      hasSeen(member, speaker.member, speaker.edition) || (!isDisputable",
-    replace: "      speaker.edition > 0 || (!isDisputable",
+    find: "if (claimant !== null && !hasSeen(member, claimant.member, claimant.edition)) return false;",
+    replace: "",
     by: "members",
   },
   {
