@@ -145,7 +145,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const serial = reader.integer();
   const lineage = readLineage(reader);
   const wantsAnswer = reader.boolean();
-  const receiverBoot = reader.integer();
+  const receiverBoot = readBoot(reader);
   const ids = readTable(reader, 16, () => reader.id());
   const keys = readTable(reader, 1, () => reader.text(KEY_BYTES_MAX));
   const readId = (): string => at(ids, reader.integer());

@@ -280,7 +280,7 @@ test("an amount that no fleet counts up to is malformed", () => {
 
 test("a boot after which none could be written is malformed, so that nobody goes on from there", () => {
   const stamp = { boot: 2 ** 52, version: 1 };
-  const nothing = { lineage: null, wantsAnswer: false, era: 0, forgotten: 0, farewells: [] };
+  const nothing = { lineage: null, wantsAnswer: false, receiverBoot: 0, era: 0, forgotten: 0, farewells: [] };
   const message: Message = {
     ...nothing,
     sender: FOUNDER,
@@ -290,7 +290,12 @@ test("a boot after which none could be written is malformed, so that nobody goes
     sections: [],
   };
   const sections = [{ author: FOUNDER, from: NEVER, to: stamp, entries: [], profile: null }];
-  for (const lie of [{ boot: stamp.boot }, { vector: new Map([[FOUNDER, stamp]]) }, { sections }])
+  for (const lie of [
+    { boot: stamp.boot },
+    { receiverBoot: stamp.boot },
+    { vector: new Map([[FOUNDER, stamp]]) },
+    { sections },
+  ])
     expect(() => decodeMessage(encodeMessage({ ...message, ...lie }))).toThrow(Malformed);
 });
 
