@@ -106,3 +106,11 @@ test("parts set apart for a later period bring the units that came with them, an
     expect(bucket.level).toBe(level);
   }
 });
+
+test("a share that shrinks keeps no more units than it can hold", () => {
+  const bucket = bucketWith(1);
+  bucket.resize(LIMIT, WHOLE / 4, 0);
+  expect(bucket.level).toBe(250);
+  bucket.resize(LIMIT, WHOLE, 0);
+  expect(bucket.level).toBe(250);
+});

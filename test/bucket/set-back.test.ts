@@ -1,5 +1,5 @@
-// A row that gives less than the one before: its author's disk went back in time, and what it has forgotten must not
-// come back to it.
+// Rows that come too late. One gives less than the one before: its author's disk went back in time, and what it has
+// forgotten must not come back to it. Another is of a replica whose rows were taken over: they are said by another now.
 import { expect, test } from "vitest";
 import { Ledger, type Section } from "../../src/bucket/ledger.ts";
 import { NEW_PROFILE } from "../../src/bucket/member.ts";
@@ -42,4 +42,16 @@ test.each([0, WHOLE / 8])(
 
 test.each([WHOLE / 4, WHOLE / 2])("one that has not is heard (%d)", (later) => {
   expect(after(WHOLE / 4, later)).toEqual({ result: "merged", left: WHOLE - later });
+});
+
+test("one whose rows were taken over is not heard again, and its share stays where it is", () => {
+  const ledger = new Ledger();
+  ledger.lineage = { stamp: 0, founder: GIVER };
+  const stamp: Stamp = { boot: 1, version: 1 };
+  ledger.merge(saying(WHOLE / 4, stamp, { boot: 0, version: 0 }), 0, () => {});
+  ledger.dropRows({ gone: GIVER, by: RECEIVER, edition: 1 });
+  const later = saying(WHOLE / 2, { boot: 1, version: 2 }, stamp);
+  expect(ledger.merge(later, 0, () => {})).toBe("dominated");
+  expect(ledger.bucket(KEY).entries.size).toBe(0);
+  expect(ledger.share(ledger.bucket(KEY), RECEIVER)).toBe(WHOLE);
 });

@@ -77,3 +77,16 @@ test("processes that start from copies of one disk at different times draw diffe
   });
   expect(new Set(boots).size).toBe(3);
 });
+
+test.each([
+  ["the wall clock was set back a day", -DAY_MS],
+  ["no time has passed", 0],
+  ["time has passed", 5],
+])("a process has a later boot than the one before it when %s", (_, ms) => {
+  const solo = new Solo();
+  solo.flush();
+  const { boot } = solo.replica.state.me;
+  solo.wallMs += ms;
+  solo.kill(0);
+  expect(solo.replica.state.me.boot).toBeGreaterThan(boot);
+});

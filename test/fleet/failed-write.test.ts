@@ -1,9 +1,9 @@
 // What a write that failed leaves due: everything that it would have written or deleted, and all at once if it was to be.
 import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
-import type { Flush } from "../../src/fleet/journal.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import { load, PREFIX } from "../../src/fleet/journal.ts";
+import { give } from "../../src/fleet/giving.ts";
+import { type Flush, load, PREFIX } from "../../src/fleet/journal.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Solo } from "./solo.ts";
 
@@ -55,6 +55,18 @@ describe("a write that fails", () => {
     expect(before).toBeGreaterThan(2400);
     expect(collected(solo).length).toBeGreaterThanOrEqual(before);
   });
+});
+
+test("a give stays hidden until a write of it has succeeded", () => {
+  const solo = new Solo();
+  const { state } = solo.replica;
+  solo.replica.open(limitOf("a"));
+  const holding = state.holding("a");
+  give(state, holding, { to: SIBLING, parts: WHOLE / 2, units: 0 });
+  solo.flush("refused");
+  expect([holding.isHidden, state.toTell.size]).toEqual([true, 0]);
+  solo.flush();
+  expect([holding.isHidden, [...state.toTell]]).toEqual([false, [SIBLING]]);
 });
 
 /** Buckets of which all that its disk says is given away, and whether it says that the replica has left. */

@@ -1,0 +1,208 @@
+// Those who are gone, as one replica sees it: whatever is dropped, taken over or forgotten, nobody's share moves by it,
+// and nothing is credited twice.
+import { describe, expect, test } from "vitest";
+import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
+import { encodeMessage, type Message } from "../../src/bucket/message.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { type Edge, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
+import { carryOut, sayFarewells } from "../../src/fleet/farewell.ts";
+import { give } from "../../src/fleet/giving.ts";
+import type { Holding } from "../../src/fleet/holding.ts";
+import { mergeMessage } from "../../src/fleet/merging.ts";
+import { ReplicaState } from "../../src/fleet/state.ts";
+import { Solo } from "./solo.ts";
+
+const KEY = "p/requests";
+const LINEAGE = { stamp: 1, founder: "founder" };
+
+/** A replica, `me`, that has one bucket open; what others say is put in their mouths. */
+class Scene {
+  readonly state = new ReplicaState({ id: "me", formerId: "", boot: 9, soundSince: 9 }, 0, 1_700_000_000_000);
+  readonly holding: Holding;
+  #version = 0;
+
+  constructor() {
+    this.state.ledger.lineage = LINEAGE;
+    this.state.open({
+      key: KEY,
+      dimension: "requests",
+      capacity: 100,
+      refill: { kind: "continuous", unitsPerMs: 0.1 },
+    });
+    this.holding = this.state.holding(KEY);
+    // The founder is always there.
+    this.gives("founder", {});
+  }
+
+  #stamp(): { readonly boot: number; readonly version: number } {
+    this.#version += 1;
+    return { boot: 1, version: this.#version };
+  }
+
+  /** What one has given to others, in parts. */
+  gives(author: string, parts: Readonly<Record<string, number>>): this {
+    const { ledger } = this.state;
+    const stamp = this.#stamp();
+    ledger.place(ledger.member(author), this.holding.rows, stamp, rowOf(parts));
+    this.state.reshare(this.holding);
+    return this;
+  }
+
+  profile(author: string, profile: Partial<Profile>): this {
+    const { ledger } = this.state;
+    ledger.setProfile(ledger.member(author), this.#stamp(), { ...NEW_PROFILE, ...profile });
+    this.state.reshare(this.holding);
+    return this;
+  }
+
+  /** A message that holds one row, and no profile: more is to follow. */
+  hears(author: string, parts: Readonly<Record<string, number>>, farewells: readonly Farewell[] = []): void {
+    const stamp = this.#stamp();
+    const entries = [{ stamp, bucket: KEY, row: rowOf(parts) }];
+    const section = { author, from: { boot: 1, version: 0 }, to: stamp, entries, profile: null };
+    mergeMessage(this.state, { ...messageOf(author), lineage: LINEAGE, farewells, sections: [section] });
+  }
+
+  /** Looks after those who are gone, and has it written. */
+  looksAfter(): void {
+    const { state } = this;
+    sayFarewells(state);
+    const { pendingProfile } = state;
+    state.pendingProfile = null;
+    if (pendingProfile !== null) state.publishProfile(pendingProfile);
+    for (const holding of state.dirty) holding.isStaged = false;
+  }
+
+  share(id: string): number {
+    return this.state.ledger.share(this.holding.rows, id);
+  }
+
+  get shares(): readonly number[] {
+    return ["founder", "me", "heir", "other"].map((id) => this.share(id));
+  }
+}
+
+function rowOf(parts: Readonly<Record<string, number>>): Row {
+  const given = Object.entries(parts).map(([to, count]): [string, Edge] => [
+    to,
+    { ...NO_EDGE, parts: count, units: 10 * count, boot: 9 },
+  ]);
+  return { ...NO_ROW, spent: 1, given: new Map(given) };
+}
+
+function messageOf(sender: string): Message {
+  return {
+    sender,
+    boot: 1,
+    serial: 1,
+    lineage: null,
+    wantsAnswer: false,
+    receiverBoot: 0,
+    vector: new Map(),
+    era: 0,
+    forgotten: 0,
+    farewells: [],
+    sections: [],
+  };
+}
+
+const FAREWELL = { gone: "gone", by: "heir", edition: 5 };
+
+/** `gone` held 600 of the founder's parts, passed on 100 each, and named `heir`. */
+function withGone(): Scene {
+  return new Scene()
+    .gives("founder", { gone: 600 })
+    .gives("gone", { me: 100, other: 100 })
+    .profile("gone", { heirs: ["heir"], edition: 4 });
+}
+
+describe("a farewell", () => {
+  test("comes before the rows that it goes with: what a gone one gave is not counted twice", () => {
+    const scene = withGone();
+    const before = scene.shares;
+    expect(before).toEqual([WHOLE - 600, 100, 400, 100]);
+    scene.hears("heir", { me: 100, other: 100 }, [FAREWELL]);
+    expect(scene.shares).toEqual(before);
+    expect(scene.holding.local?.share).toBe(100);
+  });
+
+  test("moves what was given to the gone one over to who took over", () => {
+    const scene = withGone();
+    give(scene.state, scene.holding, { to: "gone", parts: 30, units: 0 });
+    const before = scene.shares;
+    expect(before).toEqual([WHOLE - 600, 70, 430, 100]);
+    // `heir` says what `gone` gave.
+    scene.gives("heir", { me: 100, other: 100 });
+    carryOut(scene.state, FAREWELL);
+    expect(scene.shares).toEqual(before);
+    expect(scene.holding.given.get("heir")?.parts).toBe(30);
+    expect(scene.holding.given.has("gone")).toBe(false);
+  });
+});
+
+test("what is given to one that is gone arrives at once at the replica that succeeded it", () => {
+  const scene = new Scene().gives("founder", { gone: 600 }).profile("gone", { heirs: ["me"], edition: 4 });
+  expect(scene.holding.local?.share).toBe(600);
+  scene.hears("other", { gone: 50 });
+  expect(scene.share("me")).toBe(650);
+  expect(scene.holding.local?.share).toBe(650);
+});
+
+test("who takes over rows says again what parts they gave, and no units: those were credited or are lost", () => {
+  const scene = withGone().profile("gone", { heirs: ["me"], edition: 4 });
+  const { state, holding } = scene;
+  give(state, holding, { to: "other", parts: 20, units: 7 });
+  const before = scene.shares;
+  for (let round = 0; round < 3; round++) {
+    scene.looksAfter();
+    state.nowMs += 6000;
+  }
+  expect(holding.rows.entries.has("gone")).toBe(false);
+  expect(scene.shares).toEqual(before);
+  expect(holding.given.get("other")).toMatchObject({ parts: 120, units: 7 });
+});
+
+describe("one to whom farewell was said", () => {
+  /** All have carried the farewell out, and nothing names the gone one any more. */
+  function after(change: (scene: Scene) => void): boolean {
+    const scene = new Scene();
+    const seen = new Map([["heir", FAREWELL.edition]]);
+    for (const id of ["me", "founder", "other"]) scene.profile(id, { seen });
+    scene.gives("heir", {}).profile("heir", { edition: FAREWELL.edition });
+    carryOut(scene.state, FAREWELL);
+    change(scene);
+    scene.looksAfter();
+    return scene.state.ledger.members.has("gone");
+  }
+
+  test.each<[string, boolean, (scene: Scene) => void]>([
+    ["is forgotten when all have carried it out", false, () => {}],
+    ["is kept while a row names it", true, (scene) => scene.gives("other", { gone: 1 })],
+    [
+      "is kept while one has carried out an earlier edition only",
+      true,
+      (scene) => scene.profile("other", { seen: new Map([["heir", FAREWELL.edition - 1]]) }),
+    ],
+    ["is kept while one has not spoken", true, (scene) => scene.gives("new", {})],
+  ])("%s", (_, isKept, change) => {
+    expect(after(change)).toBe(isKept);
+  });
+});
+
+test.each([
+  [4, "outdated", false],
+  [5, "dominated", true],
+] as const)("rows of era %i, where era 5 is forgotten, are %s", (era, rule, isTaken) => {
+  const solo = new Solo();
+  const { state } = solo.replica;
+  state.ledger.forgotten = 5;
+  state.publishProfile({ ...state.me.profile, era: 5 });
+  const author = "b".repeat(32);
+  const stamp = { boot: 1, version: 1 };
+  const entries = [{ stamp, bucket: KEY, row: rowOf({}) }];
+  const section = { author, from: { boot: 0, version: 0 }, to: stamp, entries, profile: null };
+  const { lineage } = state.ledger;
+  const bytes = encodeMessage({ ...messageOf(author), lineage, era, sections: [section] });
+  expect(solo.replica.receive(bytes, 0, null)).toMatchObject({ kind: "taken", report: { rule } });
+  expect(state.ledger.members.has(author)).toBe(isTaken);
+});
