@@ -109,7 +109,7 @@ export const LEDGER: readonly Mutant[] = [
     find: `    if (author.farewell !== null) return "dominated";
 `,
     replace: "",
-    by: "seeds",
+    by: "laws",
   },
   {
     fault: "a profile comes before the last of the rows that it goes with",

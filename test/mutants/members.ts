@@ -7,7 +7,7 @@ export const MEMBERS: readonly Mutant[] = [
     file: "src/fleet/farewell.ts",
     find: "if (holder !== me.id) given.set(holder, joined(given.get(holder), edge));",
     replace: "",
-    by: "members",
+    by: "one replica",
   },
   {
     fault: "a farewell is told of after the rows that it goes with",
@@ -15,7 +15,7 @@ export const MEMBERS: readonly Mutant[] = [
     find: `  for (const farewell of message.farewells) carryOut(state, farewell);
 `,
     replace: "",
-    by: "seeds",
+    by: "one replica",
   },
   {
     fault: "a leaver gives away what its running requests hold",
@@ -29,14 +29,14 @@ export const MEMBERS: readonly Mutant[] = [
     file: "src/fleet/merging.ts",
     find: "succession.size > 0 ? [...touched]",
     replace: "succession.size > 1e9 ? [...touched]",
-    by: "seeds",
+    by: "one replica",
   },
   {
     fault: "parts set apart for a later calendar period are handed over as parts of this one",
     file: "src/fleet/leaving.ts",
     find: "if (local.aheadPeriod !== -1) handOverAhead(state, local, heir);",
     replace: "",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "a restarted replica admits before it has asked its siblings what they remember",
@@ -103,7 +103,7 @@ export const MEMBERS: readonly Mutant[] = [
     file: "src/fleet/journal.ts",
     find: "if (state.dirty.length === 0) this.#collectMembers(batch);",
     replace: "this.#collectMembers(batch);",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "a leaver names one heir, who may have named it",
@@ -149,14 +149,14 @@ export const MEMBERS: readonly Mutant[] = [
 `,
     replace: `
 `,
-    by: "seeds",
+    by: "one replica",
   },
   {
     fault: "a replica is forgotten before all have said farewell",
     file: "src/fleet/farewell.ts",
     find: "membersLeft(state).every((other) => hasSeen(other, speaker, edition)) && ledger",
     replace: "ledger",
-    by: "seeds",
+    by: "one replica",
   },
   {
     fault: "rows are taken over before everybody has heard of the claim",
@@ -170,7 +170,7 @@ export const MEMBERS: readonly Mutant[] = [
     file: "src/fleet/farewell.ts",
     find: "return { ...known, parts };",
     replace: "return { ...known, parts, units: advance(known.units, more.units) };",
-    by: "seeds",
+    by: "one replica",
   },
   {
     fault: "what was given to one that is gone is dropped, not given to who took over",
@@ -178,6 +178,6 @@ export const MEMBERS: readonly Mutant[] = [
     find: `  if (holder !== state.me.id) given.set(holder, joined(given.get(holder), edge));
 `,
     replace: "",
-    by: "seeds",
+    by: "one replica",
   },
 ];

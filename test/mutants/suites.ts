@@ -1,10 +1,10 @@
-// The suites that planted faults are tried on: laws, reserve ahead, messages, stories of members, the small model, and
+// The suites that planted faults are tried on: laws, one replica's doings, messages, stories of members, the small model, and
 // random seeds.
 
 /** What has to notice, each quick by itself; the whole is tried only when a fault's own suite passes. */
 export const SUITES = {
   laws: ["vitest", "run", "--bail", "1", "test/bucket", "test/clock.test.ts"],
-  "reserve ahead": [
+  "one replica": [
     "vitest",
     "run",
     "--bail",
@@ -15,6 +15,7 @@ export const SUITES = {
     "test/fleet/crediting.test.ts",
     "test/fleet/failed-write.test.ts",
     "test/fleet/kept-apart.test.ts",
+    "test/fleet/farewell.test.ts",
   ],
   messages: [
     "vitest",
@@ -39,7 +40,7 @@ export const SUITES = {
 } as const satisfies Readonly<Record<Suite, readonly [string, ...string[]]>>;
 
 /** In the order in which they are tried. */
-export const SUITE_NAMES = ["laws", "reserve ahead", "messages", "members", "small model", "seeds"] as const;
+export const SUITE_NAMES = ["laws", "one replica", "messages", "members", "small model", "seeds"] as const;
 
 export type Suite = (typeof SUITE_NAMES)[number];
 

@@ -14,14 +14,14 @@ export const VALUES: readonly Mutant[] = [
     file: "src/bucket/local.ts",
     find: "    this.level -= record.block;",
     replace: "",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "units are handed out that no block on disk covers",
     file: "src/bucket/local.ts",
     find: "|| this.allowance < cost || this.allowanceNext < cost) return false;",
     replace: "|| this.allowanceNext < cost) return false;",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "while a record is being written only the older one binds",
@@ -35,28 +35,28 @@ export const VALUES: readonly Mutant[] = [
     file: "src/bucket/local.ts",
     find: "this.level = Math.min(this.capacity, this.level + amount);",
     replace: "this.level += amount;",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "what is given back enlarges the block",
     file: "src/bucket/local.ts",
     find: "this.allowance = Math.min(this.block, this.allowance + amount);",
     replace: "this.allowance += amount;",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "a level stays above the capacity of a share that has shrunk",
     file: "src/bucket/local.ts",
     find: "else this.level = Math.min(this.level, capacity);",
     replace: "",
-    by: "seeds",
+    by: "laws",
   },
   {
     fault: "refill does not stop at the capacity",
     file: "src/bucket/local.ts",
     find: "this.level = level > this.capacity ? this.capacity : level;",
     replace: "this.level = level;",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "just after a calendar boundary units are taken that the disk would refill again",
@@ -65,7 +65,7 @@ export const VALUES: readonly Mutant[] = [
     this.block = 0;
 `,
     replace: "",
-    by: "reserve ahead",
+    by: "one replica",
   },
   {
     fault: "a checksum is not looked at",
