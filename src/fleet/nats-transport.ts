@@ -5,8 +5,9 @@
 //     PREFIX.all            notices: rows for everybody, or empty ("I am here")
 //     PREFIX.to.SESSION     requests to one replica
 //
-// The client is loaded only when a `nats://` peer is configured. It reconnects by itself, for ever; meanwhile siblings
-// are unreachable and every replica goes on with what it holds.
+// The client is loaded only when a `nats://` peer is configured. It is connected again and again, for ever, also to a broker
+// that is not there yet or refuses the password; meanwhile siblings are unreachable, which the log says, and every
+// replica goes on with what it holds.
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
@@ -17,6 +18,10 @@ const HERE_INTERVAL_MS = 1000;
 
 /** A sibling that said nothing for this long is no longer asked. */
 const GONE_AFTER_MS = 5000;
+
+/** How long a broker may take to answer, and how long it is left alone after it did not or has refused. */
+const CONNECT_TIMEOUT_MS = 5000;
+const RETRY_MS = 1000;
 
 /** The most siblings that are known at the same time. */
 const PEERS_MAX = 4096;
@@ -34,20 +39,19 @@ export interface NatsTransportOptions extends GateOptions {
 export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
   const { connect } = await import("@nats-io/transport-node");
   const first = new URL(options.servers[0] ?? "nats://127.0.0.1:4222");
-  const transport = new NatsTransport(options);
-  const connected = connect({
-    servers: options.servers.map((server) => new URL(server).host),
-    ...(first.username === "" ? {} : { user: decodeURIComponent(first.username) }),
-    ...(first.password === "" ? {} : { pass: decodeURIComponent(first.password) }),
-    name: "sluice",
-    noEcho: true,
-    waitOnFirstConnect: true,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 500,
-    pingInterval: 10_000,
-  });
-  transport.attach(connected);
-  return transport;
+  const dial = (): Promise<NatsConnection> =>
+    connect({
+      servers: options.servers.map((server) => new URL(server).host),
+      ...(first.username === "" ? {} : { user: decodeURIComponent(first.username) }),
+      ...(first.password === "" ? {} : { pass: decodeURIComponent(first.password) }),
+      name: "sluice",
+      noEcho: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 500,
+      pingInterval: 10_000,
+    });
+  return new NatsTransport(options, dial);
 }
 
 export class NatsTransport implements Transport {
@@ -57,26 +61,53 @@ export class NatsTransport implements Transport {
   readonly #log: Log;
   /** Session → when it was last heard. */
   readonly #peers = new Map<string, number>();
+  readonly #dial: () => Promise<NatsConnection>;
   #connection: NatsConnection | null = null;
-  #connecting: Promise<void> = Promise.resolve();
+  #connecting: Promise<void>;
   #here: NodeJS.Timeout | undefined;
+  /** Why there is no connection, as it was logged; null while there is one. */
+  #fault: string | null = null;
+  #wakeUp: () => void = () => {};
   #closed = false;
 
-  constructor(options: NatsTransportOptions) {
+  constructor(options: NatsTransportOptions, dial: () => Promise<NatsConnection>) {
     this.#gate = new Gate(options);
     this.#prefix = options.prefix;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#dial = dial;
+    this.#connecting = this.#connect();
   }
 
-  attach(connected: Promise<NatsConnection>): void {
-    this.#connecting = connected.then(
-      (connection) => this.#begin(connection),
-      (error: unknown) => this.#log.error("nats connection failed", { reason: String(error) }),
-    );
+  async #connect(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        await this.#begin(await this.#dial());
+        return;
+      } catch (error) {
+        this.#say(error instanceof Error ? error.message : String(error));
+        await this.#connection?.close();
+        this.#connection = null;
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, RETRY_MS);
+        this.#wakeUp = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
   }
 
-  /** Resolves when the first connection stands (or was refused for good). */
+  /** Logs that the broker can't be reached and why, or (`null`) that it can be again; once each. */
+  #say(fault: string | null): void {
+    if (fault === this.#fault || this.#closed) return;
+    this.#fault = fault;
+    if (fault === null) this.#log.info("connected to NATS again");
+    else this.#log.error("NATS can't be reached, and so no sibling; it is tried again", { reason: fault });
+  }
+
+  /** Resolves when the first connection stands. */
   connected(): Promise<void> {
     return this.#connecting;
   }
@@ -117,6 +148,7 @@ export class NatsTransport implements Transport {
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#here);
+    this.#wakeUp();
     await this.#connection?.close();
   }
 
@@ -137,6 +169,7 @@ export class NatsTransport implements Transport {
   async #begin(connection: NatsConnection): Promise<void> {
     if (this.#closed) return connection.close();
     this.#connection = connection;
+    void this.#watch(connection);
     connection.subscribe(`${this.#prefix}.all`, {
       callback: (error, message) => {
         if (error === null) void this.#hear(message.data);
@@ -149,9 +182,23 @@ export class NatsTransport implements Transport {
     });
     // Subscriptions reach the server before anybody hears of us.
     await connection.flush();
+    this.#say(null);
     this.publish(new Uint8Array());
+    clearInterval(this.#here);
     this.#here = setInterval(() => this.publish(new Uint8Array()), HERE_INTERVAL_MS);
     this.#here.unref();
+  }
+
+  /** The client finds a broker again that was away; one that refuses it, it leaves for good. */
+  async #watch(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === "disconnect") this.#say("the connection was lost");
+      if (status.type === "reconnect") this.#say(null);
+    }
+    const reason = await connection.closed();
+    if (this.#closed || this.#connection !== connection) return;
+    this.#say(reason instanceof Error ? reason.message : "the connection was closed");
+    this.#connecting = this.#connect();
   }
 
   async #answer(message: Msg): Promise<void> {

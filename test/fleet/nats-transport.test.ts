@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { type NatsTransport, openNatsTransport } from "../../src/fleet/nats-transport.ts";
 import type { Receive } from "../../src/fleet/transport.ts";
-import { silentLog } from "../../src/observe/events.ts";
+import { type Log, silentLog } from "../../src/observe/events.ts";
 import { describeTransport, type Station } from "../contract/transport.ts";
 import { freePort } from "../free-port.ts";
 import { hasNatsServer, type NatsServer, startNatsServer } from "./nats-server.ts";
@@ -34,7 +34,12 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
   });
   afterAll(() => server.stop());
 
-  function open(session: string, receive: Receive = quiet, url = server.url): Promise<NatsTransport> {
+  function open(
+    session: string,
+    receive: Receive = quiet,
+    url = server.url,
+    log: Log = silentLog,
+  ): Promise<NatsTransport> {
     return openNatsTransport({
       secret: SECRET,
       session,
@@ -42,7 +47,7 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
       servers: [url],
       prefix: `t${prefix}`,
       clock: systemClock,
-      log: silentLog,
+      log,
     });
   }
 
@@ -148,4 +153,35 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
     await Promise.all([left.close(), right.close()]);
     await back.stop();
   });
+
+  test("a broker that refuses the password is asked again until it does not, and the log says so once each time", async () => {
+    const refusing = await startNatsServer(undefined, ["--user", "u", "--pass", "another"]);
+    const url = `nats://u:p@127.0.0.1:${refusing.port}`;
+    const lines: string[] = [];
+    const log: Log = {
+      ...silentLog,
+      error: (_, fields) => void lines.push(String(fields?.["reason"])),
+      info: (message) => void lines.push(message),
+    };
+    const left = await open("left", quiet, url, log);
+    await until(() => lines.length === 1);
+    await refusing.stop();
+    const accepting = ["--user", "u", "--pass", "p"];
+    let broker = await startNatsServer(refusing.port, accepting);
+    const right = await open("right", quiet, url);
+    await until(() => left.peers().includes("right"));
+    expect(lines).toEqual([expect.stringMatching(/authorization/i), "connected to NATS again"]);
+    lines.length = 0;
+    await broker.stop();
+    // Refused by one that it has been connected to, the client itself would give up.
+    broker = await startNatsServer(refusing.port, ["--user", "u", "--pass", "another"]);
+    await until(() => lines.some((line) => /authorization/i.test(line)));
+    await broker.stop();
+    broker = await startNatsServer(refusing.port, accepting);
+    await until(() => lines.at(-1) === "connected to NATS again");
+    await until(() => left.peers().includes("right"));
+    expect([...(await left.exchange("right", Uint8Array.of(5), 2000))]).toEqual([5]);
+    await Promise.all([left.close(), right.close()]);
+    await broker.stop();
+  }, 30_000);
 });
