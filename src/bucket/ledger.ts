@@ -229,12 +229,12 @@ export class Ledger {
   }
 
   /**
-   * Everything known here above a peer's vector, at most `entriesMax` entries; entries that are hidden (not durable
-   * yet) are left out and will come under a later stamp.
+   * Everything known here above a peer's vector, at most `sizeMax` entries (fewer, where they name many replicas); entries
+   * that are hidden (not durable yet) are left out and will come under a later stamp.
    */
-  delta(peer: Vector, entriesMax: number, isHidden: (entry: Entry) => boolean): Section[] {
+  delta(peer: Vector, sizeMax: number, isHidden: (entry: Entry) => boolean): Section[] {
     const sections: Section[] = [];
-    let room = entriesMax;
+    let room = sizeMax;
     for (const author of this.members.values()) {
       if (room <= 0) break;
       if (author.farewell !== null) continue;
@@ -246,7 +246,7 @@ export class Ledger {
         continue;
       }
       const section = sectionOf(author, from, room, isHidden);
-      room -= section.entries.length + 1;
+      room -= sizeOf(section);
       sections.push(section);
     }
     return sections;
@@ -297,14 +297,30 @@ function hasSameKeys(left: ReadonlyMap<string, unknown>, right: ReadonlyMap<stri
   return left.size === right.size && left.keys().every((key) => right.has(key));
 }
 
+/** So many replicas that an entry names count as much as the entry: in a large fleet they are most of its bytes. */
+const NAMED_PER_ENTRY = 16;
+
+/** How much of a message's room something takes up that names so many replicas. */
+function sizeNaming(replicas: number): number {
+  return 1 + Math.floor(replicas / NAMED_PER_ENTRY);
+}
+
+function sizeOf({ entries, profile }: Section): number {
+  let size = sizeNaming(profile === null ? 0 : profile.profile.seen.size);
+  for (const { row } of entries) size += sizeNaming(row.given.size);
+  return size;
+}
+
 function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
   const entries: SectionEntry[] = [];
+  let left = room;
   for (let entry = firstAbove(author, from); entry !== null; entry = entry.newer) {
     if (isHidden(entry)) continue;
-    if (entries.length === room) return partOf(author, from, entries);
+    if (left <= 0) return partOf(author, from, entries);
     const stamp = { boot: entry.boot, version: entry.version };
     entries.push({ stamp, bucket: entry.bucket.key, row: entry.row });
-    if (entries.length === room) author.cutAt = entry;
+    left -= sizeNaming(entry.row.given.size);
+    if (left <= 0) author.cutAt = entry;
   }
   return {
     author: author.id,

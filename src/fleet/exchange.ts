@@ -11,7 +11,7 @@ import { goOnAsNewcomer, heed, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 import { MESSAGE_BYTES_MAX } from "./transport.ts";
 
-/** Entries in one message, so that to make or to take it holds nobody up for more than milliseconds; more follow in the next. */
+/** Entries in one message (see the ledger's `delta`), so that to make or to take it holds nobody up for more than milliseconds; more follow in the next. */
 const ENTRIES_MAX = 500;
 /** Members and buckets that a replica keeps, those of other configurations included: one who knows the secret could invent any number. */
 export const MEMBERS_MAX = 4096;

@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Ledger, type SectionEntry } from "../../src/bucket/ledger.ts";
-import { compareStamps, NO_ROW, type Stamp } from "../../src/bucket/row.ts";
+import { compareStamps, NO_EDGE, NO_ROW, type Stamp } from "../../src/bucket/row.ts";
 
 const AUTHOR = "a".repeat(32);
 
@@ -53,4 +53,29 @@ test("a section holds the oldest entries above the stamp that it begins at, what
       }
     }),
   );
+});
+
+test("rows that name many replicas share a message with fewer others, and all come in the end", () => {
+  const ledger = new Ledger();
+  const author = ledger.member(AUTHOR);
+  author.boot = 1;
+  const named = Array.from({ length: 100 }, (_, at) => `${at}`.padStart(32, "0"));
+  const row = { ...NO_ROW, given: new Map(named.map((id) => [id, { ...NO_EDGE, parts: 1 }])) };
+  for (let bucket = 0; bucket < 500; bucket++) {
+    author.version += 1;
+    ledger.place(author, ledger.bucket(`bucket-${bucket}`), author, row);
+  }
+  let from: Stamp = { boot: 0, version: 0 };
+  let messages = 0;
+  const seen = new Set<string>();
+  for (;;) {
+    const [section] = ledger.delta(new Map([[AUTHOR, from]]), 500, () => false);
+    if (section === undefined) break;
+    messages += 1;
+    for (const { bucket } of section.entries) seen.add(bucket);
+    expect(section.entries.length).toBeLessThan(100);
+    from = section.to;
+  }
+  expect(seen.size).toBe(500);
+  expect(messages).toBeLessThan(10);
 });
