@@ -49,6 +49,13 @@ export class HttpTransport implements Transport {
       (request, response) => void this.#serve(request, response),
     );
     this.#server.maxConnections = 4 * RECEIVES_MAX;
+    this.#server.on("drop", () => this.#gate.count("busy"));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      // What is no HTTP at all; a connection that merely ends is nothing to be counted.
+      if (error.code?.startsWith("HPE_") === true) this.#gate.count("malformed");
+      if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n");
+      else socket.destroy();
+    });
     this.#server.keepAliveTimeout = 60_000;
   }
 

@@ -49,6 +49,21 @@ describe("a stranger's bytes", () => {
     await expectServing(100);
   });
 
+  test("that are not even HTTP are answered, counted and change nothing", async () => {
+    victim = await startVictim();
+    const before = victim.state();
+    const answer = await new Promise<string>((resolve) => {
+      const socket = connect(victim.port, "127.0.0.1");
+      socket.once("data", (data) => resolve(data.toString().slice(9, 12)));
+      // The first bytes of a TLS handshake.
+      socket.write(Buffer.from("16030100a5010000a10303", "hex"));
+    });
+    expect(answer).toBe("400");
+    expect(refused("malformed")).toBe(1);
+    expect(victim.state()).toEqual(before);
+    await expectServing(100);
+  });
+
   test("of a later protocol are told this one's version, so that both sides can say what is wrong", async () => {
     victim = await startVictim();
     const before = victim.state();

@@ -97,21 +97,32 @@ test("a leaver's share is its siblings' when it has left", async () => {
   await takeSoon(second, 80);
 });
 
-test("a merge is traced with both vectors, the rule, shares and levels", async () => {
+test("a merge is traced with both vectors, the rule, whose rows were taken, shares and levels", async () => {
   const lines: unknown[] = [];
   const log: Log = { ...silentLog, info: (message, fields) => void lines.push({ message, ...fields }) };
-  const first = await start(log, true);
+  const first = await start();
   await takeSoon(first, 10);
-  const second = await start();
+  const second = await start(log, true);
   await takeSoon(second, 50);
-  expect(lines).toContainEqual(
-    expect.objectContaining({
-      message: "merge",
-      rule: expect.any(String),
-      vector_here: expect.any(Object),
-      vector_there: expect.any(Object),
-    }),
-  );
+  const [giver, receiver] = [first, second].map(({ replica }) => replica.id.slice(0, 8));
+  expect(lines).toContainEqual({
+    message: "merge",
+    from: giver,
+    rule: expect.stringMatching(/dominates|concurrent/),
+    vector_here: expect.any(Object),
+    vector_there: expect.objectContaining({ [giver ?? ""]: expect.stringMatching(/^\d+\.\d+$/) }),
+    rows: expect.any(Number),
+    gave: false,
+    buckets: [
+      {
+        bucket: LIMIT.key,
+        rows: { [giver ?? ""]: expect.stringMatching(/^\d+\.\d+$/) },
+        shares: { [giver ?? ""]: expect.any(Number), [receiver ?? ""]: expect.any(Number) },
+        share: expect.any(Number),
+        level: expect.any(Number),
+      },
+    ],
+  });
 });
 
 test("what one shares beside the buckets is at the other with the next exchange, over the real transport", async () => {
