@@ -24,11 +24,7 @@ export class Milestones {
     const [before, known] = [this.#id, this.#lineage];
     this.#id = id;
     this.#lineage = lineage;
-    if (id !== before)
-      this.#log.warn("the siblings took this replica for dead; it goes on as a new one that holds nothing", {
-        replica: id,
-        before,
-      });
+    if (id !== before) this.#sayNewId(id, before);
     if (lineage === null || isSame(lineage, known)) return;
     const fleet = { founded_at: new Date(lineage.stamp).toISOString(), founder: lineage.founder };
     if (known !== null)
@@ -36,6 +32,17 @@ export class Milestones {
     else if (lineage.founder === id)
       this.#log.info("founded a fleet: no peer that answered is in one", fleet);
     else this.#log.info("joined a fleet", fleet);
+  }
+
+  #sayNewId(replica: string, before: string): void {
+    const ids = { replica, before };
+    const hadLeft = (this.#replica.state.ledger.members.get(before)?.heir ?? "") !== "";
+    if (hadLeft) this.#log.info("had left the fleet; goes on in it as a new replica", ids);
+    else
+      this.#log.warn(
+        "the siblings took this replica for dead; it goes on as a new one that holds nothing",
+        ids,
+      );
   }
 }
 

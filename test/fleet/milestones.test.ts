@@ -1,7 +1,8 @@
 // What the log tells of a replica's fleets: those it founds, joins, gives way to, or is forgotten by.
 import { afterEach, expect, test } from "vitest";
 import type { Log } from "../../src/observe/events.ts";
-import { Liar, startVictim, type Victim } from "./victim.ts";
+import { MemoryStore } from "../../src/store/memory.ts";
+import { Liar, startVictim, Time, type Victim } from "./victim.ts";
 
 let victim: Victim;
 
@@ -69,3 +70,22 @@ test.each([-1, -1e300, 8.65e15])(
     expect(victim.state()).toEqual(before);
   },
 );
+
+test("who left and is started again is told so, and is not taken for dead", async () => {
+  const { log, lines } = keepingLog();
+  const [time, store] = [new Time(), new MemoryStore()];
+  victim = await startVictim({ time, store });
+  const liar = new Liar(victim);
+  const knowing = { era: 1, vector: new Map() };
+  expect(await liar.send(liar.message([liar.section({})], knowing))).toBe("ok");
+  victim.running.replica.leave();
+  for (let ticks = 0; ticks < 5; ticks += 1) {
+    victim.time.pass(100);
+    await victim.running.flush();
+  }
+  expect(victim.running.replica.state.me.heir).toBe(liar.id);
+  await victim.running.close();
+  victim = await startVictim({ time, store, log });
+  victim.time.pass(100);
+  expect(lines).toEqual(["had left the fleet; goes on in it as a new replica"]);
+});
