@@ -306,7 +306,7 @@ function sizeNaming(replicas: number): number {
 }
 
 function sizeOf({ entries, profile }: Section): number {
-  let size = sizeNaming(profile === null ? 0 : profile.profile.seen.size);
+  let size = sizeNaming(profile === null ? 0 : profile.profile.seen.size + profile.profile.heirs.length);
   for (const { row } of entries) size += sizeNaming(row.given.size);
   return size;
 }

@@ -36,7 +36,7 @@ export class Milestones {
 
   #sayNewId(replica: string, before: string): void {
     const ids = { replica, before };
-    const hadLeft = (this.#replica.state.ledger.members.get(before)?.heir ?? "") !== "";
+    const hadLeft = (this.#replica.state.ledger.members.get(before)?.heirs.length ?? 0) > 0;
     if (hadLeft) this.#log.info("had left the fleet; goes on in it as a new replica", ids);
     else
       this.#log.warn(

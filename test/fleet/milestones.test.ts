@@ -83,7 +83,7 @@ test("who left and is started again is told so, and is not taken for dead", asyn
     victim.time.pass(100);
     await victim.running.flush();
   }
-  expect(victim.running.replica.state.me.heir).toBe(liar.id);
+  expect(victim.running.replica.state.me.heirs).toEqual([liar.id]);
   await victim.running.close();
   victim = await startVictim({ time, store, log });
   victim.time.pass(100);
