@@ -112,7 +112,7 @@ export class UsageBook {
     tally.microUsd += microUsd;
   }
 
-  /** A request is over. One that nobody is known to have sent is not counted: strangers could fill the rows. */
+  /** A request is over. One without a key counts for an empty name, but not when it reached no provider: strangers could fill the rows. */
   ended({ keyName, provider, model, outcome }: RequestRecord): void {
     if (keyName === "" && provider === "") return;
     const tally = this.#pending.of({ key: keyName, provider, model });

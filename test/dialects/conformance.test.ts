@@ -87,6 +87,11 @@ function clientTable(): string {
   return table(["route", "member", "over another language"], rows);
 }
 
+/** A catalog file names a page of ours from the top folder, and the table stands in docs/. */
+function linkFromDocs(entry: unknown): string {
+  return (readString(entry, "docs") ?? "").replace(/^docs\//, "");
+}
+
 function vendorTable(): string {
   const folder = join(ROOT, "providers/catalog");
   const files = readdirSync(folder).filter((file) => file.endsWith(".yaml"));
@@ -100,7 +105,7 @@ function vendorTable(): string {
     const endpoints = readArray(entry, "endpoints").join(", ");
     return [
       `\`${file.replace(".yaml", "")}\``,
-      `[${name}](${readString(entry, "docs") ?? ""})`,
+      `[${name}](${linkFromDocs(entry)})`,
       readString(entry, "dialect") ?? "",
       endpoints === "" ? "chat" : endpoints,
       quirks.join(", "),

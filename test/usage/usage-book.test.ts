@@ -219,6 +219,12 @@ describe("use", () => {
     expect(await report(station, "")).toEqual([]);
   });
 
+  test("of callers without a key, where none is asked, has an empty name", async () => {
+    const station = new Station("a");
+    station.usage.ended(ended("", "main", "m1", "ok"));
+    expect(await report(station, "")).toEqual([": 1 0 0 0 0"]);
+  });
+
   test("of models that only a client knows has a row of its own once one has answered", async () => {
     const station = new Station("a");
     for (let at = 0; at < 100; at++)
