@@ -87,8 +87,8 @@ const COMMANDS = {
   },
   keys: {
     summary:
-      "list the clients' keys, or make, rotate or revoke one for the whole fleet; usage shows what they used",
-    words: ["[list|create|rotate|revoke|usage]", "[NAME]"],
+      "list the clients' keys, or make, rotate or revoke one for the whole fleet; usage shows what they used, open asks for no key again",
+    words: ["[list|create|rotate|revoke|usage|open]", "[NAME]"],
     options: {
       ...REMOTE,
       models: { value: "A,B", summary: "with create: what it may ask for; everything by default" },

@@ -137,6 +137,19 @@ export class KeyBook {
     await this.#board.flush();
   }
 
+  /** Forgets that there ever were keys, so that callers of this machine need none. Resolves as `revoke` does; rejects while there are keys. */
+  async forgetAll(): Promise<void> {
+    if (this.#keys.size > 0) {
+      const [name = ""] = this.#keys.keys();
+      throw new GatewayError(
+        "invalid_request",
+        `There are keys still (${this.#keys.size}, \`${name}\` among them): revoke them first.`,
+      );
+    }
+    for (const name of [...this.#revoked.keys()]) this.#board.delete(PREFIX + name);
+    await this.#board.flush();
+  }
+
   #put(key: StoredKey): void {
     try {
       this.#board.set(PREFIX + key.name, encodeKey(key));

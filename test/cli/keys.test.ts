@@ -123,6 +123,17 @@ describe("a key that is made", () => {
     expect((await ask("DELETE", "/admin/keys/alice")).status).toBe(404);
   });
 
+  test("tells that it is the first, and the time without keys can come back when all are revoked", async () => {
+    expect(await run(["keys", "create", "alice"])).toContain("It is the first: FROM NOW ON EVERY CALLER");
+    expect(await run(["keys", "create", "bob"])).not.toContain("first");
+    expect(await run(["keys", "open"])).toMatch(/^1 There are keys still \(2, `alice` among them\)/);
+    for (const name of ["alice", "bob"]) await run(["keys", "revoke", name]);
+    expect((await chat(null)).status).toBe(401);
+    expect(await run(["keys", "open"])).toMatch(/^0 No key is asked any more/);
+    expect((await chat(null)).status).toBe(200);
+    expect(await run(["keys", "create", "alice"])).toContain("It is the first");
+  });
+
   test("is what conditions on keys see", async () => {
     const [alice, bob] = [await create({ name: "alice" }), await create({ name: "bob" })];
     expect((await chat(alice, "any")).headers.get("x-sluice-model")).toBe("small");

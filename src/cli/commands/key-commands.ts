@@ -19,11 +19,13 @@ const key = z.object({
   tags: z.array(z.string()),
 });
 const list = z.object({ keys: z.array(key) });
-const made = z.object({ key: z.string() });
+const made = z.object({ key: z.string(), ends_open_access: z.boolean().default(false) });
+const opened = z.object({ is_open: z.boolean() });
 
 type Key = z.infer<typeof key>;
 
-const USAGE = "Write `sluice keys`, `sluice keys create|rotate|revoke NAME`, or `sluice keys usage`.";
+const USAGE =
+  "Write `sluice keys`, `sluice keys create|rotate|revoke NAME`, `sluice keys usage`, or `sluice keys open`.";
 
 /** Resolves with the exit code: 0 when it is done. */
 export function runKeys(invocation: Invocation, shell: RemoteShell): Promise<number> {
@@ -32,6 +34,7 @@ export function runKeys(invocation: Invocation, shell: RemoteShell): Promise<num
     if (rest.length > 0) throw new GatewayError("invalid_request", USAGE);
     if (verb === "list" && name === undefined) return listKeys(invocation, shell);
     if (verb === "usage" && name === undefined) return showUsage(invocation, shell);
+    if (verb === "open" && name === undefined) return open(invocation, shell);
     if (name === undefined || !isVerb(verb)) throw new GatewayError("invalid_request", USAGE);
     const remote = findRemote(invocation, shell);
     const text = await VERBS[verb](remote, name, invocation);
@@ -72,8 +75,23 @@ async function showUsage(invocation: Invocation, shell: RemoteShell): Promise<nu
 async function create(remote: Remote, name: string, invocation: Invocation): Promise<string> {
   const body = definition(name, invocation);
   const text = await answerOf(remote, "POST", "/admin/keys", JSON.stringify(body));
-  const done = `The key \`${name}\` works on every instance, and from now on every caller needs a key.`;
-  return secretText(text, done, invocation);
+  const done = `The key \`${name}\` works on every instance.`;
+  const isFirst = made.parse(JSON.parse(text)).ends_open_access;
+  return secretText(text, isFirst ? `${done} ${FIRST}` : done, invocation);
+}
+
+const FIRST = `It is the first: FROM NOW ON EVERY CALLER NEEDS A KEY, those of this machine too.
+(To undo it, revoke the key and run \`sluice keys open\`.)`;
+
+/** Undoes what the first key has done. */
+async function open(invocation: Invocation, shell: RemoteShell): Promise<number> {
+  const text = await answerOf(findRemote(invocation, shell), "DELETE", "/admin/keys");
+  const { is_open } = opened.parse(JSON.parse(text));
+  const done = is_open
+    ? "No key is asked any more; callers of the instances' own machines are served."
+    : "No key of run time is left. A key is still asked: some are configured, or callers of other machines can connect.";
+  shell.out(`${invocation.flag("json") ? text : done}\n`);
+  return 0;
 }
 
 async function rotate(remote: Remote, name: string, invocation: Invocation): Promise<string> {

@@ -1,6 +1,6 @@
 // The operators' routes for client keys:
 //
-//   GET /admin/keys   POST /admin/keys   GET | DELETE /admin/keys/NAME   POST /admin/keys/NAME/rotate
+//   GET | POST | DELETE /admin/keys   GET | DELETE /admin/keys/NAME   POST /admin/keys/NAME/rotate
 //
 // A secret is shown once, in the answer that made it.
 import { z } from "zod";
@@ -43,6 +43,7 @@ export function keyRoutes(parts: KeyParts): readonly PlainRoute[] {
   return [
     { method: "GET", path, handle: () => jsonAnswer({ keys: listKeys(parts) }) },
     { method: "POST", path, handle: (request) => create(request, parts) },
+    { method: "DELETE", path, handle: () => reopen(parts) },
     { method: "GET", path: `${path}/:name`, handle: (request) => jsonAnswer(oneKey(nameIn(request), parts)) },
     { method: "DELETE", path: `${path}/:name`, handle: (request) => revoke(nameIn(request), parts) },
     { method: "POST", path: `${path}/:name/rotate`, handle: (request) => rotate(request, parts) },
@@ -80,14 +81,24 @@ async function create({ body }: PlainRequest, parts: KeyParts): Promise<PlainAns
   if (definition.expiresMs !== null && definition.expiresMs <= clock.wallMs()) {
     throw new GatewayError("invalid_request", "`expires`: this lies in the past.", { param: "expires" });
   }
-  return shown(await book.create(written), name, parts, 201);
+  const isFirst = config().keys.size === 0 && !book.hasBegun;
+  const secret = await book.create(written);
+  return shown(secret, { ...oneKey(name, parts), ends_open_access: isFirst }, 201);
+}
+
+/** Back to the time before the first key. */
+async function reopen({ book, config }: KeyParts): Promise<PlainAnswer> {
+  await book.forgetAll();
+  const { keys, listen } = config();
+  return jsonAnswer({ is_open: keys.size === 0 && listen.isLoopback });
 }
 
 async function rotate(request: PlainRequest, parts: KeyParts): Promise<PlainAnswer> {
   const name = nameIn(request);
   const key = runtimeKey(name, parts);
   const overlapMs = overlapIn(request.body);
-  return shown(await parts.book.rotate(key, overlapMs), name, parts, 200);
+  const secret = await parts.book.rotate(key, overlapMs);
+  return shown(secret, oneKey(name, parts), 200);
 }
 
 function overlapIn(body: string): number {
@@ -103,8 +114,8 @@ async function revoke(name: string, parts: KeyParts): Promise<PlainAnswer> {
 }
 
 /** The answer that shows a secret; nothing on the way may keep it. */
-function shown(secret: Secret, name: string, parts: KeyParts, status: number): PlainAnswer {
-  const answer = jsonAnswer({ ...oneKey(name, parts), key: secret.text }, status);
+function shown(secret: Secret, key: object, status: number): PlainAnswer {
+  const answer = jsonAnswer({ ...key, key: secret.text }, status);
   return { ...answer, headers: { ...answer.headers, "cache-control": "no-store" } };
 }
 
