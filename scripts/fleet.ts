@@ -39,9 +39,11 @@ process.stdout.once("error", () => process.exit(1));
 console.log("Starting a provider and three gateways …");
 const { provider, tally, seconds, use, killedPort } = await runFleetScenario({ rounds: 1, say, watch });
 clearInterval(timer);
-const lost = [...tally.lost].filter(([what]) => !what.startsWith(`${killedPort} `));
+const isOfKilled = ([what]: readonly [string, number]): boolean => what.startsWith(`${killedPort} `);
+const killed = [...tally.lost].filter(isOfKilled).reduce((sum, [, count]) => sum + count, 0);
+const lost = [...tally.lost].filter((entry) => !isOfKilled(entry));
 console.log(`
 In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back.
 The provider let in ${provider.admitted} and refused ${provider.refused}; ${(use * 100).toFixed(1)} % of its quota was used.
-Lost besides those that ran on the killed gateway: ${lost.length === 0 ? "none" : lost.map(String).join("; ")}.`);
+Lost: ${killed} that ran on the gateway that was killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(([what, count]) => `${count} × ${what}`).join("; ")}`}.`);
 if (provider.refused > 0 || lost.length > 0) process.exitCode = 1;
