@@ -146,7 +146,7 @@ export class KeyBook {
         `There are keys still (${this.#keys.size}, \`${name}\` among them): revoke them first.`,
       );
     }
-    for (const name of [...this.#revoked.keys()]) this.#board.delete(PREFIX + name);
+    for (const name of this.#revoked.keys()) this.#board.delete(PREFIX + name);
     await this.#board.flush();
   }
 
