@@ -56,6 +56,7 @@ export class Demand {
       this.admitted += 1;
     }
     if (line.count < before) line.sinceMs = now;
-    quota.wait(bucket, line.count === 0 ? null : { cost: 1, sinceMs: line.sinceMs, queued: line.count }, now);
+    bucket.queued = line.count;
+    quota.wait(bucket, line.count === 0 ? null : { cost: 1, sinceMs: line.sinceMs }, now);
   }
 }

@@ -21,10 +21,14 @@ const ROUNDING = 1e-6;
 /** A block is at least one unit, this part of the capacity, and this many of the largest requests lately: what comes after an idle time waits for no disk. */
 const BLOCK_FLOOR = 1 / 100;
 const BLOCK_COSTS = 2;
-/** Above that a block is what was spent lately: spending fades from memory in this time (to 1/e). */
+/** What was spent lately fades from memory in this time (to 1/e); divided by it, it is the present pace. */
 const RECENT_MS = 500;
-/** A block is no more than what is here and what will be refilled in this time, or one large request: nothing else can be spent from it. */
-const BLOCK_AHEAD_MS = 500;
+/** Above the floor a block lasts for so many commits at the present pace, so that the next is durable in time; this long at least and at most. */
+const AHEAD_COMMITS = 8;
+const AHEAD_MS_MIN = 125;
+const AHEAD_MS_MAX = 500;
+/** For those who wait it is up to so many times what was spent lately: with a floor of a hundredth any burst is in after three commits. */
+const LINE_GROWTH = 6;
 /** A bucket for fewer requests than this, each of which takes longer to refill than this, reserves for one of them at most: a crash would burn much of it. */
 const FEW_REQUESTS = 8;
 const SLOW_MS = 1000;
@@ -69,6 +73,10 @@ export class LocalBucket {
   blockWanted = 0;
   /** What all who wait here ask for: it is spent as soon as it is reserved. */
   queued = 0;
+  /** What those ask for who wait for a block, here or of another bucket of theirs; for the next record. */
+  expected = 0;
+  /** For how long a block is to last: it follows what a commit takes. */
+  aheadMs = AHEAD_MS_MIN;
   recordedAtMs = -Infinity;
   /** What was taken from blocks lately, at `recordedAtMs`. */
   recent = 0;
@@ -149,6 +157,15 @@ export class LocalBucket {
     return this.level >= cost - ROUNDING;
   }
 
+  /** So many requests of this cost will ask for a block together. Returns whether the one there is falls short of that. */
+  expect(cost: number, requests: number): boolean {
+    const allowance = this.blockNext === Infinity ? this.allowance : this.allowanceNext;
+    if (allowance >= cost * requests || !this.holds(cost)) return false;
+    if (allowance < cost) this.blockWanted = Math.max(this.blockWanted, cost);
+    this.expected = Math.max(this.expected, cost * requests);
+    return true;
+  }
+
   /** Undoes a take of the same instant: another bucket of the request was short. */
   untake(cost: number): void {
     this.level += cost;
@@ -177,16 +194,18 @@ export class LocalBucket {
   }
 
   /**
-   * The record that is to become durable, and binds from now on beside the durable one.
-   * `endRecord` must follow before the next one begins.
+   * The record that is to become durable, and binds from now on beside the durable one; `commitMs` is how long that takes
+   * of late. `endRecord` must follow before the next one begins.
    */
-  beginRecord(nowMs: number): LevelRecord {
+  beginRecord(nowMs: number, commitMs = 0): LevelRecord {
     invariant(this.blockNext === Infinity, "one record of a bucket is written at a time");
     this.refill(nowMs);
     if (this.limit.refill.kind === "held") return { level: 0, atMs: nowMs, block: 0 };
     this.recent = this.#recentAt(nowMs);
+    this.aheadMs = Math.min(AHEAD_MS_MAX, Math.max(AHEAD_MS_MIN, commitMs * AHEAD_COMMITS));
     this.blockNext = this.isAtRest ? 0 : this.#blockSize(this.recent);
     this.allowanceNext = this.blockNext;
+    this.expected = 0;
     if (this.recordedAtMs > -Infinity) {
       this.costMax *= 2 ** ((this.recordedAtMs - nowMs) / COST_HALVES_MS);
     }
@@ -248,7 +267,7 @@ export class LocalBucket {
   /** Whether far more is reserved than the present pace needs, so that a crash would burn it for nothing. */
   isOverReserved(nowMs: number): boolean {
     if (this.limit.refill.kind === "held" || this.isAtRest) return false;
-    return this.block > 2 * this.#blockSize(this.#recentAt(nowMs));
+    return this.allowance > 2 * this.#blockSize(this.#recentAt(nowMs));
   }
 
   /** Whether the block is as small as it gets: nothing was spent lately. */
@@ -263,15 +282,28 @@ export class LocalBucket {
   }
 
   /**
-   * From block to block it can grow about twofold, so that what a crash burns stays in proportion to what was spent just
-   * before, or to what those who wait are about to spend: a burst waits for a commit or two, not for one per doubling.
+   * What will be spent until the next record is durable: at the present pace, or by those who wait. Also for them it is in
+   * proportion to what was spent just before, so that what a crash burns is too. The figures were chosen by
+   * docs/decisions/2026-11-21-reserve-ahead.md.
    */
   #blockSize(recent: number): number {
-    if (this.#isForFew) return this.#blockOfFew();
+    const request = Math.max(1, this.costMax);
+    if (this.#isForFew) {
+      // Where one request is all there is, it is for nobody before it asks.
+      const floor = this.limit.capacity < 2 * request ? 0 : request;
+      const wanted = Math.max(floor, this.#blockOfLine(floor, recent));
+      return Math.max(this.blockWanted, Math.min(wanted, Math.max(0, this.level)));
+    }
     const floor = Math.max(1, this.capacity * BLOCK_FLOOR, this.costMax * BLOCK_COSTS);
-    const refill = this.ratePerMs === 0 ? 0 : Math.max(this.ratePerMs * BLOCK_AHEAD_MS, this.costMax);
+    const pace = floor + recent * (this.aheadMs / RECENT_MS);
+    const refill = this.ratePerMs === 0 ? 0 : Math.max(this.ratePerMs * this.aheadMs, this.costMax);
     const usable = Math.max(0, this.level) + refill;
-    return Math.max(this.blockWanted, Math.min(Math.max(floor + recent, this.queued), usable));
+    return Math.max(this.blockWanted, Math.min(Math.max(pace, this.#blockOfLine(floor, recent)), usable));
+  }
+
+  #blockOfLine(floor: number, recent: number): number {
+    const base = Math.max(floor, this.blockWanted * BLOCK_COSTS);
+    return Math.min(Math.max(this.queued, this.expected), base + LINE_GROWTH * recent);
   }
 
   /** Whether takes are so few that each may as well wait for a commit. */
@@ -280,13 +312,6 @@ export class LocalBucket {
     const request = Math.max(1, this.costMax);
     const rate = refill.kind === "continuous" ? refill.unitsPerMs : 0;
     return capacity < FEW_REQUESTS * request && rate * SLOW_MS < request;
-  }
-
-  /** For one request and for those who wait; where one request is all there is, for nobody before it asks. */
-  #blockOfFew(): number {
-    const request = Math.max(1, this.costMax);
-    const floor = this.limit.capacity < 2 * request ? 0 : request;
-    return Math.max(this.blockWanted, Math.min(Math.max(floor, this.queued), Math.max(0, this.level)));
   }
 
   /** The invariants, for tests and the simulator. */

@@ -65,7 +65,7 @@ function average(state: ReplicaState, holding: Holding, local: OpenBucket): void
   const takes = local.takes - holding.seenTakes;
   holding.seenSpent = local.spent;
   holding.seenTakes = local.takes;
-  const queued = holding.waiting?.queued ?? holding.waiting?.cost ?? 0;
+  const queued = holding.waiting === null ? 0 : Math.max(local.queued, holding.waiting.cost);
   const rate = (spent * 1000) / elapsedMs + queued;
   holding.demand += (rate - holding.demand) * weight;
   if (takes > 0) holding.cost += (spent / takes - holding.cost) * (holding.cost === 0 ? 1 : weight);

@@ -12,8 +12,6 @@ import type { Bucket } from "./quota.ts";
 export interface Waiting {
   readonly cost: number;
   readonly sinceMs: number;
-  /** Units that the whole line waits for, where it is known. */
-  readonly queued?: number | undefined;
 }
 
 /** A bucket that this replica's configuration names: it has a limit and so a level. */

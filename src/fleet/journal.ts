@@ -32,6 +32,8 @@ const MEMBER_PREFIX = "fleet/member/";
 
 /** Buckets in one flush, so that it holds nobody up for more than milliseconds; more follow in the next. */
 const FLUSH_BUCKETS_MAX = 500;
+/** How much one commit moves the average time that they take. */
+const COMMIT_LESSON = 1 / 4;
 
 function numberKey(prefix: string, number: number): string {
   return prefix + number.toString(36).padStart(6, "0");
@@ -61,6 +63,9 @@ export class Journal {
   #flushingId = "";
   /** The last write was refused. */
   isFailing = false;
+  /** When the flush under way was collected, and how long one takes of late, in milliseconds. */
+  #collectedMs = 0;
+  #commitMs = 0;
 
   constructor(state: ReplicaState, offsetMs: number) {
     this.#state = state;
@@ -82,6 +87,7 @@ export class Journal {
     if (!this.hasWork) return null;
     const state = this.#state;
     state.nowMs = Math.max(state.nowMs, nowMs);
+    this.#collectedMs = state.nowMs;
     const batch: [string, Uint8Array | null][] = [];
     // Who has left may be kept only together with everything that it gave before.
     if (state.dirtyMembers.size > 0) state.checkpoint();
@@ -135,7 +141,7 @@ export class Journal {
     }
     return {
       key: rows.key,
-      level: this.#onTimeline(local.beginRecord(this.#state.nowMs)),
+      level: this.#onTimeline(local.beginRecord(this.#state.nowMs, this.#commitMs)),
       period: local.period,
       aheadParts: local.aheadParts,
       aheadUnits: local.aheadUnits,
@@ -186,7 +192,8 @@ export class Journal {
   }
 
   /** The batch is durable: what was hidden may be seen, what was reserved may be taken. */
-  written(): void {
+  written(nowMs = this.#state.nowMs): void {
+    this.#commitMs += (Math.max(0, nowMs - this.#collectedMs) - this.#commitMs) * COMMIT_LESSON;
     this.#end(true);
   }
 
@@ -206,8 +213,9 @@ export class Journal {
     const holdings = this.#flushing;
     assert(holdings !== null, "a flush ends once");
     this.#flushing = null;
+    // All before any is shown: who waits for one block needs those of other buckets too.
+    for (const holding of holdings) holding.local?.endRecord(isDurable);
     for (const holding of holdings) {
-      holding.local?.endRecord(isDurable);
       if (isDurable) this.#show(holding);
       else this.#putBack(holding);
     }

@@ -5,6 +5,8 @@ import type { Limit } from "../bucket/limit.ts";
 /** One open bucket. Hold it in a plan rather than its key: a lookup by string costs more than a take. */
 export interface Bucket {
   readonly limit: Limit;
+  /** Units that all who wait in its line ask for, the oldest included. Kept by whoever lets them wait. */
+  queued: number;
 }
 
 /** Why a take did not happen, and when to try again. */
@@ -45,14 +47,10 @@ export interface Quota {
    */
   settle(bucket: Bucket, taken: number, actual: number, now: number): void;
   /**
-   * Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units.
-   * `queued`, the units that the whole line waits for, lets the share follow demand that can't be admitted yet.
+   * Tells the oldest request in this bucket's line (`null`: the line is empty), so that siblings can send units. How
+   * much the whole line asks for (`queued`) lets the share follow demand that can't be admitted yet.
    */
-  wait(
-    bucket: Bucket,
-    oldest: { readonly cost: number; readonly sinceMs: number; readonly queued?: number | undefined } | null,
-    now: number,
-  ): void;
+  wait(bucket: Bucket, oldest: { readonly cost: number; readonly sinceMs: number } | null, now: number): void;
   room(bucket: Bucket, now: number): Room;
   /**
    * Milliseconds until this replica's own refill (to the next calendar boundary where it refills by the calendar)

@@ -103,7 +103,9 @@ export class Replica implements Quota {
       const cost = costs[index] ?? 0;
       if (!bucket.take(cost, now)) {
         this.#untake(buckets, costs, index);
-        return this.#shortage(bucket, cost, now);
+        const shortage = this.#shortage(bucket, cost, now);
+        if (shortage.reason === "durability") this.#expect(buckets, costs);
+        return shortage;
       }
       const holding = bucket.holding;
       if (bucket.allowance < bucket.allowanceLow && !holding.isDirty) this.state.markDirty(holding);
@@ -124,6 +126,27 @@ export class Replica implements Quota {
     bucket.holding.isAwaitingBlock = true;
     this.state.markDirty(bucket.holding);
     return { bucket, reason: "durability", waitMs: 0 };
+  }
+
+  /**
+   * Those who wait for the block of one bucket are about to need one of each of their others: one commit reserves all.
+   * They are as many as stand in line and can be served from what is here.
+   */
+  #expect(buckets: readonly Bucket[], costs: readonly number[]): void {
+    let queued = 1;
+    let servable = Infinity;
+    for (let index = 0; index < buckets.length; index++) {
+      const cost = costs[index] ?? 0;
+      const bucket = openBucket(buckets[index]);
+      if (cost <= 0) continue;
+      queued = Math.max(queued, bucket.queued / cost);
+      servable = Math.min(servable, bucket.level / cost);
+    }
+    const requests = Math.max(1, Math.min(queued, servable));
+    for (let index = 0; index < buckets.length; index++) {
+      const bucket = openBucket(buckets[index]);
+      if (bucket.expect(costs[index] ?? 0, requests)) this.state.markDirty(bucket.holding);
+    }
   }
 
   settle(bucket: Bucket, taken: number, actual: number, now: number): void {
@@ -148,7 +171,6 @@ export class Replica implements Quota {
     state.nowMs = Math.max(state.nowMs, now);
     const isNew = oldest !== null && holding.waiting === null;
     holding.waiting = oldest === null ? null : { ...oldest };
-    open.queued = oldest?.queued ?? oldest?.cost ?? 0;
     if (oldest !== null && open.limit.refill.kind !== "held") {
       open.blockWanted = Math.max(open.blockWanted, Math.min(oldest.cost, open.limit.capacity));
       if (open.allowance < oldest.cost) state.markDirty(holding);

@@ -260,7 +260,7 @@ class Shell implements RunningReplica {
           ? cause
           : new GatewayError("storage_unavailable", "The buckets could not be written.", { cause });
       }
-      journal.written();
+      journal.written(clock.elapsedMs());
       if (this.#fault !== null) this.#options.log.info("buckets can be written again");
       this.#fault = null;
       this.courier.schedule();

@@ -26,8 +26,6 @@ export class Line implements InHeap {
   askedIn = 0;
   /** The head that siblings were told of. */
   told: Waiter | null = null;
-  /** What the whole line asked for when they were told. */
-  toldCost = 0;
   /** `elapsedMs` when the level last came down to what the provider has left. */
   loweredMs = -Infinity;
   /** How long a unit of this bucket is held on average, in milliseconds; for running requests. */
@@ -60,12 +58,6 @@ export class Line implements InHeap {
     return this.#queues[0].head ?? this.#queues[1].head ?? this.#queues[2].head;
   }
 
-  /** Units that all who wait here need together. */
-  get queuedCost(): number {
-    const [high, normal, low] = this.#queues;
-    return high.cost + normal.cost + low.cost;
-  }
-
   /** Whether somebody waits here whom a request of this priority may not overtake. */
   blocks(priority: Priority): boolean {
     if (this.size === 0) return false;
@@ -76,6 +68,7 @@ export class Line implements InHeap {
     this.#queues[waiter.priority].push(waiter, this.costOf(waiter));
     waiter.line = this;
     this.size++;
+    this.#count();
   }
 
   /** Takes out a request that was not served here. */
@@ -120,9 +113,15 @@ export class Line implements InHeap {
     return this.#lessons > 0;
   }
 
+  #count(): void {
+    const [high, normal, low] = this.#queues;
+    if (this.bucket !== null) this.bucket.queued = high.cost + normal.cost + low.cost;
+  }
+
   #left(waiter: Waiter): void {
     waiter.line = null;
     this.size--;
+    this.#count();
   }
 }
 

@@ -199,15 +199,12 @@ export class WaitingRoom {
     this.#wakes.put(line);
   }
 
-  /** Siblings are told of the head, and of how much the whole line asks for, so that shares follow demand that can't be admitted yet. */
+  /** Siblings are told of the head. */
   #tell(line: Line, now: number): void {
-    const { head, bucket, queuedCost } = line;
-    const hasChanged = queuedCost > 2 * line.toldCost || 2 * queuedCost < line.toldCost;
-    if (bucket === null || (line.told === head && !hasChanged)) return;
+    const { head, bucket } = line;
+    if (bucket === null || line.told === head) return;
     line.told = head;
-    line.toldCost = queuedCost;
-    const oldest = head && { cost: line.costOf(head), sinceMs: head.sinceMs, queued: queuedCost };
-    this.#quota.wait(bucket, oldest, now);
+    this.#quota.wait(bucket, head && { cost: line.costOf(head), sinceMs: head.sinceMs }, now);
   }
 
   #wakeMs(line: Line, head: Waiter, now: number): number {

@@ -35,6 +35,34 @@ test("while a record is being written, the block of the new one binds as well as
   expect(restored.level).toBeLessThanOrEqual(bucket.level + 1e-9);
 });
 
+test.each([
+  { commitMs: 1, lastsMs: 125 },
+  { commitMs: 40, lastsMs: 320 },
+  { commitMs: 200, lastsMs: 500 },
+])(
+  "a block lasts for $lastsMs ms at the present pace where a commit takes $commitMs",
+  ({ commitMs, lastsMs }) => {
+    const bucket = bucketWith(800);
+    const { allowance } = bucket;
+    for (let request = 0; request < 100; request++) bucket.take(1, 0);
+    const floor = 0.01 * LIMIT.capacity;
+    expect(bucket.beginRecord(0, commitMs).block).toBe(floor + 100 * (lastsMs / 500));
+    expect(bucket.allowance).toBe(allowance - 100);
+  },
+);
+
+test("what waits for the block of another bucket is reserved here with the next record, and not again", () => {
+  const bucket = bucketWith(10);
+  expect(bucket.expect(1, 8)).toBe(false);
+  expect(bucket.expect(2000, 1)).toBe(false);
+  for (let request = 0; request < 10; request++) bucket.take(1, 0);
+  expect(bucket.expect(1, 30)).toBe(true);
+  expect(bucket.beginRecord(0).block).toBe(30);
+  expect(bucket.expect(1, 30)).toBe(false);
+  bucket.endRecord(true);
+  expect(bucket.beginRecord(0).block).toBe(10 + 10 / 4);
+});
+
 test("a record that could not be written leaves the old block in force", () => {
   const bucket = bucketWith(800);
   bucket.beginRecord(60_000);

@@ -1,6 +1,7 @@
 // Units that are here and only have to be reserved on disk first: a healthy disk is never blamed for a refusal.
 import { expect, test } from "vitest";
 import type { Refusal, Reservation } from "../../src/limiter/reservation.ts";
+import type { Meters, MeterSpec } from "../../src/limiter/meters.ts";
 import { limitSpec, SoloLimiter, tokens } from "./solo-limiter.ts";
 
 /** Asks for more than the block and lets the deadline pass with the disk as `write` leaves it. */
@@ -43,21 +44,58 @@ test("a disk that has taken the reservation lets the request in", () => {
   expect(expire((solo) => solo.flush())).toBe("reserved");
 });
 
-test("a burst out of nothing is in after three commits, whatever its size", () => {
-  for (const size of [10, 60, 500]) {
-    const solo = new SoloLimiter();
-    const meters = solo.target("p", [limitSpec("provider", "p", `requests=${size}/min`)]);
-    let admitted = 0;
-    const ask = { estimate: tokens(1), priority: 1, clientKey: "k", deadlineMs: solo.now + 500 } as const;
-    for (let count = 0; count < size; count++) {
-      const outcome = solo.limiter.reserve(meters, ask, solo.now);
-      if (outcome.kind === "waiting")
-        outcome.decided(({ kind }) => void (admitted += kind === "reserved" ? 1 : 0));
-      else if (outcome.kind === "reserved") admitted++;
+/** As many requests at once as there are, on a limiter that has just been opened. Returns how many are in by now. */
+function burst(solo: SoloLimiter, meters: Meters, size: number): () => number {
+  let admitted = 0;
+  const ask = { estimate: tokens(100), priority: 1, clientKey: "k", deadlineMs: solo.now + 500 } as const;
+  for (let count = 0; count < size; count++) {
+    const outcome = solo.limiter.reserve(meters, ask, solo.now);
+    if (outcome.kind === "waiting")
+      outcome.decided(({ kind }) => void (admitted += kind === "reserved" ? 1 : 0));
+    else if (outcome.kind === "reserved") admitted++;
+  }
+  return () => admitted;
+}
+
+/** Limits that hold just so many requests. */
+function limitsFor(size: number): readonly MeterSpec[] {
+  return [
+    limitSpec("provider", "p", `requests=${size}/min`),
+    limitSpec("provider", "p", `tokens=${size * 100}/min`),
+    limitSpec("key", "k", `usd=${size * 150}/day`),
+  ];
+}
+
+test("a burst out of nothing is in after three commits, whatever its size and however many its limits", () => {
+  for (const size of [10, 60, 100, 500]) {
+    for (const limits of [1, 2, 3]) {
+      const solo = new SoloLimiter();
+      const meters = solo.target("p", limitsFor(size).slice(0, limits));
+      const admitted = burst(solo, meters, size);
+      const { journal } = solo.replica;
+      for (let commit = 0; commit < 3; commit++)
+        if (journal.collect(solo.now, INSTANT) !== null) journal.written();
+      expect(admitted(), `${size} requests on ${limits} limits`).toBe(size);
     }
+  }
+});
+
+test("whenever a burst is killed, that burns at most six times what it had got, and a quarter once all are in", () => {
+  for (const size of [10, 40, 60, 500]) {
+    const solo = new SoloLimiter();
+    const meters = solo.target("p", limitsFor(500).slice(0, 1));
+    const local = solo.replica.state.holding("p/requests").local!;
+    const floor = 5;
+    const admitted = burst(solo, meters, size);
     const { journal } = solo.replica;
-    for (let commit = 0; commit < 3; commit++)
-      if (journal.collect(solo.now, INSTANT) !== null) journal.written();
-    expect(admitted).toBe(size);
+    for (let commit = 0; commit < 4; commit++) {
+      if (journal.collect(solo.now, INSTANT) === null) break;
+      // The disk may have the new record by now, or still the old one.
+      const burnt = Math.max(local.allowance, local.allowanceNext);
+      expect(burnt, `in commit ${commit} of ${size}`).toBeLessThanOrEqual(floor + 6 * admitted());
+      journal.written();
+    }
+    expect(admitted()).toBe(size);
+    expect(local.allowance, `after ${size}`).toBeLessThanOrEqual(floor + size / 4);
   }
 });

@@ -132,7 +132,10 @@ export class Desk {
     const head = this.line[0] ?? null;
     if (this.#waitingOn === bucket && this.#waitingFor === head) return;
     const now = this.machine.monotonicMs;
-    if (this.#waitingOn !== null && this.#waitingOn !== bucket) replica?.wait(this.#waitingOn, null, now);
+    if (this.#waitingOn !== null && this.#waitingOn !== bucket) {
+      this.#waitingOn.queued = 0;
+      replica?.wait(this.#waitingOn, null, now);
+    }
     this.#waitingOn = bucket;
     this.#waitingFor = bucket === null ? null : head;
     if (bucket !== null) this.#tellWaiting();
@@ -145,9 +148,9 @@ export class Desk {
     const bucket = this.#waitingOn;
     if (replica === null || head === undefined || bucket === null) return;
     const index = buckets.indexOf(bucket);
-    const queued = this.line.reduce((sum, request) => sum + (request.costs[index] ?? 0), 0);
+    bucket.queued = this.line.reduce((sum, request) => sum + (request.costs[index] ?? 0), 0);
     const sinceMs = monotonicMs - (fleet.world.nowMs - head.arrivedMs);
-    replica.wait(bucket, { cost: head.costs[index] ?? 0, sinceMs, queued }, monotonicMs);
+    replica.wait(bucket, { cost: head.costs[index] ?? 0, sinceMs }, monotonicMs);
   }
 
   #wakeIn(delayMs: number): void {

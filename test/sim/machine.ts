@@ -214,7 +214,7 @@ export class Machine {
         return;
       }
       this.#apply(batch);
-      replica.journal.written();
+      replica.journal.written(this.monotonicMs);
       this.#answerWaiting();
       this.drive();
     });

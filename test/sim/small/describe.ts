@@ -265,7 +265,7 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
   sketch.add("local", local.share, local.aheadParts, local.aheadUnits, local.aheadPeriod, local.capacity);
   sketch.add(local.level, local.period, local.block, local.blockNext, local.allowance, local.allowanceNext);
   sketch.add(local.allowanceLow, local.blockWanted, age(local.recordedAtMs), local.recent, local.isAtRest);
-  sketch.add(local.spent, local.returned, local.takes, local.costMax, local.queued);
+  sketch.add(local.spent, local.returned, local.takes, local.costMax, local.queued, local.expected);
 }
 
 /** A message, but for its number: the model numbers messages when they arrive. */
