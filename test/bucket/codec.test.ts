@@ -3,6 +3,14 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { crc32, Malformed, Reader, UnknownVersion, Writer } from "../../src/bucket/codec.ts";
+import {
+  decodeMapMessage,
+  decodeMapRecord,
+  encodeMapMessage,
+  encodeMapRecord,
+  type MapMessage,
+} from "../../src/bucket/lww-codec.ts";
+import type { Entry, Stretch } from "../../src/bucket/lww-map.ts";
 import { decodeMessage, encodeMessage, type Message } from "../../src/bucket/message.ts";
 import {
   decodeHolding,
@@ -118,6 +126,29 @@ const members = fc
     return { id, known, profileStamp, profile, farewell };
   });
 
+const mapValues = fc.oneof(
+  fc.tuple(
+    fc.constantFrom("a", "limits/x", "\u043a\u043b\u044e\u0447"),
+    fc.option(fc.uint8Array({ maxLength: 20 })),
+  ),
+  fc.tuple(fc.constant("sum/x"), integers),
+);
+const mapEntries = fc
+  .tuple(mapValues, ids, totals, fc.nat({ max: 1e6 }))
+  .map(([[key, value], author, time, ageMs]): Entry => ({ key, time, author, value, bornMs: 0 - ageMs }));
+const stretches: fc.Arbitrary<Stretch> = fc
+  .tuple(ids, fc.nat(9), fc.array(fc.tuple(mapEntries, fc.integer({ min: 1, max: 300 })), { maxLength: 4 }))
+  .map(([author, base, list]) => {
+    let to = base;
+    const entries = list.map(([entry, step]) => ({ ...entry, author, time: (to += step) }));
+    return { author, base, to, entries };
+  });
+const mapMessages: fc.Arbitrary<MapMessage> = fc.record({
+  heard: fc.array(fc.tuple(ids, integers), { maxLength: 4 }).map((list) => new Map(list)),
+  stretches: fc.array(stretches, { maxLength: 3 }),
+});
+const MOMENT = { nowMs: 0, wallMs: 1_764_547_200_000 };
+
 interface Format {
   readonly name: string;
   /** Frames of this format, and whether each was read back as it was written. */
@@ -140,6 +171,18 @@ const FORMATS: readonly Format[] = [
   format("a holding", holdings, encodeHolding, decodeHolding),
   format("a row", rowRecords, encodeRow, decodeRow),
   format("a member", members, encodeMember, decodeMember),
+  format(
+    "a message of the shared map",
+    mapMessages,
+    (message) => encodeMapMessage(message, 0),
+    (bytes) => decodeMapMessage(bytes, 0),
+  ),
+  format(
+    "an entry of the shared map",
+    mapEntries,
+    (entry) => encodeMapRecord(entry, MOMENT),
+    (bytes) => decodeMapRecord(bytes, MOMENT),
+  ),
 ];
 
 /** Fails unless the bytes are read, or refused as malformed. */

@@ -3,8 +3,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Ledger, type Section } from "../../src/bucket/ledger.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import { compareStamps } from "../../src/bucket/row.ts";
+import { compareStamps, NO_EDGE, NO_ROW } from "../../src/bucket/row.ts";
 import { sharesOf } from "../../src/bucket/shares.ts";
 import { FOUNDER, IDS, idAt, KEYS, Owner, rowsOf, stateOf, steps, Story, storyOf } from "./history.ts";
 
@@ -194,6 +195,59 @@ describe("shares", () => {
       }),
     );
   });
+});
+
+/** What any replica may say, also against all reason, and in any order: gives of any size, heirs, claims, farewells. */
+const anySaying = fc.record({
+  author: fc.nat(IDS.length - 1),
+  bucket: fc.constantFrom(...KEYS),
+  given: fc.array(fc.tuple(fc.constantFrom(...IDS), fc.constantFrom(0, 1, WHOLE / 4, WHOLE, 2 ** 40)), {
+    maxLength: 3,
+  }),
+  heirs: fc.subarray(IDS, { maxLength: 1 }),
+  claims: fc.subarray(IDS, { maxLength: 2 }),
+  takenOverBy: fc.option(fc.constantFrom(...IDS), { freq: 9 }),
+});
+
+test("whatever is said of gives, heirs, claims and farewells, the shares of all are the whole", () => {
+  fc.assert(
+    fc.property(fc.array(anySaying, { maxLength: 40, size: "max" }), (sayings) => {
+      const ledger = ledgerOf([]);
+      let version = 0;
+      for (const { author: at, bucket, given, heirs, claims, takenOverBy } of sayings) {
+        const author = idAt(at);
+        const edges = given
+          .filter(([to]) => to !== author)
+          .map(([to, parts]) => [to, { ...NO_EDGE, parts }] as const);
+        const stamp = { boot: 1, version: ++version };
+        const profile = {
+          ...NEW_PROFILE,
+          heirs: heirs.filter((id) => id !== author),
+          claims: new Map(claims.filter((id) => id !== author).map((id) => [id, version])),
+        };
+        const from = { boot: 1, version: 0 };
+        const entries = [{ stamp, bucket, row: { ...NO_ROW, given: new Map(edges) } }];
+        ledger.merge({ author, from, to: stamp, entries, profile: { stamp, profile } }, 0, () => {});
+        if (takenOverBy !== null && takenOverBy !== author)
+          ledger.dropRows({ gone: author, by: takenOverBy, edition: version });
+        for (const key of KEYS) {
+          const { entries: said } = ledger.bucket(key);
+          const plain = sharesOf(
+            new Map([...said].map(([id, { row }]) => [id, row])),
+            FOUNDER,
+            ledger.succession,
+          );
+          let sum = 0;
+          for (const id of IDS) {
+            expect(ledger.share(ledger.bucket(key), id)).toBe(plain.get(id) ?? 0);
+            sum += plain.get(id) ?? 0;
+          }
+          expect(sum).toBe(WHOLE);
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("after a full exchange all agree, on the whole and on what was spent", () => {

@@ -181,7 +181,10 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
     await until(() => lines.at(-1) === "connected to NATS again");
     let answer = "none";
     const ask = (): Promise<string> =>
-      left.exchange("right", Uint8Array.of(5), 500).then(String, () => "none");
+      left.exchange("right", Uint8Array.of(5), 500).then(
+        (bytes) => bytes.join(","),
+        () => "none",
+      );
     for (; answer === "none"; answer = await ask()) await until(() => true);
     expect(answer).toBe("5");
     await Promise.all([left.close(), right.close()]);
