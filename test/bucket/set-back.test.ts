@@ -55,3 +55,13 @@ test("one whose rows were taken over is not heard again, and its share stays whe
   expect(ledger.bucket(KEY).entries.size).toBe(0);
   expect(ledger.share(ledger.bucket(KEY), RECEIVER)).toBe(WHOLE);
 });
+
+test("a row that names a receiver no more takes back what it gave to that one", () => {
+  const ledger = new Ledger();
+  ledger.lineage = { stamp: 0, founder: GIVER };
+  const bucket = ledger.bucket(KEY);
+  const given = new Map([[RECEIVER, { ...NO_EDGE, parts: WHOLE / 4 }]]);
+  ledger.place(ledger.member(GIVER), bucket, { boot: 1, version: 1 }, { ...NO_ROW, given });
+  ledger.place(ledger.member(GIVER), bucket, { boot: 1, version: 2 }, NO_ROW);
+  expect([GIVER, RECEIVER].map((id) => ledger.share(bucket, id))).toEqual([WHOLE, 0]);
+});

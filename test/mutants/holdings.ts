@@ -14,7 +14,7 @@ export const HOLDINGS: readonly Mutant[] = [
     file: "src/fleet/holding.ts",
     find: "return this.isStaged || this.isFlushing;",
     replace: "return false;",
-    by: "members",
+    by: "small model",
   },
   {
     fault: "a give moves parts, and its units stay with the giver as well",
@@ -201,7 +201,7 @@ export const HOLDINGS: readonly Mutant[] = [
     find: `      state.publish(holding);
       if (!holding.isStaged) {`,
     replace: "      if (!holding.isStaged) {",
-    by: "small model",
+    by: "members",
   },
   {
     fault: "a row that could not be deleted stays on disk",

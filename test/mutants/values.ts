@@ -171,7 +171,7 @@ export const VALUES: readonly Mutant[] = [
     find: `    if (compareStamps(stamp, last) <= 0) throw new Malformed("an entry is out of order");
 `,
     replace: "",
-    by: "laws",
+    by: "messages",
   },
   {
     fault: "a replica may give to itself",
@@ -193,7 +193,7 @@ export const VALUES: readonly Mutant[] = [
     file: "src/bucket/local.ts",
     find: "const units = this.aheadPeriod === period ? this.aheadUnits : Infinity;",
     replace: "const units = Infinity;",
-    by: "small model",
+    by: "laws",
   },
   {
     fault: "hours begin where those of UTC do",
