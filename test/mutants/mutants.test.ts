@@ -1,5 +1,7 @@
 // The planted faults must still fit the source they are planted in. Planting them is `npm run mutants`; what that tells
 // is tried here.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { chosen, type Finding, progressOf, tableOf } from "./findings.ts";
 import { MUTANTS } from "./mutants.ts";
@@ -12,6 +14,15 @@ test.each(MUTANTS)("can be planted: $fault", (mutant) => {
 
 test("no two planted faults have one name", () => {
   expect(new Set(MUTANTS.map(({ fault }) => fault)).size).toBe(MUTANTS.length);
+});
+
+test("every planted fault that the documentation names is planted", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../docs/BUCKET.md"), "utf8");
+  const table = text.slice(text.indexOf("| planted fault, for one |")).split("\n\n")[0] ?? "";
+  const named = [...table.matchAll(/\| ([^|]+) \|$/gmu)].slice(2).map((match) => match[1] ?? "");
+  const planted = new Set(MUTANTS.map(({ fault }) => fault));
+  expect(named.length).toBeGreaterThan(5);
+  expect(named.filter((fault) => !planted.has(fault))).toEqual([]);
 });
 
 const HERE: Mutant = {
