@@ -99,6 +99,7 @@ export class Lab {
         name,
         reclaimAfterMs,
         foundAfterMs: founds ? 0 : Infinity,
+        foundsUnheard: true,
       },
       connect: async (receive) => {
         transport = await openHttpTransport({
@@ -163,6 +164,7 @@ const MEMBERSHIP: MembershipOptions = {
   name: "",
   hasPeers: true,
   foundAfterMs: Infinity,
+  foundsUnheard: true,
   bootGraceMs: 1000,
   unreachableAfterMs: 3000,
   reclaimAfterMs: Infinity,

@@ -345,6 +345,8 @@ export interface FleetConfig {
   readonly reclaim: Reclaim;
   /** How long silent peers are waited for before a fleet is founded without them; null: for ever. */
   readonly foundAfterMs: number | null;
+  /** Whether that goes for peers that can't be reached as well, and not only for those that are not there. */
+  readonly foundsUnheard: boolean;
   /** After how long without news a sibling gets nothing more. */
   readonly unreachableAfterMs: number;
   /** How long a start waits for siblings that may know more than the disk. */

@@ -44,7 +44,7 @@ export function resolveFleet(raw: RawFleet, hostName: string, report: Report): F
     peers,
     secret: raw.secret ?? null,
     reclaim: toReclaim(raw.reclaim),
-    foundAfterMs: raw.found_after === "never" ? null : raw.found_after,
+    ...toFounding(raw.found_after),
     unreachableAfterMs: raw.unreachable_after,
     bootGraceMs: raw.boot_grace,
   };
@@ -72,6 +72,14 @@ function toPeer(text: string): Peer | string {
     default:
       return fault;
   }
+}
+
+/** Peers that are not there are waited for this long. */
+const FOUND_AFTER_MS = 5000;
+
+function toFounding(raw: RawFleet["found_after"]): Pick<FleetConfig, "foundAfterMs" | "foundsUnheard"> {
+  if (raw === "auto") return { foundAfterMs: FOUND_AFTER_MS, foundsUnheard: false };
+  return { foundAfterMs: raw === "never" ? null : raw, foundsUnheard: raw !== "never" };
 }
 
 function toReclaim(raw: RawFleet["reclaim"]): Reclaim {

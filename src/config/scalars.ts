@@ -138,10 +138,14 @@ export function byteSize(min: number) {
 }
 
 /** Either a duration or one of a few words. */
-export function durationOr<const Word extends string>(word: Word) {
-  return scalar(`a duration such as 5s, or ${word}`, (text): Parsed<number | Word> =>
-    text === word ? { value: word } : parseDuration(text),
-  ).meta({ type: ["string", "integer"], pattern: `^[0-9.]+(ms|s|m|h|d)$|^0$|^${word}$|\\$\\{` });
+export function durationOr<const Word extends string>(...words: readonly Word[]) {
+  return scalar(`a duration such as 5s, or ${words.join(", or ")}`, (text): Parsed<number | Word> => {
+    const word = words.find((each) => each === text);
+    return word === undefined ? parseDuration(text) : { value: word };
+  }).meta({
+    type: ["string", "integer"],
+    pattern: `^[0-9.]+(ms|s|m|h|d)$|^0$|^(${words.join("|")})$|\\$\\{`,
+  });
 }
 
 /** A day (its beginning, UTC) or an instant with its offset, in milliseconds since the epoch. */

@@ -246,12 +246,12 @@ const fleet = strict({
       "The siblings: http://HOST:PORT each, dns://NAME:PORT for all addresses of a name, or nats://HOST:PORT.",
     ),
   secret: secret().optional().describe("The secret that all siblings share; at least 16 bytes."),
-  reclaim: reclaim
-    .prefault({ after: "60s" })
-    .describe("What becomes of the share of an instance that is silent."),
-  found_after: durationOr("never")
-    .prefault("5s")
-    .describe("How long silent peers are waited for before a new fleet is founded without them."),
+  reclaim: reclaim.prefault("operator").describe("What becomes of the share of an instance that is silent."),
+  found_after: durationOr("auto", "never")
+    .prefault("auto")
+    .describe(
+      "How long silent peers are waited for before a new fleet is founded without them; auto: 5s for those that are not there, and for ever for those that can't be reached.",
+    ),
   unreachable_after: duration()
     .prefault("3s")
     .describe("After how long without news a sibling gets no more units."),

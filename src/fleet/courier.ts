@@ -92,7 +92,7 @@ export class Courier {
     if (transport === null) return;
     const { clock, board } = this.#options;
     const peers = transport.peers();
-    this.#replica.setLinks(peers);
+    this.#replica.setLinks(peers, transport.areAllKnown?.());
     board.keepLinks(peers);
     this.#keepLinks(peers);
     for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
@@ -119,7 +119,7 @@ export class Courier {
       this.#join(answer.board, link);
       if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
-      this.#replica.linkFailed(link);
+      this.#replica.linkFailed(link, error instanceof TransportError && error.isAbsent);
       if (!(error instanceof TransportError)) throw error;
       this.#noteFault(link, error);
     }

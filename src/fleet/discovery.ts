@@ -63,6 +63,11 @@ export class Discovery {
     return [...new Set([...this.#static, ...named])];
   }
 
+  /** Whether every name stands for what it stood for the last time that it was asked for. */
+  get isComplete(): boolean {
+    return this.#names.every((name) => this.#known.has(keyOf(name))) && this.#faults.size === 0;
+  }
+
   /** Names and hosts that could not be resolved the last time, with the reason. */
   faults(): Faults {
     return this.#faults;

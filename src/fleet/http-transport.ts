@@ -15,6 +15,8 @@ export interface HttpTransportOptions extends GateOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** The addresses of the peers as they are known now, as `http://host:port`. */
   readonly peers: () => readonly string[];
+  /** Whether these are all that there are; by default always. */
+  readonly areAllKnown?: () => boolean;
   /** Called when it is closed, or could not listen. */
   readonly onClose?: () => void;
 }
@@ -36,6 +38,7 @@ export class HttpTransport implements Transport {
   readonly #server: Server;
   readonly #peers: () => readonly string[];
   readonly #onClose: () => void;
+  readonly areAllKnown: () => boolean;
   /** Addresses that turned out to lead back here. */
   readonly #self = new Set<string>();
   readonly #agent = openAgent();
@@ -43,6 +46,7 @@ export class HttpTransport implements Transport {
   constructor(options: HttpTransportOptions) {
     this.#gate = new Gate(options);
     this.#peers = options.peers;
+    this.areAllKnown = options.areAllKnown ?? (() => true);
     this.#onClose = options.onClose ?? (() => {});
     this.#server = createServer(
       { requestTimeout: RECEIVE_TIMEOUT_MS, headersTimeout: RECEIVE_TIMEOUT_MS, maxHeaderSize: 8192 },

@@ -42,6 +42,8 @@ export class Link {
   sentMs = -Infinity;
   isBusy = false;
   hasAnswered = false;
+  /** Nobody listens there. */
+  isAbsent = false;
   newsSent = -1;
   /** Something for the replica behind it is ready. */
   isUrgent = false;
@@ -131,6 +133,8 @@ function stuckOf(
 
 export class Links {
   readonly all = new Map<string, Link>();
+  /** Whether there may be siblings to which no link leads. */
+  areAllKnown = true;
   readonly #random: Random;
   /** What each peer knew when it last spoke. */
   readonly vectors = new Map<string, Vector>();
@@ -232,13 +236,15 @@ export class Links {
     link.answeredMs = nowMs;
     link.isBusy = false;
     link.failures = 0;
+    link.isAbsent = false;
     if (isWhole) link.hasAnswered = true;
     if (link.peer === sender) link.stuck = stuckOf(this.vectors.get(sender), vector, members);
     link.peer = sender;
   }
 
-  failed(link: Link): void {
+  failed(link: Link, isAbsent = false): void {
     link.isBusy = false;
+    link.isAbsent = isAbsent;
     link.failures += 1;
   }
 

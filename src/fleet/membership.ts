@@ -19,8 +19,10 @@ export interface MembershipOptions {
   readonly name: string;
   /** Whether the configuration names siblings at all. */
   readonly hasPeers: boolean;
-  /** How long to look for a fleet before founding one while some peers stay silent; Infinity waits for all. */
+  /** How long to look for a fleet before founding one while some peers are absent; Infinity waits for all. */
   readonly foundAfterMs: number;
+  /** Whether that goes for peers that can't be reached as well: they may be cut off, and have a fleet. */
+  readonly foundsUnheard: boolean;
   /** How long to wait for what the siblings remember before going on with what the disk says. */
   readonly bootGraceMs: number;
   /** After how long without news a sibling is given nothing more. */
@@ -33,6 +35,7 @@ export const ALONE: MembershipOptions = {
   name: "",
   hasPeers: false,
   foundAfterMs: 5000,
+  foundsUnheard: true,
   bootGraceMs: 2000,
   reclaimAfterMs: Infinity,
   unreachableAfterMs: 3000,
@@ -48,6 +51,8 @@ export class Membership {
   #beatMs = -Infinity;
   #checkpointMs: number;
   #farewellMs = -Infinity;
+  /** It would found a fleet, but siblings that it can't reach may have one. */
+  isHeldBack = false;
   /** How far this replica is with leaving. */
   leaving: Leaving = "no";
 
@@ -113,8 +118,10 @@ export class Membership {
     const links = [...this.#links.all.values()].filter((link) => !link.isSelf);
     const hasAllAnswered = links.length > 0 && links.every((link) => link.hasAnswered);
     const waitedMs = this.#state.nowMs - this.#startMs;
-    const { foundAfterMs } = this.#options;
-    if (!hasAllAnswered && waitedMs < foundAfterMs) return;
+    const { foundAfterMs, foundsUnheard } = this.#options;
+    const isAlone = this.#links.areAllKnown && links.every((link) => link.hasAnswered || link.isAbsent);
+    this.isHeldBack = !hasAllAnswered && waitedMs >= foundAfterMs && !isAlone && !foundsUnheard;
+    if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;
     const isLowest = links.every((link) => !link.hasAnswered || this.#state.me.id < link.peer);
     // The lowest founds; the others give it the same time again, in case it is gone by now.
     if (isLowest || waitedMs >= 2 * foundAfterMs) this.#found();

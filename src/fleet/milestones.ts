@@ -4,17 +4,39 @@ import type { Lineage } from "../bucket/ledger.ts";
 import type { Log } from "../observe/events.ts";
 import type { Replica } from "./replica.ts";
 
+/** Addresses that one line names. */
+const NAMED_MAX = 10;
+
 export class Milestones {
   readonly #replica: Replica;
   readonly #log: Log;
   #id: string;
   #lineage: Lineage | null;
+  #isHeldBack = false;
 
   constructor(replica: Replica, log: Log) {
     this.#replica = replica;
     this.#log = log;
     this.#id = replica.id;
     this.#lineage = replica.state.ledger.lineage;
+  }
+
+  /** Founding a fleet beside one that can't be reached would double every limit: it is said what is waited for. */
+  #lookForSiblings(): void {
+    const { membership, exchange } = this.#replica;
+    if (membership.isHeldBack === this.#isHeldBack) return;
+    this.#isHeldBack = membership.isHeldBack;
+    if (!membership.isHeldBack) return;
+    const silent = exchange.links.all
+      .values()
+      .filter(({ hasAnswered, isAbsent }) => !hasAnswered && !isAbsent);
+    this.#log.warn(
+      "siblings can't be reached that may have a fleet already: nothing is admitted before they answer",
+      {
+        addresses: Array.from(silent, ({ name }) => name).slice(0, NAMED_MAX),
+        what_to_do: "see why, or take those that are no more out of fleet.peers, or set fleet.found_after",
+      },
+    );
   }
 
   /** Logs what has happened since the last look. */
@@ -25,6 +47,7 @@ export class Milestones {
     this.#id = id;
     this.#lineage = lineage;
     if (id !== before) this.#sayNewId(id, before);
+    this.#lookForSiblings();
     if (lineage === null || isSame(lineage, known)) return;
     const fleet = { founded_at: new Date(lineage.stamp).toISOString(), founder: lineage.founder };
     if (known !== null)

@@ -120,6 +120,11 @@ export class NatsTransport implements Transport {
     return sessions;
   }
 
+  /** Who is there says so, and is heard within a second. */
+  areAllKnown(): boolean {
+    return this.#connection !== null && !this.#connection.isClosed();
+  }
+
   refused(): ReadonlyMap<TransportFault, number> {
     return this.#gate.refused();
   }

@@ -221,9 +221,10 @@ export class Replica implements Quota {
     giveDue(state);
   }
 
-  /** The ways to the siblings, by names of the shell's choosing. */
-  setLinks(names: Iterable<string>): void {
+  /** The ways to the siblings, by names of the shell's choosing, and whether these are all that there are. */
+  setLinks(names: Iterable<string>, areAll = true): void {
     this.#links.set(names);
+    this.#links.areAllKnown = areAll;
   }
 
   /** The messages to send now. */
@@ -262,9 +263,10 @@ export class Replica implements Quota {
     return this.exchange.notice();
   }
 
-  linkFailed(name: string): void {
+  /** `isAbsent`: nobody listens there, for sure. */
+  linkFailed(name: string, isAbsent = false): void {
     const link = this.#link(name);
-    if (link !== null) this.#links.failed(link);
+    if (link !== null) this.#links.failed(link, isAbsent);
   }
 
   #link(name: string): Link | null {

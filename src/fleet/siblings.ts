@@ -47,6 +47,7 @@ export async function openSiblings(options: SiblingOptions, parts: SiblingParts)
     ...gate,
     listen: listen ?? { host: "127.0.0.1", port: 0 },
     peers: () => discovery.addresses(),
+    areAllKnown: () => discovery.isComplete,
     onClose: stopRefresh,
   });
 }

@@ -27,10 +27,13 @@ export type TransportFault = (typeof TRANSPORT_FAULTS)[number];
 export class TransportError extends Error {
   override readonly name = "TransportError";
   readonly fault: TransportFault;
+  /** Nobody listens at the address: its machine answered, and refused the connection. So it is not merely cut off. */
+  readonly isAbsent: boolean;
 
   constructor(fault: TransportFault, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.fault = fault;
+    this.isAbsent = cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED";
   }
 }
 
@@ -43,6 +46,8 @@ export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 export interface Transport {
   /** The addresses of the siblings as they are known now, without this process's own. */
   peers(): readonly string[];
+  /** Whether these are all that there are, as far as can be known: names were resolved, a broker is connected. By default so. */
+  readonly areAllKnown?: () => boolean;
   /** Sends a message to the peer at this address and resolves with its answer. Rejects with a `TransportError` after `timeoutMs` at the latest. */
   exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   /** Sends one message to all siblings at once, without an answer, where the transport can do that better than one by one. */

@@ -113,6 +113,21 @@ describe("finding siblings", () => {
     expect(discovery.faults().size).toBe(0);
   });
 
+  test("it is complete once every name has been resolved, and not while one can't be", async () => {
+    const addresses: Record<string, readonly string[]> = { one: ["10.0.0.1"] };
+    const discovery = new Discovery(
+      [http("http://gw-1:8788"), dns("one"), dns("two")],
+      resolver({ addresses }),
+    );
+    expect(discovery.isComplete).toBe(false);
+    await discovery.resolve();
+    expect(discovery.isComplete).toBe(false);
+    addresses["two"] = ["10.0.0.2"];
+    await discovery.resolve();
+    expect(discovery.isComplete).toBe(true);
+    expect(new Discovery([http("http://gw-1:8788")]).isComplete).toBe(true);
+  });
+
   test("a slow resolver is not asked again while it is being asked", async () => {
     let asked = 0;
     let answer: (addresses: readonly string[]) => void = () => {};

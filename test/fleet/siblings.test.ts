@@ -34,6 +34,7 @@ async function start(log: Log = silentLog, isTracing = false): Promise<RunningRe
       name: `r${running.length}`,
       hasPeers: true,
       foundAfterMs: isFirst ? 1 : 10_000,
+      foundsUnheard: true,
       bootGraceMs: 1000,
       reclaimAfterMs: Infinity,
       unreachableAfterMs: 3000,

@@ -87,6 +87,7 @@ export async function startVictim(options: VictimOptions = {}): Promise<Victim> 
       name: "victim",
       hasPeers: peers.length > 0,
       foundAfterMs: 100,
+      foundsUnheard: true,
       bootGraceMs: 100,
       unreachableAfterMs: 3000,
       reclaimAfterMs: Infinity,

@@ -55,7 +55,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a replica founds a fleet without waiting for its peers",
     file: "src/fleet/membership.ts",
-    find: "    if (!hasAllAnswered && waitedMs < foundAfterMs) return;",
+    find: "    if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;",
     replace: "    if (links.length > 1e9) return;",
     by: "members",
   },

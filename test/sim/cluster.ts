@@ -47,6 +47,7 @@ export class Cluster implements Fleet {
     this.membership = {
       hasPeers: machines > 1,
       foundAfterMs: Infinity,
+      foundsUnheard: true,
       bootGraceMs: 1000,
       reclaimAfterMs: Infinity,
       unreachableAfterMs: 3000,

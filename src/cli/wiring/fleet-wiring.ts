@@ -17,6 +17,7 @@ export function fleetParts({ fleet, log: { merges } }: Config, log: Log, env: No
     name: fleet.name,
     hasPeers: peers.length > 0,
     foundAfterMs: fleet.foundAfterMs ?? Infinity,
+    foundsUnheard: fleet.foundsUnheard,
     bootGraceMs: fleet.bootGraceMs,
     reclaimAfterMs: fleet.reclaim.kind === "after" ? fleet.reclaim.afterMs : Infinity,
     unreachableAfterMs: fleet.unreachableAfterMs,

@@ -108,6 +108,7 @@ export class Process {
         hasPeers: true,
         // `a` founds at its first tick.
         foundAfterMs: name === "a" ? 0 : Infinity,
+        foundsUnheard: true,
         bootGraceMs: root.isAsking ? Infinity : 0,
         reclaimAfterMs: Infinity,
         unreachableAfterMs: 3000,

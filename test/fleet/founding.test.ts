@@ -1,0 +1,119 @@
+// When a replica that knows of no fleet founds one. A second fleet beside one that is only out of reach would double every
+// limit, so a sibling that refuses the connection is not there, and one that says nothing may be there and cut off.
+import { createServer, type Server } from "node:http";
+import { afterEach, describe, expect, test } from "vitest";
+import { randomId, systemInstant } from "../../src/clock.ts";
+import { openHttpTransport } from "../../src/fleet/http-transport.ts";
+import { ALONE } from "../../src/fleet/membership.ts";
+import { Replica } from "../../src/fleet/replica.ts";
+import { TransportError } from "../../src/fleet/transport.ts";
+import { freePort } from "../free-port.ts";
+
+const FOUND_AFTER_MS = 5000;
+
+/** A replica that looks for its siblings: what each try at one comes to, and whether these are all. */
+function seeking(options: {
+  readonly tries: Readonly<Record<string, "refused" | "silent">>;
+  readonly areAll?: boolean;
+  readonly foundsUnheard?: boolean;
+}): { readonly replica: Replica; pass(ms: number): void; tries: Record<string, "refused" | "silent"> } {
+  let nowMs = 0;
+  const tries = { ...options.tries };
+  const replica = new Replica({
+    loaded: null,
+    newId: "1".repeat(32),
+    nowMs,
+    instant: systemInstant(),
+    membership: {
+      ...ALONE,
+      hasPeers: true,
+      foundAfterMs: FOUND_AFTER_MS,
+      foundsUnheard: options.foundsUnheard ?? false,
+    },
+  });
+  replica.state.durableId = replica.id;
+  const pass = (ms: number): void => {
+    for (const untilMs = nowMs + ms; nowMs < untilMs; nowMs += 100) {
+      replica.setLinks(Object.keys(tries), options.areAll ?? true);
+      replica.tick(nowMs, nowMs);
+      for (const { link } of replica.due(nowMs)) replica.linkFailed(link, tries[link] === "refused");
+    }
+  };
+  return { replica, pass, tries };
+}
+
+function hasFounded({ state, id }: Replica): boolean {
+  return state.ledger.lineage?.founder === id;
+}
+
+describe("a replica that knows of no fleet", () => {
+  test("founds one after a while when nobody listens at any sibling's address", () => {
+    const { replica, pass } = seeking({ tries: { a: "refused", b: "refused" } });
+    pass(FOUND_AFTER_MS - 100);
+    expect(hasFounded(replica)).toBe(false);
+    pass(200);
+    expect(hasFounded(replica)).toBe(true);
+  });
+
+  test("founds none while one sibling can't be reached, for as long as that lasts", () => {
+    const { replica, pass, tries } = seeking({ tries: { a: "refused", b: "silent" } });
+    pass(FOUND_AFTER_MS * 20);
+    expect(hasFounded(replica)).toBe(false);
+    expect(replica.membership.isHeldBack).toBe(true);
+    tries["b"] = "refused";
+    pass(1000);
+    expect(hasFounded(replica)).toBe(true);
+    expect(replica.membership.isHeldBack).toBe(false);
+  });
+
+  test("founds none while names can't be resolved, though no address is known", () => {
+    const { replica, pass } = seeking({ tries: {}, areAll: false });
+    pass(FOUND_AFTER_MS * 20);
+    expect(hasFounded(replica)).toBe(false);
+  });
+
+  test("founds one without siblings that can't be reached when it is told to", () => {
+    const { replica, pass } = seeking({ tries: { a: "silent" }, foundsUnheard: true });
+    pass(FOUND_AFTER_MS + 100);
+    expect(hasFounded(replica)).toBe(true);
+  });
+});
+
+describe("an address", () => {
+  let server: Server | undefined;
+
+  afterEach(async () => {
+    server?.closeAllConnections();
+    server?.close();
+    server = undefined;
+  });
+
+  /** What becomes of an exchange with it. */
+  async function faultAt(port: number): Promise<TransportError> {
+    const listen = { host: "127.0.0.1", port: 0 };
+    const gate = { secret: "s".repeat(16), session: randomId(), receive: () => Promise.reject(new Error()) };
+    const transport = await openHttpTransport({ ...gate, listen, peers: () => [] });
+    try {
+      await transport.exchange(`http://127.0.0.1:${port}`, new Uint8Array(), 50);
+      throw new Error("it has answered");
+    } catch (error) {
+      if (error instanceof TransportError) return error;
+      throw error;
+    } finally {
+      await transport.close();
+    }
+  }
+
+  test("at which nobody listens is absent", async () => {
+    expect(await faultAt(await freePort())).toMatchObject({ fault: "unreachable", isAbsent: true });
+  });
+
+  test("that takes connections and says nothing is not absent", async () => {
+    const silent = createServer(() => {});
+    server = silent;
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const address = silent.address();
+    const port = address !== null && typeof address === "object" ? address.port : 0;
+    expect(await faultAt(port)).toMatchObject({ fault: "unreachable", isAbsent: false });
+  });
+});
