@@ -97,7 +97,7 @@ describe("the chart as it is", () => {
     expect(siblings).toMatchObject({ clusterIP: "None", publishNotReadyAddresses: true });
     expect(fleet.peers).toEqual([{ kind: "dns", host: set.serviceName, port: siblings.ports[0]?.port }]);
     expect(fleet.listen?.port).toBe(container.ports.find(({ name }) => name === "fleet")?.containerPort);
-    expect(fleet.reclaim).toEqual({ kind: "after", afterMs: 60_000 });
+    expect(fleet.reclaim).toEqual({ kind: "operator" });
   });
 
   test("selects the pods that it makes, and points at ports that they have", () => {
@@ -150,10 +150,10 @@ describe("values", () => {
 
   test("can lead over NATS, with another policy for who is silent", async () => {
     const { fleet } = await new Rendered({
-      fleet: { peers: ["nats://nats:4222"], reclaim: "operator" },
+      fleet: { peers: ["nats://nats:4222"], reclaim: { after: "60s" } },
     }).config();
     expect(fleet.peers).toMatchObject([{ kind: "nats" }]);
-    expect(fleet.reclaim.kind).toBe("operator");
+    expect(fleet.reclaim).toEqual({ kind: "after", afterMs: 60_000 });
   });
 
   test("can keep strangers from the fleet's port", () => {
