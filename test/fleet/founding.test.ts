@@ -16,7 +16,11 @@ function seeking(options: {
   readonly tries: Readonly<Record<string, "refused" | "silent">>;
   readonly areAll?: boolean;
   readonly foundsUnheard?: boolean;
-}): { readonly replica: Replica; pass(ms: number): void; tries: Record<string, "refused" | "silent"> } {
+}): {
+  readonly replica: Replica;
+  readonly pass: (ms: number) => void;
+  readonly tries: Record<string, "refused" | "silent">;
+} {
   let nowMs = 0;
   const tries = { ...options.tries };
   const replica = new Replica({
