@@ -51,6 +51,13 @@ test.each([
   },
 );
 
+test("a line is reserved for up to six times what was spent lately and the floor, however long it is", () => {
+  const bucket = bucketWith(20);
+  bucket.queued = 500;
+  for (let request = 0; request < 20; request++) bucket.take(1, 0);
+  expect(bucket.beginRecord(0).block).toBe(10 + 6 * 20);
+});
+
 test("what waits for the block of another bucket is reserved here with the next record, and not again", () => {
   const bucket = bucketWith(10);
   expect(bucket.expect(1, 8)).toBe(false);

@@ -83,9 +83,23 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "a block that could not be written is spent from all the same",
     file: "src/fleet/journal.ts",
-    find: "      holding.local?.endRecord(isDurable);",
-    replace: "      holding.local?.endRecord(true);",
+    find: "holding.local?.endRecord(isDurable);",
+    replace: "holding.local?.endRecord(true);",
     by: "one replica",
+  },
+  {
+    fault: "a line is reserved for whole, however little was spent, and a kill burns it",
+    file: "src/bucket/local.ts",
+    find: "base + LINE_GROWTH * recent",
+    replace: "Infinity",
+    by: "laws",
+  },
+  {
+    fault: "a block holds all that was spent in the last half second",
+    file: "src/bucket/local.ts",
+    find: "floor + recent * (this.aheadMs / RECENT_MS)",
+    replace: "floor + recent",
+    by: "laws",
   },
   {
     fault: "units are given to a replica that has fallen silent",
