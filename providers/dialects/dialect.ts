@@ -76,6 +76,14 @@ export interface DialectStream {
   usage(): DialectUsage | null;
 }
 
+/** Follows a stream that is passed on to the language's own client as it is. */
+export interface PassedStream extends DialectStream {
+  /** The events that tell the client that the stream ends here, and why; absent, or empty: its route has one. */
+  lastWords?(error: GatewayError): string;
+  /** The type of the last event of a whole answer, which clients wait for and some providers leave out. */
+  readonly endEvent?: string;
+}
+
 /** Chat in one wire language. */
 export interface ChatDialect {
   /** Throws `GatewayError("invalid_request" | "unsupported_parameter")` for what can't be asked in this language. */

@@ -6,6 +6,7 @@ import {
   sseFrame,
   type ClientStream,
   type DialectStream,
+  type PassedStream,
 } from "../../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../../providers/dialects/json.ts";
 import { GatewayError } from "../../errors.ts";
@@ -101,15 +102,15 @@ export class TranslatedStream implements AnswerStream {
 
 /** Passes whole frames on as they are and reads along. */
 export class WatchedStream implements AnswerStream {
-  readonly #watched: DialectStream;
+  readonly #watched: PassedStream;
   readonly #marker: IdMarker | null;
   readonly #buffer = new FrameBuffer();
-  /** The frames with which the provider reported its failure. */
+  /** The frame with which the provider reported its failure. */
   #lastWords = "";
   #characters = 0;
 
   /** `marker` puts the provider's name into the answer's id; null: the id stays. */
-  constructor(watched: DialectStream, marker: IdMarker | null) {
+  constructor(watched: PassedStream, marker: IdMarker | null) {
     this.#watched = watched;
     this.#marker = marker;
   }
@@ -120,19 +121,17 @@ export class WatchedStream implements AnswerStream {
     const whole = this.#buffer.push(bytes);
     if (whole === null) return "";
     const frames = this.#marker?.mark(whole) ?? whole;
-    if (this.failure() === null) return frames;
-    const check = new FrameCheck();
-    const end = check.goodUntil(frames);
-    // Words that no client could read are not passed on: the gateway's own event says then that the stream failed.
-    if (check.stop?.kind === "not_json") return frames.subarray(0, end);
-    this.#lastWords = frames.toString();
-    return "";
+    return this.failure() === null ? frames : this.#untilFailure(frames);
   }
 
   end(): string | Buffer {
+    const { endEvent } = this.#watched;
+    const isMarked = endEvent === undefined || this.#watched.finished();
     this.#watched.end();
-    const rest = this.#buffer.takeRest();
-    return rest === null || this.failure() !== null ? "" : `${rest.toString().trimEnd()}\n\n`;
+    // A last frame without its blank line counts if it is whole by itself.
+    const rest = wholeFrame(this.#buffer.takeRest())?.toString() ?? "";
+    if (this.failure() !== null) return "";
+    return isMarked || rest.includes(`"${endEvent}"`) ? rest : rest + endFrame(endEvent);
   }
 
   failure(): GatewayError | null {
@@ -145,7 +144,9 @@ export class WatchedStream implements AnswerStream {
   }
 
   lastWords(error: GatewayError): string {
-    return error === this.failure() ? this.#lastWords : "";
+    if (error === this.failure() && this.#lastWords !== "") return this.#lastWords;
+    const words = this.#watched.lastWords?.(error) ?? "";
+    return this.#marker?.mark(Buffer.from(words)).toString() ?? words;
   }
 
   ping(): string {
@@ -159,6 +160,21 @@ export class WatchedStream implements AnswerStream {
   outputTokens(): number {
     return Math.ceil(this.#characters / CHARACTERS_PER_TOKEN);
   }
+
+  /** What may go out of these frames, among which the stream has failed: what clients can read, and no end mark. */
+  #untilFailure(frames: Buffer): Buffer | string {
+    const check = new FrameCheck();
+    check.goodUntil(frames);
+    const { stop, stopFrom, stopEnd } = check;
+    // Well-formed frames that make no sense: which of them is at fault is not known here.
+    if (stop === null) return "";
+    if (stop.kind === "error") this.#lastWords = frames.toString("utf8", stopFrom, stopEnd);
+    return frames.subarray(0, stopFrom);
+  }
+}
+
+function endFrame(type: string): string {
+  return sseFrame(JSON.stringify({ type }), type);
 }
 
 /** Passes the chunks of a "compatible" provider on, and mends those that official clients would stumble over. */

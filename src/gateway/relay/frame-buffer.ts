@@ -1,7 +1,7 @@
 // Joins the pieces of an event stream into whole frames. Most pieces are whole frames already and pass through; only the
 // beginning of a frame whose end has not come yet is copied, into room that doubles, so that a frame which comes byte by
 // byte is copied a few times, not thousands.
-import { framesEnd } from "./frames.ts";
+import { dataOf, framesEnd } from "./frames.ts";
 
 /** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -66,10 +66,10 @@ export class FrameBuffer {
 
 /** A last frame without its blank line, if it is whole by itself: the end mark, or complete JSON. `null`: it was cut off. */
 export function wholeFrame(rest: Buffer | null): Buffer | null {
-  const line = rest?.toString("utf8").trim();
-  if (line === undefined || !line.startsWith("data:")) return null;
-  const data = line.slice("data:".length).trim();
-  return data === "[DONE]" || isJson(data) ? Buffer.from(`${line}\n\n`) : null;
+  const frame = rest?.toString("utf8").trim();
+  if (frame === undefined) return null;
+  const data = dataOf(frame);
+  return data === "[DONE]" || isJson(data) ? Buffer.from(`${frame}\n\n`) : null;
 }
 
 function isJson(text: string): boolean {

@@ -9,7 +9,7 @@
 // A frame that ends in another way is parsed, and its end is the one to compare with from then on.
 import { errorMember } from "../../../providers/dialects/failure.ts";
 import { isObject } from "../../../providers/dialects/json.ts";
-import { frameEnd } from "./frames.ts";
+import { dataOf, frameEnd } from "./frames.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -20,8 +20,9 @@ const CLOSE_BRACE = 0x7d;
 
 const DATA = Buffer.from("data:");
 const BLANK_LINE = Buffer.from("\n\n");
-const LINES = /\r\n|\r|\n/;
 const ERROR_EVENT = /^event: ?error$/m;
+/** Events that say so by their own type, where a language names its events in their data. */
+const ERROR_TYPES = new Set<unknown>(["error", "response.failed"]);
 
 /** Why a stream goes no further than a frame. */
 export type FrameStop =
@@ -43,6 +44,9 @@ const PARSED_BYTES_MAX = 256 * 1024;
 export class FrameCheck {
   /** What the bytes seen last were looked at until; null: all of them, and more may come. */
   stop: FrameStop | null = null;
+  /** Where that frame lies in them. */
+  stopFrom = 0;
+  stopEnd = 0;
   /** How the latest frame ended that was parsed. */
   readonly #ending = Buffer.alloc(ENDING_BYTES);
 
@@ -52,7 +56,11 @@ export class FrameCheck {
     for (let from = 0; from < frames.length;) {
       const blankLine = hasCr ? -1 : frames.indexOf(BLANK_LINE, from);
       const end = blankLine === -1 ? frameEnd(frames, from) : blankLine + BLANK_LINE.length;
-      if (!this.#isPlain(frames, from, end)) return this.stop === IS_DONE ? end : from;
+      if (!this.#isPlain(frames, from, end)) {
+        this.stopFrom = from;
+        this.stopEnd = end;
+        return this.stop === IS_DONE ? end : from;
+      }
       from = end;
     }
     return frames.length;
@@ -100,17 +108,12 @@ function beginsAsObject(frames: Buffer, from: number): boolean {
 
 /** JSON is as whole read as Latin-1, which is cheaper. */
 function stopAt(frame: string): FrameStop | null {
-  const data = frame
-    .split(LINES)
-    .filter((line) => line.startsWith("data:"))
-    .map((line) => line.slice("data:".length))
-    .join("\n")
-    .trim();
+  const data = dataOf(frame);
   if (data === "") return null;
   if (data === "[DONE]") return IS_DONE;
   const chunk = parsed(data);
   if (!isObject(chunk)) return NOT_JSON;
-  return errorMember(chunk) !== undefined || ERROR_EVENT.test(frame)
+  return errorMember(chunk) !== undefined || ERROR_TYPES.has(chunk["type"]) || ERROR_EVENT.test(frame)
     ? { kind: "error", data: parsed(Buffer.from(data, "latin1").toString()) }
     : null;
 }

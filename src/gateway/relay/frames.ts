@@ -92,6 +92,18 @@ export function firstData(frames: Buffer): Buffer | null {
   return null;
 }
 
+const LINES = /\r\n|\r|\n/;
+
+/** The data of one frame, its lines joined; empty when it has none. */
+export function dataOf(frame: string): string {
+  return frame
+    .split(LINES)
+    .filter((line) => line.startsWith("data:"))
+    .map((line) => line.slice("data:".length))
+    .join("\n")
+    .trim();
+}
+
 function skipSpaces(bytes: Buffer, at: number): number {
   while (bytes[at] === SPACE || bytes[at] === 0x09) at++;
   return at;
