@@ -2,7 +2,7 @@
 // role in a choice's first delta only, tool calls counted from 0, one finish reason per choice, usage in a last chunk
 // of its own and only for those who asked. Every dialect's stream writes through this.
 import type { DialectTarget, DialectUsage } from "./dialect.ts";
-import type { Json } from "./json.ts";
+import { isObject, type Json } from "./json.ts";
 import { usageToChat } from "./usage.ts";
 
 /** Why a chat answer ended. */
@@ -124,6 +124,29 @@ export class ChunkWriter {
     };
     this.#pending.push(this.#includeUsage ? { ...chunk, usage: null } : chunk);
   }
+}
+
+/**
+ * Whether a chunk holds something of the answer. Some providers announce one first: with the role alone, an empty text or
+ * no choice at all (a filter's verdict on the prompt). What is not known to be an announcement is none.
+ */
+export function saysSomething(chunk: Json): boolean {
+  const { choices } = chunk;
+  return Array.isArray(choices) ? choices.some(choiceSays) : true;
+}
+
+function choiceSays(choice: unknown): boolean {
+  if (!isObject(choice)) return true;
+  const { delta, message, text, finish_reason: finish } = choice;
+  if (isSomething(finish) || isSomething(message) || isSomething(text)) return true;
+  if (!isObject(delta)) return isSomething(delta);
+  for (const name in delta) if (name !== "role" && isSomething(delta[name])) return true;
+  return false;
+}
+
+function isSomething(value: unknown): boolean {
+  if (value === null || value === undefined || value === "") return false;
+  return typeof value !== "object" || Object.keys(value).length > 0;
 }
 
 /** A chat answer's id; clients' logs expect the prefix. */

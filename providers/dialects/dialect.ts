@@ -72,6 +72,8 @@ export interface DialectStream {
   failure(): GatewayError | null;
   /** The provider's own end mark has been seen: nothing worth waiting for follows. */
   finished(): boolean;
+  /** The model is at work: more has come than that there is going to be an answer. */
+  hasBegun(): boolean;
   /** What the provider has reported so far. */
   usage(): DialectUsage | null;
 }

@@ -1,6 +1,7 @@
 // Joins a reader of bytes (SSE or another framing) to the dialect's own state: it turns what the reader and the dialect
 // throw into a failure value, once, and stops there. Chunks decoded before the failure are kept.
 import { GatewayError } from "../../src/errors.ts";
+import { saysSomething } from "./chunks.ts";
 import type { DialectStream, DialectUsage } from "./dialect.ts";
 import type { Json } from "./json.ts";
 
@@ -15,6 +16,8 @@ export interface StreamState {
   /** The bytes have ended. Throws `stream_interrupted` when that was too early. */
   end(): void;
   finished(): boolean;
+  /** The model is at work, which chunks do not show yet; absent where they always do. */
+  isAtWork?(): boolean;
   usage(): DialectUsage | null;
   /** The chunks written since the last call. */
   take(): readonly Json[];
@@ -22,6 +25,7 @@ export interface StreamState {
 
 export function dialectStream(reader: FrameReader, state: StreamState): DialectStream {
   let failed: GatewayError | null = null;
+  let hasBegun = false;
   const run = (step: () => void): readonly Json[] => {
     if (failed !== null) return [];
     try {
@@ -30,7 +34,9 @@ export function dialectStream(reader: FrameReader, state: StreamState): DialectS
       if (!(error instanceof GatewayError)) throw error;
       failed = error;
     }
-    return state.take();
+    const chunks = state.take();
+    hasBegun ||= state.isAtWork?.() === true || chunks.some(saysSomething);
+    return chunks;
   };
   return {
     push: (bytes) => run(() => reader.push(bytes)),
@@ -41,6 +47,7 @@ export function dialectStream(reader: FrameReader, state: StreamState): DialectS
       }),
     failure: () => failed,
     finished: () => state.finished(),
+    hasBegun: () => hasBegun,
     usage: () => state.usage(),
   };
 }

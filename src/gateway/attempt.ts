@@ -25,9 +25,10 @@ import { formatOf } from "./sending/embeddings.ts";
 import type { Exchange } from "./exchange.ts";
 import { ErrorRelay, PARTIAL } from "./relay/error-relay.ts";
 import type { AnswerSink, Relay, RelayHost } from "./relay/relay.ts";
+import { isToldByProvider } from "./outcome.ts";
 import { sendingOf, signed, type Sending } from "./sending/sending.ts";
 import { announcedBytes, RawRelay } from "./relay/raw-relay.ts";
-import { CHAT_ENDING, MEDIA_ENDING, StreamRelay } from "./relay/stream-relay.ts";
+import { CHAT_MARKS, MEDIA_MARKS, StreamRelay } from "./relay/stream-relay.ts";
 import { upstreamRequest } from "./sending/upstream-request.ts";
 import type { UpstreamTarget } from "./sending/upstream-target.ts";
 import { WholeRelay } from "./relay/whole-relay.ts";
@@ -101,6 +102,8 @@ export class Attempt implements Receiver, RelayHost {
   #isBegun = false;
   #isOver = false;
   #isLost = false;
+  /** The provider said that it failed, in the place of an answer. */
+  #isRefused = false;
   #isPaused = false;
   #resolve: (end: AttemptEnd) => void = () => undefined;
 
@@ -232,6 +235,7 @@ export class Attempt implements Receiver, RelayHost {
   #conclude(cause: GatewayError): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#isRefused = !this.#isBegun && isToldByProvider(cause);
     const error = covered(cause, this.#target.access.secrets);
     this.#relay?.close();
     if (this.#exchange.isGone) {
@@ -250,7 +254,7 @@ export class Attempt implements Receiver, RelayHost {
     const relay = this.#relay;
     return {
       isSent: this.#call.isSent,
-      isRefused: this.#status >= 300 || this.#isUploading,
+      isRefused: this.#status >= 300 || this.#isRefused || this.#isUploading,
       usage: relay?.usage() ?? null,
       outputTokens: this.#outputTokens(),
       sentMs: this.#sentMs,
@@ -307,7 +311,7 @@ export class Attempt implements Receiver, RelayHost {
     if (this.#sending !== null) return this.#sending.relay(host, context);
     if (route.answers !== "asked") return this.#openRelay(host, context, type);
     if (isStreamed) {
-      return new StreamRelay(host, { context, includeUsage: members.includeUsage, ending: CHAT_ENDING });
+      return new StreamRelay(host, { context, includeUsage: members.includeUsage, marks: CHAT_MARKS });
     }
     const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
     return new WholeRelay(host, { context, embeddings, isSoldByUnits: route.sells !== null });
@@ -316,7 +320,7 @@ export class Attempt implements Receiver, RelayHost {
   /** The relay for an answer whose own type says what it is. */
   #openRelay(host: RelayHost, context: AnswerContext, type: string): Relay {
     if (this.#type === STREAM_TYPE) {
-      return new StreamRelay(host, { context, includeUsage: true, ending: MEDIA_ENDING });
+      return new StreamRelay(host, { context, includeUsage: true, marks: MEDIA_MARKS });
     }
     if (this.#exchange.request.route.answers === "either" || JSON_LIKE.test(type)) {
       return new WholeRelay(host, { context, embeddings: null, isSoldByUnits: true });

@@ -38,6 +38,25 @@ const FAILURES: Partial<Readonly<Record<ErrorCode, FailureKind>>> = {
   content_filter: "content_filter",
 };
 
+/** Errors that are a provider's own word on why there is no answer, rather than what the gateway saw of one. */
+const TOLD = new Set<ErrorCode>([
+  "provider_rate_limited",
+  "provider_quota_spent",
+  "provider_overloaded",
+  "provider_auth",
+  "provider_error",
+  "model_not_found",
+  "context_length_exceeded",
+  "content_filter",
+  "invalid_request",
+  "unsupported_parameter",
+]);
+
+/** Whether the provider has said that there is no answer. */
+export function isToldByProvider({ code }: GatewayError): boolean {
+  return TOLD.has(code);
+}
+
 const OK: Verdict = { kind: "ok" };
 const ABANDONED: Verdict = { kind: "abandoned" };
 

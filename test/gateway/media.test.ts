@@ -149,6 +149,43 @@ describe("speech", () => {
   });
 });
 
+describe("a success that is an error in disguise", () => {
+  const REQUESTS = [
+    ["/v1/moderations", { input: "hello" }],
+    ["/v1/rerank", { query: "water", documents: ["a", "b"] }],
+    ["/v1/images/generations", { prompt: "a gate" }],
+    ["/v1/audio/speech", { input: "hello", voice: "alto" }],
+    ["/v1/embeddings", { input: "hello" }],
+    ["/v1/completions", { prompt: "hello" }],
+    ["/v1/chat/completions", { messages: [] }],
+  ] as const;
+  const ERRORS = [
+    '{"error":{"message":"Overloaded","type":"server_error","code":"503"}}',
+    `{"id":"1","about":"${"x".repeat(300)}","error":{"message":"Overloaded","code":"503"}}`,
+    '{"error":"Overloaded"}',
+    '{"choices":[],"error":{"message":"Overloaded"}}',
+    '{"object":"error","message":"Overloaded","code":503}',
+    '{"base_resp":{"status_code":1002,"status_msg":"Overloaded"}}',
+  ] as const;
+
+  test.each(REQUESTS.flatMap(([path, body]) => ERRORS.map((error) => [path, body, error] as const)))(
+    "on %s, asked for %j: %s takes nothing, and the next provider is asked",
+    async (path, body, error) => {
+      const alone = await gatewayTo((r) => r.answer(200, error), "retry: { attempts: 1 }");
+      const answer = await post(alone.gateway, path, { model: "any", ...body });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect((await alone.gateway.settled()).tokens).toBe(0);
+      expect(alone.gateway.records).toMatchObject([{ outcome: "provider_error" }]);
+      const bad = await scriptedUpstream((r) => r.answer(200, error));
+      const good = await scriptedUpstream((r) => r.answer(200, '{"id":"1"}'));
+      const gateway = await startGateway({ providers: { a: bad, b: good } });
+      const second = await post(gateway, path, { model: "any", ...body });
+      expect([second.status, second.headers.get("x-sluice-provider")]).toEqual([200, "b"]);
+      await gateway.settled();
+    },
+  );
+});
+
 describe("streamed images", () => {
   const partial = event({ type: "image_generation.partial_image", b64_json: "AAAA" });
   const completed = event({ type: "image_generation.completed", b64_json: "BBBB", usage: IMAGE_USAGE });

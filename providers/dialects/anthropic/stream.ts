@@ -32,6 +32,7 @@ export class MessageStream implements StreamState {
   #stopReason: string | undefined;
   #refusal: string | undefined;
   #isStopped = false;
+  #isAtWork = false;
 
   constructor(target: DialectTarget, includeUsage: boolean) {
     this.#target = target;
@@ -83,6 +84,11 @@ export class MessageStream implements StreamState {
     return this.#isStopped;
   }
 
+  /** Thinking that is not shown begins a block and says no more for a long time. */
+  isAtWork(): boolean {
+    return this.#isAtWork;
+  }
+
   usage(): DialectUsage | null {
     return this.#usage.total;
   }
@@ -107,6 +113,7 @@ export class MessageStream implements StreamState {
   }
 
   #open(index: number, block: Json): void {
+    this.#isAtWork = true;
     this.#close(index);
     switch (readString(block, "type") ?? "") {
       case "text":

@@ -44,6 +44,7 @@ export class ConverseStream implements StreamState {
   #reason: FinishReason = "stop";
   #isStopped = false;
   #isEnded = false;
+  #isAtWork = false;
   #usage: DialectUsage | null = null;
 
   constructor(target: DialectTarget, includeUsage: boolean) {
@@ -68,6 +69,10 @@ export class ConverseStream implements StreamState {
 
   finished(): boolean {
     return this.#isEnded;
+  }
+
+  isAtWork(): boolean {
+    return this.#isAtWork;
   }
 
   usage(): DialectUsage | null {
@@ -135,6 +140,7 @@ export class ConverseStream implements StreamState {
   }
 
   #open(index: number, start: Json): void {
+    this.#isAtWork = true;
     const use = readObject(start, "toolUse");
     if (use === undefined || isServerTool(start)) {
       if (Object.keys(start).length > 0)
@@ -177,6 +183,7 @@ export class ConverseStream implements StreamState {
 
   /** Reasoning blocks are not started: the first delta opens them. */
   #reasoning(index: number, reasoning: Json): void {
+    this.#isAtWork = true;
     const known = this.#blocks.get(index);
     const block =
       known?.kind === "reasoning"

@@ -38,6 +38,9 @@ function usageIn(answer: unknown): DialectUsage | null {
 
 const NOTHING: readonly Json[] = [];
 
+/** Events that only say that there is going to be an answer. */
+const ANNOUNCEMENTS = new Set(["response.created", "response.queued", "response.in_progress"]);
+
 /** Follows a stream; it yields no chunks. */
 export function watchResponse(target: DialectTarget): PassedStream {
   const watch = new ResponseWatch(target);
@@ -49,7 +52,7 @@ class ResponseWatch implements StreamState {
   readonly #target: DialectTarget;
   #usage: DialectUsage | null = null;
   #isOver = false;
-  #hasBegun = false;
+  #isAtWork = false;
   /** The response as the provider showed it last. */
   #response: Json | undefined;
   #sequence = 0;
@@ -72,7 +75,7 @@ class ResponseWatch implements StreamState {
     this.#sequence = (readNumber(event, "sequence_number") ?? this.#sequence) + 1;
     this.#response = readObject(event, "response") ?? this.#response;
     if (type === "error") this.#failed(providerFailure(readObject(event, "error") ?? event, this.#target));
-    this.#hasBegun = true;
+    this.#isAtWork ||= type.startsWith("response.") && !ANNOUNCEMENTS.has(type);
     if (type !== "response.completed" && type !== "response.incomplete" && type !== "response.failed") return;
     this.#usage = usageIn(this.#response);
     if (type === "response.failed")
@@ -86,6 +89,10 @@ class ResponseWatch implements StreamState {
 
   finished(): boolean {
     return this.#isOver;
+  }
+
+  isAtWork(): boolean {
+    return this.#isAtWork;
   }
 
   usage(): DialectUsage | null {
@@ -109,9 +116,9 @@ class ResponseWatch implements StreamState {
     );
   }
 
-  /** Behind the beginning `response.failed` may follow, which says more. */
+  /** Behind the beginning `response.failed` may follow, which ends the stream. */
   #failed(error: GatewayError): void {
-    if (!this.#hasBegun) throw error;
+    if (!this.#isAtWork) throw error;
     this.#told = error;
   }
 }

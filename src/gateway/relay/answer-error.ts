@@ -2,6 +2,8 @@
 // What it means is for the classifier to say; here it is only found.
 import type { IncomingHttpHeaders } from "node:http";
 import { classify, toGatewayError, type ErrorHint } from "../../../providers/dialects/classify.ts";
+import { errorMember } from "../../../providers/dialects/failure.ts";
+import { isObject, readArray, tryParse } from "../../../providers/dialects/json.ts";
 import type { GatewayError } from "../../errors.ts";
 import type { TargetLimits } from "../target-limits.ts";
 
@@ -17,10 +19,9 @@ export interface AnswerContext {
   readonly wallMs: number;
 }
 
-const ERROR = Buffer.from('"error"');
+/** One of these stands in every answer that is an error in disguise. */
+const HINTS = [Buffer.from('"error"'), Buffer.from('"base_resp"')];
 
-/** How far into an answer an `error` member is looked for: it stands first, perhaps behind an id. */
-const LOOK_BYTES = 256;
 /** No error is longer; anything beyond is an answer. */
 export const ERROR_BYTES_MAX = 64 * 1024;
 
@@ -34,15 +35,9 @@ export function errorOf(context: AnswerContext, body: unknown): GatewayError {
 
 /** The error in a body that came with a success status; `null`: it is an answer. */
 export function errorInAnswer(context: AnswerContext, body: Buffer): GatewayError | null {
-  if (body.length > ERROR_BYTES_MAX || !body.subarray(0, LOOK_BYTES).includes(ERROR)) return null;
-  let answer: unknown;
-  try {
-    answer = JSON.parse(body.toString("utf8"));
-  } catch {
-    // Not JSON: whoever relays the body judges that.
-    return null;
-  }
-  if (typeof answer !== "object" || answer === null || !("error" in answer) || "choices" in answer)
-    return null;
-  return answer.error === null || answer.error === undefined ? null : errorOf(context, answer);
+  if (body.length > ERROR_BYTES_MAX || !HINTS.some((hint) => body.includes(hint))) return null;
+  // What is not JSON is judged by whoever relays the body.
+  const answer = tryParse(body.toString("utf8"));
+  const isAnswered = isObject(answer) && readArray(answer, "choices").length > 0;
+  return isAnswered || errorMember(answer) === undefined ? null : errorOf(context, answer);
 }

@@ -1,6 +1,6 @@
 // Relays an event stream that has to be read and written anew. It follows the same course as the relay that passes
-// bytes through: nothing goes out before the first event, a failure before it leaves another target to try, one after
-// it ends the stream without its end mark.
+// bytes through: nothing goes out before the model is at work, a failure before that leaves another target to try, one
+// after it ends the stream without its end mark.
 import { GatewayError } from "../../errors.ts";
 import type { Usage } from "../../observe/events.ts";
 import type { AnswerContext } from "./answer-error.ts";
@@ -28,6 +28,7 @@ export class AnswerStreamRelay implements Relay {
     const text = this.#stream.push(chunk);
     if (this.#stream.failure() !== null) this.#fail(text);
     else if (this.#stream.finished()) this.#finish(text);
+    else if (!this.#isBegun && !this.#stream.hasBegun()) this.#hold(text);
     else if (text.length > 0) this.#send(text);
     else if (this.#isBegun) this.#send(this.#stream.ping());
   }
@@ -38,7 +39,7 @@ export class AnswerStreamRelay implements Relay {
 
   close(): void {
     this.#isOver = true;
-    this.#writer.flush();
+    if (this.#isBegun) this.#writer.flush();
   }
 
   quiet(): string {
@@ -56,6 +57,13 @@ export class AnswerStreamRelay implements Relay {
 
   lastWords(error: GatewayError): string {
     return this.#stream.lastWords(error);
+  }
+
+  /** What announces the answer waits for the answer, as long as it is not too much. */
+  #hold(text: string | Buffer): void {
+    if (text.length === 0 || this.#writer.hold(bytesOf(text))) return;
+    this.#begin();
+    this.#writer.flush();
   }
 
   #send(text: string | Buffer): void {

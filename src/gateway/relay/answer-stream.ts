@@ -12,7 +12,7 @@ import { isObject, readArray, readObject, type Json } from "../../../providers/d
 import { GatewayError } from "../../errors.ts";
 import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
 import { FrameCheck } from "./frame-check.ts";
-import { countFrames, firstData } from "./frames.ts";
+import { countFrames, firstData, saySomething } from "./frames.ts";
 import type { IdMarker } from "../affinity.ts";
 import type { Usage } from "../../observe/events.ts";
 
@@ -25,6 +25,8 @@ export interface AnswerStream {
   failure(): GatewayError | null;
   /** The provider's end mark has been seen. */
   finished(): boolean;
+  /** The model is at work: more has come than that there is going to be an answer. */
+  hasBegun(): boolean;
   /** The client's last event when the stream breaks off; empty to leave that to the route. */
   lastWords(error: GatewayError): string;
   /** An event that means nothing and keeps the client waiting; empty where the language has none. */
@@ -72,6 +74,10 @@ export class TranslatedStream implements AnswerStream {
 
   finished(): boolean {
     return this.#stream.finished();
+  }
+
+  hasBegun(): boolean {
+    return this.#stream.hasBegun();
   }
 
   lastWords(error: GatewayError): string {
@@ -143,6 +149,10 @@ export class WatchedStream implements AnswerStream {
     return this.#watched.finished();
   }
 
+  hasBegun(): boolean {
+    return this.#watched.hasBegun();
+  }
+
   lastWords(error: GatewayError): string {
     if (error === this.failure() && this.#lastWords !== "") return this.#lastWords;
     const words = this.#watched.lastWords?.(error) ?? "";
@@ -182,6 +192,7 @@ export class NormalisedStream implements AnswerStream {
   readonly #normaliser: FrameNormaliser;
   readonly #buffer = new FrameBuffer();
   #hasBegun = false;
+  #isAnnounced = false;
   #bytes = 0;
   #frames = 0;
   /** The length of the first frames: about what a frame weighs without its content. */
@@ -211,6 +222,10 @@ export class NormalisedStream implements AnswerStream {
     return this.#normaliser.finished();
   }
 
+  hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
   lastWords(): string {
     return "";
   }
@@ -224,18 +239,20 @@ export class NormalisedStream implements AnswerStream {
   }
 
   outputTokens(): number {
+    if (!this.#hasBegun) return 0;
     const contentBytes = this.#bytes - this.#frames * this.#frameBytes;
     return Math.max(this.#frames, Math.round(contentBytes / CHARACTERS_PER_TOKEN));
   }
 
   #mend(frames: Buffer): string | Buffer {
     const mended = this.#normaliser.frames(frames);
-    if (!this.#hasBegun) {
+    if (!this.#isAnnounced) {
       // Comments before the answer say nothing.
       if (firstData(frames) === null) return "";
-      this.#hasBegun = true;
+      this.#isAnnounced = true;
       this.#frameBytes = frames.length;
     }
+    this.#hasBegun ||= saySomething(Buffer.from(mended.buffer, mended.byteOffset, mended.length));
     this.#bytes += frames.length;
     this.#frames += frames.length < 2 * this.#frameBytes ? 1 : countFrames(frames);
     return mended === frames ? frames : Buffer.from(mended.buffer, mended.byteOffset, mended.length);

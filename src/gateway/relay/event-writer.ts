@@ -6,14 +6,26 @@ import type { AnswerSink, RelayHost } from "./relay.ts";
 /** Up to here bytes go out as a string, which Node joins with the head and its framing into one write; it costs a copy. */
 const STRING_BYTES_MAX = 16 * 1024;
 
+/** How much is held back, at most: announcements may repeat the whole request, instructions and tools included. */
+const HELD_BYTES_MAX = 512 * 1024;
+
 export class EventWriter {
   readonly #host: RelayHost;
   #pieces: Buffer[] = [];
   #isScheduled = false;
   #isEnded = false;
+  #heldBytes = 0;
 
   constructor(host: RelayHost) {
     this.#host = host;
+  }
+
+  /** Takes whole frames that are to be written with the next ones; says whether there is room for more. */
+  hold(frames: Buffer): boolean {
+    // A copy: they may be a small part of a large piece of memory, which would be kept as long.
+    this.#pieces.push(Buffer.from(frames));
+    this.#heldBytes += frames.length;
+    return this.#heldBytes < HELD_BYTES_MAX;
   }
 
   /** Takes whole frames; they are written at the end of this turn at the latest. */

@@ -12,9 +12,18 @@ export class FrameBuffer {
   /** The beginning of a frame: `#held[0, #heldBytes)`. */
   #held: Buffer | null = null;
   #heldBytes = 0;
+  #isFirst = true;
 
   /** The whole frames that `chunk` completes; `null`: there are none yet. */
   push(chunk: Buffer): Buffer | null {
+    const frames = this.#whole(chunk);
+    if (!this.#isFirst || frames === null || frames.length === 0) return frames;
+    this.#isFirst = false;
+    // A byte order mark belongs to the stream, not to its first event.
+    return startsWithMark(frames) ? frames.subarray(BYTE_ORDER_MARK_BYTES) : frames;
+  }
+
+  #whole(chunk: Buffer): Buffer | null {
     if (this.#heldBytes > 0) return this.#complete(chunk);
     const end = framesEnd(chunk);
     if (end === chunk.length) return chunk;
@@ -62,6 +71,12 @@ export class FrameBuffer {
     bytes.copy(this.#held, this.#heldBytes);
     this.#heldBytes = length;
   }
+}
+
+const BYTE_ORDER_MARK_BYTES = 3;
+
+function startsWithMark(bytes: Buffer): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
 /** A last frame without its blank line, if it is whole by itself: the end mark, or complete JSON. `null`: it was cut off. */

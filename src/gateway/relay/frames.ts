@@ -7,6 +7,8 @@
 //   data: [DONE]⏎⏎                                    the end
 //
 // A name in quotes that stands inside a string has a backslash before it, so a byte search can't be fooled by content.
+import { saysSomething } from "../../../providers/dialects/chunks.ts";
+import { isObject, tryParse } from "../../../providers/dialects/json.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -90,6 +92,18 @@ export function firstData(frames: Buffer): Buffer | null {
     if (end > start) return frames.subarray(start, end);
   }
   return null;
+}
+
+/** Whether one of these frames of chat holds something of the answer, rather than to announce it. */
+export function saySomething(frames: Buffer): boolean {
+  for (let from = 0, end = 0; from < frames.length; from = end) {
+    end = frameEnd(frames, from);
+    const data = dataOf(frames.toString("latin1", from, end));
+    if (data === "" || data === "[DONE]") continue;
+    const chunk = tryParse(data);
+    if (!isObject(chunk) || saysSomething(chunk)) return true;
+  }
+  return false;
 }
 
 const LINES = /\r\n|\r|\n/;

@@ -2,16 +2,19 @@
 // per chunk. What it changes is cut out in place (usage that the client did not ask for), what it needs to know it
 // finds by byte search. Only whole frames are sent, so a stream that dies leaves no half frame behind.
 //
-//   nothing ──first real event──▶ begun ──"[DONE]"──▶ done
-//      │ error event, no stream,    │ socket error, silence, end without finish,
-//      │ "[DONE]" alone, no JSON    │ no JSON
-//      ▼ fail: another target       ▼ fail: error event, no "[DONE]"
+//   nothing ──first event of the answer──▶ begun ──"[DONE]"──▶ done
+//      │ error event, no stream,             │ socket error, silence, end without finish,
+//      │ silence, no JSON, "[DONE]" alone    │ no JSON
+//      ▼ fail: another target                ▼ fail: error event, no "[DONE]"
+//
+// Events that only announce an answer (a role, a filter's verdict) are held back, up to a bound, and go out with the
+// first of it, or with the end of a stream that has none. Comments keep nobody waiting longer.
 //
 // "[DONE]" is the provider's word that its answer is whole, finish reason or not; without it a finish reason is needed.
 import { GatewayError } from "../../errors.ts";
 import type { Usage } from "../../observe/events.ts";
 import { EventWriter } from "./event-writer.ts";
-import { countFrames, firstData, inspectUsage } from "./frames.ts";
+import { countFrames, firstData, inspectUsage, saySomething } from "./frames.ts";
 import { FrameBuffer, wholeFrame } from "./frame-buffer.ts";
 import { BYTES_PER_TOKEN, COMMENT, type Relay, type RelayHost } from "./relay.ts";
 import { errorOf, type AnswerContext } from "./answer-error.ts";
@@ -20,27 +23,31 @@ import { FrameCheck, type FrameStop } from "./frame-check.ts";
 
 const DONE = Buffer.from("[DONE]");
 
-/** How a language's streams say that they are whole. */
-export interface StreamEnding {
+/** How a language's streams say that they have begun, and that they are whole. */
+export interface StreamMarks {
+  /** Whether some frames hold something of the answer. */
+  readonly isBegun: (frames: Buffer) => boolean;
   /** Stands in the last frames of a whole answer. */
   readonly finish: RegExp;
   /** What clients wait for behind it, for providers that leave it out; null: nothing. */
-  readonly mark: Buffer | null;
+  readonly end: Buffer | null;
 }
 
-export const CHAT_ENDING: StreamEnding = {
+export const CHAT_MARKS: StreamMarks = {
+  isBegun: saySomething,
   finish: /"finish_reason"\s*:\s*"/,
-  mark: Buffer.from("data: [DONE]\n\n"),
+  end: Buffer.from("data: [DONE]\n\n"),
 };
 
 /** Streams of audio, transcripts and images end with an event that says so: `speech.audio.done`, `image_generation.completed`. */
-export const MEDIA_ENDING: StreamEnding = {
+export const MEDIA_MARKS: StreamMarks = {
+  isBegun: () => true,
   finish: /"type"\s*:\s*"[a-z_.]+\.(?:done|completed)"/,
-  mark: null,
+  end: null,
 };
 
 export interface StreamOptions {
-  readonly ending: StreamEnding;
+  readonly marks: StreamMarks;
   /** Whether the client asked for the final usage chunk. */
   readonly includeUsage: boolean;
   readonly context: AnswerContext;
@@ -80,7 +87,7 @@ export class StreamRelay implements Relay {
     const goodBytes = this.#check.goodUntil(frames);
     const { stop } = this.#check;
     if (stop === null) {
-      if (this.#isBegun || this.#begin(frames)) this.#writeOn(this.#shown(frames));
+      this.#pass(frames);
     } else {
       this.#stop(stop, frames.subarray(0, goodBytes));
     }
@@ -90,20 +97,20 @@ export class StreamRelay implements Relay {
     if (this.#isOver) return;
     this.#flushHeld();
     if (this.#isOver) return;
-    if (!this.#isBegun) {
-      this.#fail("provider_bad_response", "ended the stream before it had begun");
-    } else if (!this.#isFinished()) {
+    if (this.#isFinished()) {
+      // Complete, but the end mark is missing: clients wait for it.
+      this.#finish(this.#options.marks.end);
+    } else if (this.#isBegun) {
       this.#fail("stream_interrupted", "ended the stream before the answer was complete");
     } else {
-      // Complete, but the end mark is missing: clients wait for it.
-      this.#finish(this.#options.ending.mark);
+      this.#fail("provider_bad_response", "ended the stream before it had begun");
     }
   }
 
   close(): void {
     this.#isOver = true;
     this.#buffer.takeRest();
-    this.#writer.flush();
+    if (this.#isBegun) this.#writer.flush();
   }
 
   quiet(): string {
@@ -115,28 +122,40 @@ export class StreamRelay implements Relay {
   }
 
   outputTokens(): number {
+    if (!this.#isBegun) return 0;
     const contentBytes = this.#bytes - this.#frames * this.#frameBytes;
     return Math.max(this.#frames, Math.round(contentBytes / BYTES_PER_TOKEN));
   }
 
-  /** Looks at the first real event; comments before it are dropped. Says whether the answer has begun. */
-  #begin(frames: Buffer): boolean {
-    const data = firstData(frames);
-    if (data === null) return false;
-    if (data.equals(DONE)) {
-      this.#fail("provider_bad_response", "ended the stream before it had begun");
-      return false;
+  /** Takes whole frames that are right. */
+  #pass(frames: Buffer): void {
+    if (!this.#isBegun) {
+      if (!this.#isAnnounced(frames)) return;
+      if (this.#options.marks.isBegun(frames)) this.#begin();
     }
-    this.#isBegun = true;
+    this.#writeOn(this.#shown(frames));
+  }
+
+  /** Whether a real event has come; comments before the first are dropped. */
+  #isAnnounced(frames: Buffer): boolean {
+    if (this.#frameBytes > 0) return true;
+    const data = firstData(frames);
+    if (data === null || data.equals(DONE)) return false;
     this.#frameBytes = data.length;
-    this.#host.begin(null);
     return true;
+  }
+
+  #begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#host.begin(null);
   }
 
   /** `good`: what comes before the failure, or with the end mark. */
   #stop(stop: FrameStop, good: Buffer): void {
     if (stop.kind === "done") {
-      if (this.#isBegun || this.#begin(good)) this.#finish(this.#shown(good));
+      if (this.#isAnnounced(good)) this.#finish(this.#shown(good));
+      else this.#fail("provider_bad_response", "ended the stream before it had begun");
       return;
     }
     // What is right goes out first, but not as the beginning of an answer that is known to be bad.
@@ -163,7 +182,12 @@ export class StreamRelay implements Relay {
     if (frames.length === 0) return;
     this.#before = this.#latest;
     this.#latest = frames;
-    this.#writer.write(frames);
+    if (this.#isBegun) {
+      this.#writer.write(frames);
+    } else if (!this.#writer.hold(frames)) {
+      this.#begin();
+      this.#writer.flush();
+    }
   }
 
   /** A last frame without its blank line counts if it is whole by itself; half a frame is dropped. */
@@ -174,6 +198,7 @@ export class StreamRelay implements Relay {
 
   #finish(last: Buffer | null): void {
     this.#isOver = true;
+    this.#begin();
     this.#writer.end(last);
     this.#host.done();
   }
@@ -184,7 +209,7 @@ export class StreamRelay implements Relay {
   }
 
   #isFinished(): boolean {
-    const { finish } = this.#options.ending;
+    const { finish } = this.#options.marks;
     return this.#usageBytes !== null || matches(this.#latest, finish) || matches(this.#before, finish);
   }
 }

@@ -3,7 +3,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { GatewayError } from "../../../src/errors.ts";
 import type { AnswerContext } from "../../../src/gateway/relay/answer-error.ts";
-import { CHAT_ENDING, StreamRelay, type StreamEnding } from "../../../src/gateway/relay/stream-relay.ts";
+import { CHAT_MARKS, StreamRelay, type StreamMarks } from "../../../src/gateway/relay/stream-relay.ts";
 import type { Usage } from "../../../src/observe/events.ts";
 import { contentFrame, DONE_FRAME, FINISH_FRAME, USAGE_FRAME } from "../scripted-upstream.ts";
 
@@ -32,7 +32,7 @@ function play(
   options: {
     readonly includeUsage?: boolean;
     readonly isOpen?: boolean;
-    readonly ending?: StreamEnding;
+    readonly marks?: StreamMarks;
   } = {},
 ): Played {
   const written: string[] = [];
@@ -65,12 +65,13 @@ function play(
     {
       context: CONTEXT,
       includeUsage: options.includeUsage ?? false,
-      ending: options.ending ?? CHAT_ENDING,
+      marks: options.marks ?? CHAT_MARKS,
     },
   );
   // Each piece is a copy: the relay may change what it is given.
   for (const piece of pieces) relay.data(Buffer.from(piece));
-  if (options.isOpen !== true) relay.end();
+  if (options.isOpen === true) relay.close();
+  else relay.end();
   return {
     text: written.join(""),
     isEnded,
@@ -109,6 +110,71 @@ const SHOWN = [
   FINISH_FRAME.replace(',"usage":null', ""),
   DONE_FRAME,
 ].join("");
+
+const ROLE = `data: ${JSON.stringify({ id: "1", choices: [{ index: 0, delta: { role: "assistant", content: "" }, finish_reason: null }] })}\n\n`;
+const VERDICT = 'data: {"id":"","choices":[],"prompt_filter_results":[]}\n\n';
+
+describe("what announces an answer", () => {
+  test("waits for the answer and goes out with it, in one write", () => {
+    for (const held of [[ROLE], [VERDICT, ROLE], [VERDICT, ": wait\n\n", ROLE]]) {
+      expect(play(held, { isOpen: true })).toMatchObject({ text: "", error: null, outputTokens: 0 });
+      const played = play([...held, contentFrame("Hi")], { isOpen: true });
+      expect(played).toMatchObject({ text: held.join("") + contentFrame("Hi"), writes: 1 });
+    }
+  });
+
+  test.each([
+    ["an end mark", DONE_FRAME, DONE_FRAME],
+    ["a finish reason", FINISH_FRAME + DONE_FRAME, FINISH_FRAME.replace(',"usage":null', "") + DONE_FRAME],
+    ["usage", USAGE_FRAME, DONE_FRAME],
+  ])("goes out with %s, though there is no answer", (_, end, shown) => {
+    expect(play([VERDICT, ROLE, end])).toMatchObject({ text: VERDICT + ROLE + shown, isDone: true });
+    expect(play([VERDICT + ROLE + end])).toMatchObject({ text: VERDICT + ROLE + shown, isDone: true });
+  });
+
+  test.each([
+    ["reasoning", { reasoning_content: "Hm" }],
+    ["a call", { content: null, tool_calls: [{ index: 0 }] }],
+    ["a refusal", { refusal: "No" }],
+    ["what nobody knows", { role: "assistant", other: 1 }],
+  ])("is not %s", (_, delta) => {
+    const frame = `data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason: null }] })}\n\n`;
+    expect(play([frame], { isOpen: true }).text).toBe(frame);
+  });
+
+  test.each([
+    ["a completion's text", 'data: {"choices":[{"index":0,"text":"Hi","finish_reason":null}]}\n\n'],
+    ["an event of another shape", 'data: {"type":"other"}\n\n'],
+  ])("is not %s either", (_, frame) => {
+    expect(play([frame], { isOpen: true }).text).toBe(frame);
+  });
+
+  test("is held up to a bound", () => {
+    const [large, piece] = ["x".repeat(60_000), 10];
+    const frame = `data: {"choices":[],"prompt":"${large}"}\n\n`;
+    const frames = Array.from({ length: piece }, () => frame);
+    expect(play(frames.slice(0, 8), { isOpen: true }).text).toBe("");
+    expect(play(frames, { isOpen: true }).text).toBe(frames.join(""));
+  });
+
+  test("is not seen when the answer fails before it begins", () => {
+    expect(play([VERDICT, ROLE])).toMatchObject({ text: "", error: { code: "provider_bad_response" } });
+    expect(play([ROLE, 'data: {"error":{"message":"Busy","code":503}}\n\n'])).toMatchObject({
+      text: "",
+      error: { code: "provider_overloaded" },
+    });
+  });
+});
+
+test("a byte order mark before the first event is taken away", () => {
+  for (const text of [ASKED, `: hello\n\n${ASKED}`]) {
+    const bytes = Buffer.from(`\uFEFF${text}`);
+    for (const cut of [0, 1, 2, 3, 4, 40]) {
+      const played = play(cutAt(bytes, [cut]), { includeUsage: true });
+      expect(played.text.replace(": hello\n\n", "")).toBe(ASKED);
+    }
+  }
+});
 
 describe("a stream cut anywhere", () => {
   test.each([
