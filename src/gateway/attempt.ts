@@ -28,6 +28,7 @@ import type { AnswerSink, Relay, RelayHost } from "./relay/relay.ts";
 import { isToldByProvider } from "./outcome.ts";
 import { sendingOf, signed, type Sending } from "./sending/sending.ts";
 import { announcedBytes, RawRelay } from "./relay/raw-relay.ts";
+import { SniffedRelay } from "./relay/sniffed-relay.ts";
 import { CHAT_MARKS, MEDIA_MARKS, StreamRelay } from "./relay/stream-relay.ts";
 import { upstreamRequest } from "./sending/upstream-request.ts";
 import type { UpstreamTarget } from "./sending/upstream-target.ts";
@@ -297,12 +298,10 @@ export class Attempt implements Receiver, RelayHost {
     }
     const isWrong = route.answers === "asked" && members.isStream !== isStreamed;
     const isWhole = context.status < 300 && context.status !== PARTIAL;
-    if (isWhole && isWrong && members.isStream && JSON_LIKE.test(type)) {
-      const relay = this.#sending?.wholeRelay?.(host, context);
-      if (relay !== undefined) {
-        this.#type = STREAM_TYPE;
-        return relay;
-      }
+    if (isWhole && isWrong && members.isStream) {
+      return this.#target.language.streamType === STREAM_TYPE
+        ? new SniffedRelay((isEvents) => this.#relayInstead(host, context, isEvents))
+        : this.#relayInstead(host, context, false);
     }
     if (!isWhole || isWrong || type.startsWith("text/html")) {
       return new ErrorRelay(host, context, this.#sending?.keepsErrors);
@@ -310,11 +309,23 @@ export class Attempt implements Receiver, RelayHost {
     if (isStreamed) this.#type = STREAM_TYPE;
     if (this.#sending !== null) return this.#sending.relay(host, context);
     if (route.answers !== "asked") return this.#openRelay(host, context, type);
-    if (isStreamed) {
-      return new StreamRelay(host, { context, includeUsage: members.includeUsage, marks: CHAT_MARKS });
-    }
+    if (isStreamed) return this.#chatRelay(host, context);
     const embeddings = route.kind === "embeddings" ? formatOf(members.encodingFormat) : null;
     return new WholeRelay(host, { context, embeddings, isSoldByUnits: route.sells !== null });
+  }
+
+  #chatRelay(host: RelayHost, context: AnswerContext): Relay {
+    const { includeUsage } = this.#exchange.request.members;
+    return new StreamRelay(host, { context, includeUsage, marks: CHAT_MARKS });
+  }
+
+  /** The relay for what does not call itself a stream although one was asked for. */
+  #relayInstead(host: RelayHost, context: AnswerContext, isEvents: boolean): Relay {
+    this.#type = STREAM_TYPE;
+    if (isEvents) return this.#sending?.relay(host, context) ?? this.#chatRelay(host, context);
+    const isJson = JSON_LIKE.test(context.headers["content-type"] ?? "");
+    const whole = isJson ? this.#sending?.wholeRelay?.(host, context) : undefined;
+    return whole ?? new ErrorRelay(host, context, this.#sending?.keepsErrors);
   }
 
   /** The relay for an answer whose own type says what it is. */
