@@ -89,7 +89,7 @@ export class ChunkWriter {
 
   /** The last chunk, for clients that asked for it. */
   usage(usage: DialectUsage | null): void {
-    if (!this.#includeUsage || usage === null) return;
+    if (!this.#includeUsage || !isReported(usage)) return;
     this.#pending.push({ ...this.#head(), choices: [], usage: usageToChat(usage) });
   }
 
@@ -154,6 +154,11 @@ export function chatId(id: string): string {
   return id.startsWith("chatcmpl-") ? id : `chatcmpl-${id}`;
 }
 
+/** No prompt has no tokens: a count of none is one that was left out, and the client is not told what nobody knows. */
+function isReported(usage: DialectUsage | null): usage is DialectUsage {
+  return usage !== null && usage.inputTokens > 0;
+}
+
 /** A whole chat completion around its choices. */
 export function chatCompletion(
   target: DialectTarget,
@@ -170,6 +175,6 @@ export function chatCompletion(
     created: target.createdSeconds,
     model: answer.model ?? target.model,
     choices: answer.choices,
-    ...(usage === null ? {} : { usage: usageToChat(usage) }),
+    ...(isReported(usage) ? { usage: usageToChat(usage) } : {}),
   };
 }

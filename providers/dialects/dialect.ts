@@ -76,13 +76,12 @@ export interface DialectStream {
   hasBegun(): boolean;
   /** What the provider has reported so far. */
   usage(): DialectUsage | null;
-}
-
-/** Follows a stream that is passed on to the language's own client as it is. */
-export interface PassedStream extends DialectStream {
-  /** The events that tell the client that the stream ends here, and why; absent, or empty: its route has one. */
+  /**
+   * For clients of the provider's own language, to whom the stream is passed on as it is: the events that tell that it ends
+   * here, and why; absent, or empty: their route has one.
+   */
   lastWords?(error: GatewayError): string;
-  /** The type of the last event of a whole answer, which clients wait for and some providers leave out. */
+  /** For them too: the type of a whole answer's last event, which they wait for and some providers leave out. */
   readonly endEvent?: string;
 }
 

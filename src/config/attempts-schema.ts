@@ -83,7 +83,7 @@ export const timeouts = strict({
   connect: positiveDuration().prefault("5s").describe("To connect to a provider."),
   first_token: positiveDuration()
     .prefault("60s")
-    .describe("From sending a request to the first of its answer; what only announces one does not count."),
+    .describe("From sending a request to the first event of the answer."),
   attempt: positiveDuration()
     .optional()
     .describe(

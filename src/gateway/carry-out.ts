@@ -128,7 +128,8 @@ function latencyOf({ kind, error, sentMs, firstByteMs }: AttemptEnd, now: number
 
 /**
  * What an attempt that was sent is settled with: what was reported, else what the bytes tell. An answer that broke off
- * may have reported no more than its beginning, and a count of nothing beside a stream of something is none.
+ * may have reported no more than its beginning, and a count of nothing beside a stream of something is none; so is one of
+ * no prompt beside an answer.
  */
 function usageOf(
   end: AttemptEnd,
@@ -137,16 +138,22 @@ function usageOf(
   form: "streamed" | "whole",
 ): Usage {
   const { usage } = end;
-  const isSilent =
-    usage === null || (form === "streamed" && usage.outputTokens === 0 && end.outputTokens > 0);
-  if (usage !== null && !isSilent && end.kind === "answered") {
+  if (usage === null) return estimateOf(end, target, planned);
+  const isSilent = form === "streamed" && usage.outputTokens === 0 && end.outputTokens > 0;
+  const lacksInput = usage.inputTokens === 0 && usage.outputTokens > 0 && usage.sold === undefined;
+  const lacksOutput = isSilent || end.kind !== "answered";
+  if (!lacksInput && !lacksOutput) {
     target.estimate.learn(planned.shape, usage);
     return usage;
   }
   const estimated = estimateOf(end, target, planned);
-  if (usage === null || (isSilent && usage.inputTokens === 0)) return estimated;
-  const outputTokens = Math.max(usage.outputTokens, estimated.outputTokens);
-  return outputTokens === usage.outputTokens ? usage : { ...usage, outputTokens };
+  if (isSilent && usage.inputTokens === 0) return estimated;
+  const inputTokens = lacksInput ? estimated.inputTokens : usage.inputTokens;
+  const outputTokens = lacksOutput
+    ? Math.max(usage.outputTokens, estimated.outputTokens)
+    : usage.outputTokens;
+  const isAsReported = inputTokens === usage.inputTokens && outputTokens === usage.outputTokens;
+  return isAsReported ? usage : { ...usage, inputTokens, outputTokens };
 }
 
 function estimateOf(end: AttemptEnd, target: UpstreamTarget, planned: PlannedRequest): Usage {

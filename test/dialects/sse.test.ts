@@ -155,17 +155,23 @@ describe("a frame's size", () => {
 
   test("a large frame in small pieces takes linear time", () => {
     const bytes = encode(`data: ${"x".repeat(4_000_000)}\n\n`);
-    const started = performance.now();
+    const started = cpuMs();
     expect(parse(pieces(bytes, [1000]))[0]?.[1]).toHaveLength(4_000_000);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpuMs() - started).toBeLessThan(2000);
   });
 
   test("a million CR lines in one piece take linear time", () => {
-    const started = performance.now();
+    const started = cpuMs();
     expect(parse([encode("data: a\r\r".repeat(300_000))])).toHaveLength(300_000);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpuMs() - started).toBeLessThan(2000);
   });
 });
+
+/** The time that this process has worked, in milliseconds: on a busy machine the clock on the wall tells nothing. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** The bytes cut into pieces of these lengths, over and over; a length of 0 is an empty piece. */
 function pieces(bytes: Uint8Array, lengths: readonly number[]): Uint8Array[] {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { jsonRequest } from "../http/raw-client.ts";
 import { startGateway } from "./gateway-fixture.ts";
+import { END, over, TEXT as TEXT_EVENTS } from "./messages-provider.ts";
 import {
   contentFrame,
   DONE_FRAME,
@@ -50,6 +51,19 @@ describe("a stream that told of its use at its beginning", () => {
     await gateway.settled();
     expect(gateway.records[0]?.usage?.outputTokens).toBeGreaterThan(300);
   });
+});
+
+test("a stream that does not tell of its prompt is booked with an estimate of it, and the client is told nothing", async () => {
+  const { gateway } = await over((r) => r.streamHead().chunk(TEXT_EVENTS).chunk(END).endChunks());
+  const messages = [{ role: "user", content: "word ".repeat(80) }];
+  const stream = { stream: true, stream_options: { include_usage: true } };
+  const answer = await gateway.ask({ model: "any", max_tokens: 9, messages, ...stream });
+  await gateway.settled();
+  expect(answer.body).toContain('"content":"Hello"');
+  expect(answer.body).not.toContain("prompt_tokens");
+  const [record] = gateway.records;
+  expect(record).toMatchObject({ isUsageEstimated: true, usage: { outputTokens: 3 } });
+  expect(record?.usage?.inputTokens).toBeGreaterThan(80);
 });
 
 test("a whole stream that reports nothing but noughts is booked with what it brought", async () => {

@@ -54,13 +54,14 @@ describe("silence in a stream", () => {
   });
 
   test("brings pings to clients of the messages route, from providers of their language and of others", async () => {
+    const [opened = "", ...filled] = TEXT.split(/(?<=\n\n)/);
     const native = await withSilence({
-      first: START,
-      rest: `${TEXT}${END}`,
+      first: START + opened,
+      rest: `${filled.join("")}${END}`,
       path: "/v1/messages",
       options: { dialects: { a: "anthropic" } },
     });
-    expect(native).toBe(`${START}${PING}${PING}${TEXT}${END}`);
+    expect(native).toBe(`${START}${opened}${PING}${PING}${filled.join("")}${END}`);
     const translated = await withSilence({ first, rest, path: "/v1/messages" });
     expect(translated.split(PING)).toHaveLength(3);
     expect(translated).toContain("event: message_stop");

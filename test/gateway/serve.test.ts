@@ -115,7 +115,6 @@ const EARLY: readonly Fault[] = [
     script: (r) => r.answer(200, ERROR),
     status: 502,
     code: "provider_error",
-    countsPrompt: true,
   },
   {
     name: "an error inside a 200 instead of a stream",
@@ -123,7 +122,6 @@ const EARLY: readonly Fault[] = [
     script: (r) => r.answer(200, ERROR),
     status: 502,
     code: "provider_error",
-    countsPrompt: true,
   },
   {
     name: "an answer that is not an object",
@@ -270,7 +268,6 @@ const EARLY: readonly Fault[] = [
     script: (r) => r.streamHead().chunk(`data: {"error":{"message":"m","type":"overloaded_error"}}\n\n`),
     status: 503,
     code: "provider_overloaded",
-    countsPrompt: true,
   },
   {
     name: "a first line without end",

@@ -16,7 +16,8 @@ export const anthropic: Dialect = {
     decode: messageAnswer,
     stream(target, includeUsage) {
       const state = new MessageStream(target, includeUsage);
-      return dialectStream(new SseParser((event, data) => state.event(event, data)), state);
+      const reader = new SseParser((event, data) => state.event(event, data));
+      return { ...dialectStream(reader, state), endEvent: "message_stop" };
     },
   },
   passed: { headerPrefix: "anthropic-", headers: languageHeaders },

@@ -13,6 +13,7 @@ import {
   readString,
   readText,
   tryParse,
+  without,
   type Json,
 } from "../json.ts";
 import { thinkingToChat } from "../shared/thinking.ts";
@@ -29,6 +30,9 @@ const EXCEPTION_STATUS: Readonly<Record<string, number>> = {
   serviceUnavailableException: 503,
   modelTimeoutException: 504,
 };
+
+/** What deltas hold that has a place in chat. */
+const KNOWN_DELTAS = new Set(["text", "toolUse", "reasoningContent"]);
 
 type OpenBlock =
   | { readonly kind: "tool"; readonly call: number; hasArguments: boolean }
@@ -165,8 +169,9 @@ export class ConverseStream implements StreamState {
     if (input !== "") this.#input(index, input);
     const reasoning = readObject(delta, "reasoningContent");
     if (reasoning !== undefined) this.#reasoning(index, reasoning);
-    const citation = readObject(delta, "citation");
-    if (citation !== undefined) this.#writer.delta(extraContent({ blocks: [{ citation }] }));
+    // Citations, and what nobody knows yet.
+    const others = without(delta, KNOWN_DELTAS);
+    if (Object.keys(others).length > 0) this.#writer.delta(extraContent({ blocks: [others] }));
   }
 
   #input(index: number, text: string): void {

@@ -3,7 +3,7 @@
 // or as an `error` event that another event may follow. A stream that breaks off has not told its client how it ended,
 // so the events that would have told it are written here, numbered as the next ones.
 import { GatewayError } from "../../../src/errors.ts";
-import type { DialectTarget, DialectUsage, PassedStream } from "../dialect.ts";
+import type { DialectTarget, DialectUsage, DialectStream } from "../dialect.ts";
 import { errorMember, providerFailure, unexpectedAnswer } from "../failure.ts";
 import { isObject, parseProviderJson, readNumber, readObject, readText, type Json } from "../json.ts";
 import { sseFrame, SseParser } from "../sse.ts";
@@ -42,7 +42,7 @@ const NOTHING: readonly Json[] = [];
 const ANNOUNCEMENTS = new Set(["response.created", "response.queued", "response.in_progress"]);
 
 /** Follows a stream; it yields no chunks. */
-export function watchResponse(target: DialectTarget): PassedStream {
+export function watchResponse(target: DialectTarget): DialectStream {
   const watch = new ResponseWatch(target);
   const parser = new SseParser((name, data) => watch.event(name, data));
   return { ...dialectStream(parser, watch), lastWords: (error) => watch.lastWords(error) };

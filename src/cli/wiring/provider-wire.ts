@@ -176,7 +176,7 @@ function ownMessages(provider: Provider, model: string, route: Route): Verbatim 
   if (!isOffered) return undefined;
   const watcher: Watcher = {
     usage: (answer, to) => (kind === "messages" ? chat.decode(answer, to).usage : NOTHING_USED),
-    stream: (to) => ({ ...chat.stream(to, true), endEvent: "message_stop" }),
+    stream: (to) => chat.stream(to, true),
   };
   const headers = passed.headers(atNoTime(provider, model));
   return { kind: "verbatim", watcher, headerPrefix: passed.headerPrefix, marksIds: false, headers };

@@ -6,7 +6,6 @@ import {
   sseFrame,
   type ClientStream,
   type DialectStream,
-  type PassedStream,
 } from "../../../providers/dialects/index.ts";
 import { isObject, readArray, readObject, type Json } from "../../../providers/dialects/json.ts";
 import { GatewayError } from "../../errors.ts";
@@ -108,7 +107,7 @@ export class TranslatedStream implements AnswerStream {
 
 /** Passes whole frames on as they are and reads along. */
 export class WatchedStream implements AnswerStream {
-  readonly #watched: PassedStream;
+  readonly #watched: DialectStream;
   readonly #marker: IdMarker | null;
   readonly #buffer = new FrameBuffer();
   /** The frame with which the provider reported its failure. */
@@ -116,7 +115,7 @@ export class WatchedStream implements AnswerStream {
   #characters = 0;
 
   /** `marker` puts the provider's name into the answer's id; null: the id stays. */
-  constructor(watched: PassedStream, marker: IdMarker | null) {
+  constructor(watched: DialectStream, marker: IdMarker | null) {
     this.#watched = watched;
     this.#marker = marker;
   }

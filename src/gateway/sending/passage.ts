@@ -3,10 +3,10 @@
 import type {
   ChatDialect,
   ClientDialect,
+  DialectStream,
   DialectTarget,
   DialectUsage,
   EmbeddingsDialect,
-  PassedStream,
 } from "../../../providers/dialects/index.ts";
 import type { Route } from "../routes.ts";
 
@@ -37,7 +37,7 @@ export interface Watcher {
   /** What a whole answer used; null when it does not say. Throws a `GatewayError` when it is none. */
   usage(answer: unknown, to: DialectTarget): DialectUsage | null;
   /** Follows a stream to its end, for its usage and failures. */
-  stream(to: DialectTarget): PassedStream;
+  stream(to: DialectTarget): DialectStream;
 }
 
 /** The client's bytes go out; chunks that come back are mended where official clients would stumble over them. */

@@ -99,6 +99,11 @@ describe("a stream", () => {
       [START, { future: {} }, delta({ future: {} }), delta({ text: "a" }), stop(), META],
       { content: "a" },
     ],
+    [
+      "deltas of an unknown kind, beside others and in a block that was never started",
+      [START, delta({ future: { a: 1 } }, 3), delta({ text: "a", future: 2 }), stop(), META],
+      { content: "a" },
+    ],
     ...Object.entries({
       stop_sequence: "stop",
       max_tokens: "length",
@@ -116,6 +121,17 @@ describe("a stream", () => {
     expect({ failure, finished }).toEqual({ failure: null, finished: true });
     expect(summary(chunks)).toMatchObject(expected);
     for (const client of CLIENTS) await expect(client.accumulate(chunks)).resolves.toBeDefined();
+  });
+
+  test("keeps deltas of a kind that nobody knows", () => {
+    const { chunks } = decode([
+      START,
+      delta({ future: { a: 1 } }, 3),
+      delta({ text: "a", future: 2 }),
+      stop(),
+    ]);
+    const kept = chunks.flatMap((chunk) => JSON.stringify(chunk).match(/"blocks":\[.*?\]/g) ?? []);
+    expect(kept).toEqual(['"blocks":[{"future":{"a":1}}]', '"blocks":[{"future":2}]']);
   });
 
   test("counts usage with what came from and went to the cache, and gives it last", () => {
