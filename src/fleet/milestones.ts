@@ -1,7 +1,8 @@
-// What an operator wants to find in the log of a replica's life as a member: which fleet it founded or joined, and that it
-// had to give way and goes on with nothing, be it to an older fleet or because its siblings took it for dead.
+// What an operator wants to find in the log of a replica's life as a member: that it looks for siblings, which fleet it founded,
+// joined or came back to, and that it had to give way and goes on with nothing, be it to an older fleet or because its siblings
+// took it for dead.
 import type { Lineage } from "../bucket/ledger.ts";
-import type { Log } from "../observe/events.ts";
+import type { Log, LogFields } from "../observe/events.ts";
 import type { Replica } from "./replica.ts";
 
 /** Addresses that one line names. */
@@ -13,6 +14,7 @@ export class Milestones {
   #id: string;
   #lineage: Lineage | null;
   #isHeldBack = false;
+  #isRecovering = false;
 
   constructor(replica: Replica, log: Log) {
     this.#replica = replica;
@@ -39,8 +41,17 @@ export class Milestones {
     );
   }
 
+  /** Logs what a replica with siblings does first; `where`: where it is to be found, and where it looks. */
+  begin(where: { readonly address: string | undefined; readonly peers: readonly string[] }): void {
+    const self = { name: this.#replica.state.me.profile.name, replica: this.#id, ...where };
+    this.#isRecovering = this.#replica.state.isRecovering;
+    if (this.#isRecovering) this.#log.info("asking the siblings what they remember", self);
+    else if (this.#lineage === null) this.#log.info("looking for siblings", self);
+  }
+
   /** Logs what has happened since the last look. */
   look(): void {
+    this.#lookForReturn();
     const { id } = this.#replica;
     const { lineage } = this.#replica.state.ledger;
     const [before, known] = [this.#id, this.#lineage];
@@ -49,12 +60,24 @@ export class Milestones {
     if (id !== before) this.#sayNewId(id, before);
     this.#lookForSiblings();
     if (lineage === null || isSame(lineage, known)) return;
-    const fleet = { founded_at: new Date(lineage.stamp).toISOString(), founder: lineage.founder };
+    const fleet = this.#describe(lineage);
     if (known !== null)
       this.#log.warn("met an older fleet; this one gives way and goes on in it, holding nothing", fleet);
     else if (lineage.founder === id)
       this.#log.info("founded a fleet: no peer that answered is in one", fleet);
     else this.#log.info("joined a fleet", fleet);
+  }
+
+  #lookForReturn(): void {
+    const { isRecovering, ledger } = this.#replica.state;
+    if (this.#isRecovering && !isRecovering && ledger.lineage !== null && ledger.lineage === this.#lineage)
+      this.#log.info("in the fleet again", this.#describe(ledger.lineage));
+    this.#isRecovering = isRecovering;
+  }
+
+  #describe({ stamp, founder }: Lineage): LogFields {
+    const name = this.#replica.state.ledger.members.get(founder)?.profile.name || founder;
+    return { founded_at: new Date(stamp).toISOString(), founder: name };
   }
 
   #sayNewId(replica: string, before: string): void {

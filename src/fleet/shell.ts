@@ -25,6 +25,7 @@ import { traceMerge } from "./trace.ts";
 import type { Receive, Transport } from "./transport.ts";
 import type { Quota } from "./quota.ts";
 import { Replica } from "./replica.ts";
+import { RollCall } from "./roll-call.ts";
 
 export interface OpenReplicaOptions {
   readonly store: Store;
@@ -37,6 +38,8 @@ export interface OpenReplicaOptions {
   /** Opens the way to the siblings; without it the replica is alone. */
   readonly connect?: (receive: Receive) => Promise<Transport>;
   readonly membership?: MembershipOptions;
+  /** Where siblings reach this instance, for the log. */
+  readonly address?: string;
   /** One log line per merge. */
   readonly isTracing?: boolean;
   readonly random?: Random;
@@ -90,7 +93,10 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
   const shell = new Shell(replica, board, parts);
   await shell.flush();
   if (isPastUnknown) await store.write([[PAST_UNKNOWN_KEY, null]]);
-  if (options.connect !== undefined) shell.courier.use(await options.connect(shell.courier.receive));
+  if (options.connect !== undefined) {
+    shell.courier.use(await options.connect(shell.courier.receive));
+    shell.beginTelling();
+  }
   return shell;
 }
 
@@ -127,6 +133,7 @@ class Shell implements RunningReplica {
   readonly courier: Courier;
   readonly #options: ShellOptions;
   readonly #milestones: Milestones;
+  readonly #rollCall: RollCall;
   #isSuperseded = false;
   readonly #superseded = Promise.withResolvers<void>();
   #lookedMs = -Infinity;
@@ -146,6 +153,7 @@ class Shell implements RunningReplica {
     this.#options = options;
     const { clock, timers, log } = options;
     this.#milestones = new Milestones(replica, log);
+    this.#rollCall = new RollCall(replica, log);
     this.courier = new Courier(replica, {
       board,
       clock,
@@ -168,6 +176,12 @@ class Shell implements RunningReplica {
     return this.replica;
   }
 
+  /** The log tells of the fleet from now on. */
+  beginTelling(): void {
+    const { address } = this.#options;
+    this.#milestones.begin({ address, peers: this.peers() });
+  }
+
   peers(): readonly string[] {
     return this.courier.peers();
   }
@@ -183,6 +197,7 @@ class Shell implements RunningReplica {
       this.board.tick();
       this.courier.publish();
       this.courier.schedule();
+      this.#rollCall.look(clock.elapsedMs());
       this.#lookOut();
       this.#lookAtStore();
       if (!this.#isClosed) this.#tickLater();

@@ -1,10 +1,11 @@
 // Replicas as they run, over the real transport on loopback: units come to who waits, and a leaver hands over.
+import { EventEmitter, once } from "node:events";
 import { afterEach, expect, test } from "vitest";
 import { randomId } from "../../src/clock.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { HttpTransport } from "../../src/fleet/http-transport.ts";
 import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
-import { type Log, silentLog } from "../../src/observe/events.ts";
+import { type Log, type LogFields, silentLog } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 
 const REFILL_PER_MS = 0.001;
@@ -133,4 +134,35 @@ test("what one shares beside the buckets is at the other with the next exchange,
   second.board.onChange((key, value) => arrived.resolve(`${key}=${Buffer.from(value ?? "").toString()}`));
   first.board.set("limits/a", Buffer.from("7"));
   expect(await arrived.promise).toBe("limits/a=7");
+});
+
+test("the log tells once each of looking for a fleet, founding one, joining it, and of who joins and leaves", async () => {
+  const told: string[] = [];
+  const news = new EventEmitter();
+  const hear = (who: string): Log => {
+    const line = (message: string, { founder, name, heir }: LogFields = {}): void => {
+      const words = [founder, name, heir].filter((word) => typeof word === "string");
+      told.push([who, message, ...words].join("; "));
+      news.emit("line");
+    };
+    return { ...silentLog, info: line, warn: line };
+  };
+  const untilTold = async (line: string): Promise<void> => {
+    while (!told.some((one) => one.startsWith(line))) await once(news, "line");
+  };
+  await start(hear("first"));
+  await untilTold("first; founded a fleet");
+  const second = await start(hear("second"));
+  await untilTold("second; joined a fleet");
+  await untilTold("first; a sibling has joined");
+  expect(await second.leave(5000)).toBe(true);
+  await untilTold("first; a sibling has left");
+  expect(told.toSorted()).toEqual([
+    "first; a sibling has joined; r1",
+    "first; a sibling has left, and has handed its share over; r1; r0",
+    "first; founded a fleet: no peer that answered is in one; r0",
+    "first; looking for siblings; r0",
+    "second; joined a fleet; r0",
+    "second; looking for siblings; r1",
+  ]);
 });

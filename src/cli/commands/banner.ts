@@ -1,6 +1,7 @@
 // What a start prints for people: where it listens, what is on, and a line to try it with.
 import type { ClientKey, Config, Provider } from "../../config/config.ts";
 import { describeLimit } from "../../config/limits.ts";
+import type { FleetStanding } from "../wiring/wire.ts";
 import { localUrl } from "./remote.ts";
 
 export interface Started {
@@ -9,9 +10,10 @@ export interface Started {
   readonly port: number;
   /** Whether callers of this machine are served without a key: not when keys were made at run time. */
   readonly isOpen: boolean;
+  readonly fleet: FleetStanding;
 }
 
-export function startBanner(config: Config, { port, isOpen, version }: Started): string {
+export function startBanner(config: Config, { port, isOpen, version, fleet }: Started): string {
   const url = localUrl({ host: config.listen.host, port });
   const providers = [...config.providers.values()].map(describeProvider);
   return [
@@ -20,6 +22,7 @@ export function startBanner(config: Config, { port, isOpen, version }: Started):
     ...labelled("providers", providers.length === 0 ? ["none: every request will be refused"] : providers),
     ...labelled("models", [...config.models.keys()].slice(0, 12)),
     ...labelled("data", [config.dataDir]),
+    ...labelled("fleet", config.fleet.peers.length === 0 ? [] : [describeStanding(config, fleet)]),
     "",
     "Try it:",
     "",
@@ -36,6 +39,26 @@ function whoMayAsk({ keys, listen }: Config, isOpen: boolean): string {
   return listen.isLoopback
     ? "this machine only, no key asked"
     : "callers from this machine only: no keys are configured";
+}
+
+/** At the first start nobody has been met yet; the log tells when. */
+function describeStanding(
+  { fleet: { name, peers, listen } }: Config,
+  { state, members }: FleetStanding,
+): string {
+  const at = listen === null ? "" : ` at ${localUrl(listen)}`;
+  const configured = peers.length === 1 ? "1 peer configured" : `${peers.length} peers configured`;
+  return `${name}${at}, ${configured}: ${standing(state, members)}`;
+}
+
+function standing(state: FleetStanding["state"], members: FleetStanding["members"]): string {
+  if (state === "seeking") return "looking for siblings";
+  const founder = members.find(({ is_founder }) => is_founder);
+  const whose =
+    founder === undefined ? "the fleet" : `the fleet founded by ${founder.name || founder.replica}`;
+  return state === "recovering"
+    ? `coming back to ${whose}, asking the siblings what they remember`
+    : `in ${whose}`;
 }
 
 function labelled(label: string, lines: readonly string[]): readonly string[] {

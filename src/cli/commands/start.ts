@@ -71,7 +71,12 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
   });
   const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
   shell.output.out(
-    startBanner(config, { port: running.port, isOpen: running.isOpen, version: shell.version }),
+    startBanner(config, {
+      port: running.port,
+      isOpen: running.isOpen,
+      version: shell.version,
+      fleet: running.fleet,
+    }),
   );
   // A process that is killed at the end would leave nothing for the next start.
   flushCompileCache();

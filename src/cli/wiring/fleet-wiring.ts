@@ -6,8 +6,9 @@ import { openSiblings } from "../../fleet/siblings.ts";
 import { TRACE_VARIABLE } from "../../fleet/trace.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Log } from "../../observe/events.ts";
+import { localUrl } from "../commands/remote.ts";
 
-type FleetParts = Pick<OpenReplicaOptions, "connect" | "membership" | "isTracing">;
+type FleetParts = Pick<OpenReplicaOptions, "connect" | "membership" | "isTracing" | "address">;
 
 /** What makes the replica a member of a fleet; an instance without peers and without `fleet.listen` is alone. */
 export function fleetParts({ fleet, log: { merges } }: Config, log: Log, env: NodeJS.ProcessEnv): FleetParts {
@@ -26,6 +27,7 @@ export function fleetParts({ fleet, log: { merges } }: Config, log: Log, env: No
   return {
     isTracing,
     membership,
+    ...(listen === null ? {} : { address: localUrl(listen) }),
     async connect(receive) {
       const parts = { clock: systemClock, timers: systemTimers, log, receive };
       try {

@@ -5,7 +5,7 @@
 import type { Config } from "../../config/config.ts";
 import { systemClock, systemRandom, systemTimers } from "../../clock.ts";
 import { openReplica, type RunningReplica } from "../../fleet/shell.ts";
-import { fleetSamples, fleetStateOf } from "../../fleet/view.ts";
+import { fleetSamples, fleetStateOf, type FleetView, membersOf } from "../../fleet/view.ts";
 import { accountsOf } from "./accounts.ts";
 import { shareCircuits } from "./fleet-circuits.ts";
 import { sharePauses } from "./fleet-pauses.ts";
@@ -40,6 +40,9 @@ import { compileSnapshot, type Plant } from "./snapshot.ts";
 /** How long a sibling may take to confirm that it has taken over from a leaving instance. */
 const LEAVE_MS = 5000;
 
+/** What the greeting says of the fleet. */
+export type FleetStanding = Pick<FleetView, "state" | "members">;
+
 /** A gateway that runs. */
 export interface Running {
   /** The port that clients connect to. */
@@ -47,6 +50,8 @@ export interface Running {
   readonly runningCount: number;
   /** Whether callers of this machine are served without a key. */
   readonly isOpen: boolean;
+  /** How it stands with its siblings. */
+  readonly fleet: FleetStanding;
   /** Resolves, with the reason, when this process must not go on. */
   readonly lost: Promise<string>;
   /** Starts what another configuration needs before it can be put in force. Rejects with `invalid_config`, and then nothing has changed. */
@@ -246,6 +251,11 @@ class GatewayProcess implements Running {
 
   get isOpen(): boolean {
     return this.#gateway.runtime.anonymous !== null;
+  }
+
+  get fleet(): FleetStanding {
+    const { replica } = this.#parts.replica;
+    return { state: fleetStateOf(replica), members: membersOf(replica, systemClock.elapsedMs()) };
   }
 
   async listen({ listen }: Config): Promise<void> {

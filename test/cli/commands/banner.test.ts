@@ -5,17 +5,56 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { startBanner } from "../../../src/cli/commands/banner.ts";
 import { localUrl } from "../../../src/cli/commands/remote.ts";
+import type { FleetStanding } from "../../../src/cli/wiring/wire.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-banner-"));
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function banner(yaml: string, isOpen = !yaml.includes("keys:")): Promise<string> {
+async function banner(
+  yaml: string,
+  isOpen = !yaml.includes("keys:"),
+  fleet: FleetStanding = ALONE,
+): Promise<string> {
   writeFileSync(join(folder, "sluice.yaml"), yaml);
   const { config } = await loadConfig({ cwd: folder, env: {}, hostName: "host" });
-  return startBanner(config, { port: 8787, isOpen, version: "1.2.3" });
+  return startBanner(config, { port: 8787, isOpen, version: "1.2.3", fleet });
 }
+
+const ALONE: FleetStanding = { state: "serving", members: [] };
+
+describe("the line on the fleet", () => {
+  const FLEET =
+    "fleet: { name: gw-0, listen: 127.0.0.1:8788, peers: [http://gw-1:8788], secret: sixteen-letters- }";
+  const founder = {
+    replica: "ab",
+    name: "gw-1",
+    is_self: false,
+    is_founder: true,
+    state: "live",
+    boot: 1,
+    version: 1,
+    silent_ms: 0,
+  } as const;
+
+  test.each<[FleetStanding["state"], FleetStanding["members"], string]>([
+    ["seeking", [], "looking for siblings"],
+    [
+      "recovering",
+      [founder],
+      "coming back to the fleet founded by gw-1, asking the siblings what they remember",
+    ],
+    ["serving", [founder], "in the fleet founded by gw-1"],
+  ])("says that it is %s", async (state, members, expected) => {
+    const text = await banner(FLEET, true, { state, members });
+    expect(text).toContain(`  fleet      gw-0 at http://127.0.0.1:8788, 1 peer configured: ${expected}\n`);
+  });
+
+  test("is not there for an instance that is alone", async () => {
+    expect(await banner("")).not.toContain("fleet");
+  });
+});
 
 describe("the start's greeting", () => {
   test("names address, providers with limits, and a line that works as it is", async () => {
