@@ -67,6 +67,7 @@ export const ERRORS = {
   internal_error: { status: 500, type: "server_error", retry: "no" },
   overloaded: { status: 503, type: "server_error", retry: "later" },
   storage_unavailable: { status: 503, type: "server_error", retry: "later" },
+  fleet_unavailable: { status: 503, type: "server_error", retry: "later" },
   no_provider: { status: 503, type: "server_error", retry: "no" },
   shutting_down: { status: 503, type: "server_error", retry: "later" },
   invalid_config: { status: 500, type: "server_error", retry: "no" },

@@ -32,6 +32,8 @@ export interface Room {
 }
 
 export interface Quota {
+  /** Whether anything is admitted at all: not before this replica knows its fleet and was told what it may have forgotten, nor after it has left. */
+  readonly isInService: boolean;
   /** The store refused the last write: what is not reserved yet can't be, until it takes writes again. */
   readonly isDiskFailing: boolean;
   /**

@@ -77,6 +77,10 @@ export class Replica implements Quota {
     this.membership = new Membership(this.state, this.#links, membership);
   }
 
+  get isInService(): boolean {
+    return this.state.isAdmitting && this.state.ledger.lineage !== null;
+  }
+
   get isDiskFailing(): boolean {
     return this.journal.isFailing;
   }

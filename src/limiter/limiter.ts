@@ -267,7 +267,7 @@ export class Limiter {
     const fetchMs = next.waitMs === 0 ? FETCH_MS_MAX : next.isForLeaving ? LEAVING_MS_MAX : 0;
     const deadlineMs = fetchMs === 0 ? ask.deadlineMs : Math.max(ask.deadlineMs, now + fetchMs);
     if (deadlineMs <= now || now + next.leastMs > deadlineMs) {
-      return refusal("no_room", longest, retryAfterMs);
+      return refusal(this.#quota.isInService ? "no_room" : "not_in_service", longest, retryAfterMs);
     }
     if (longest.size >= this.lineLengthMax) {
       return refusal("queue_full", longest, retryAfterMs);

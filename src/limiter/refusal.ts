@@ -24,6 +24,9 @@ const WORTH_RETRYING_MS = 60_000;
 /** How long a disk that does not answer may need, in milliseconds: a guess. */
 const DISK_RETRY_MS = 5000;
 
+/** How long siblings may need to be heard, in milliseconds: a guess. */
+const FLEET_RETRY_MS = 2000;
+
 /** The error a client gets when no other target took its request. */
 export function refusalError(refusal: Refusal): GatewayError {
   const { reason, retryAfterMs, meter, provider } = refusal;
@@ -57,6 +60,12 @@ export function refusalError(refusal: Refusal): GatewayError {
         "storage_unavailable",
         `Units of ${describe(meter)} can't be reserved: the disk does not take them. Try again later.`,
         { retryAfterMs: DISK_RETRY_MS },
+      );
+    case "not_in_service":
+      return new GatewayError(
+        "fleet_unavailable",
+        "This instance has not heard from its siblings yet, who may hold all units; `/readyz` tells more. Try again in a moment.",
+        { retryAfterMs: FLEET_RETRY_MS },
       );
     case "paused":
       return new GatewayError(

@@ -54,6 +54,8 @@ export interface Refusal {
     | "unpriced"
     /** The units are here, but the disk does not take the reservation. */
     | "not_durable"
+    /** No units are admitted here at all: this instance looks for its fleet. */
+    | "not_in_service"
     /** The provider asked us to hold back. */
     | "paused"
     /** The gateway is stopping. */

@@ -182,9 +182,13 @@ export class WaitingRoom {
     if (wasHead) this.stir(line);
     const next = forecast(this.#quota, waiter.meters, waiter.costs, { place: waiter, now });
     const short = next.line ?? line;
+    waiter.decide(refusal(this.#reasonFor(next.waitMs), short, Math.max(1, next.waitMs)));
+  }
+
+  #reasonFor(waitMs: number): Refusal["reason"] {
+    if (!this.#quota.isInService) return "not_in_service";
     // Units that are here and can't be had are the disk's fault only if it refuses to reserve them.
-    const reason = next.waitMs === 0 && this.#quota.isDiskFailing ? "not_durable" : "no_room";
-    waiter.decide(refusal(reason, short, Math.max(1, next.waitMs)));
+    return waitMs === 0 && this.#quota.isDiskFailing ? "not_durable" : "no_room";
   }
 
   /** Tells siblings whom the line's units are for, and sets the instant at which its own refill covers the head. */
