@@ -191,13 +191,16 @@ class NodeHttpServer implements HttpServer {
     this.#isDraining = true;
     const { promise, resolve } = Promise.withResolvers<void>();
     const sinceMs = this.#options.clock.elapsedMs();
-    const look = setInterval(() => this.#closeIdle(sinceMs), DRAIN_LOOK_MS);
-    this.#server.close(() => {
-      clearInterval(look);
-      clearInterval(this.#sweep);
-      resolve();
+    // A request that has arrived on an idle connection is read and answered first: closed unread, it would be lost.
+    const look = setInterval(() => afterReading(() => this.#closeIdle(sinceMs)), DRAIN_LOOK_MS);
+    afterReading(() => {
+      this.#server.close(() => {
+        clearInterval(look);
+        clearInterval(this.#sweep);
+        resolve();
+      });
+      this.#closeIdle(sinceMs);
     });
-    this.#closeIdle(sinceMs);
     return promise;
   }
 
@@ -311,6 +314,11 @@ class NodeHttpServer implements HttpServer {
 const DRAIN_LOOK_MS = 50;
 /** How long a drain waits for a head that may be on its way. */
 const DRAIN_HEAD_MS = 500;
+
+/** Runs the action when all that the system holds for this process now has been read: behind the next whole turn of the loop. */
+function afterReading(action: () => void): void {
+  setImmediate(() => setImmediate(action));
+}
 
 function refuseDraining(response: ServerResponse): never {
   response.shouldKeepAlive = false;

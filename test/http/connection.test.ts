@@ -1,4 +1,4 @@
-// What reaches the server below the level of requests: framing, sizes, silence, too many connections, shutdown.
+// What reaches the server below the level of requests: framing, sizes, silence, too many connections.
 import { connect } from "node:net";
 import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { ClientDownstream } from "../../src/http/downstream.ts";
 import { errorOf } from "./envelope.ts";
-import { jsonRequest, RawClient, requestBytes } from "./raw-client.ts";
+import { jsonRequest, requestBytes } from "./raw-client.ts";
 import { startServer, type Fixture } from "./server-fixture.ts";
 
 const CHAT = { model: "smart", messages: [{ role: "user", content: "hi" }] };
@@ -344,52 +344,5 @@ describe("connections", () => {
     const { port } = await startServer();
     const message: unknown = expect.stringContaining(`127.0.0.1:${port}`);
     await expect(startServer({}, port)).rejects.toMatchObject({ code: "invalid_config", message });
-  });
-});
-
-describe("draining", () => {
-  test("lets running requests finish, refuses new ones and closes idle connections", async () => {
-    const pending: ClientDownstream[] = [];
-    const server = await startServer({ serve: (_, downstream) => void pending.push(downstream) });
-    const running = server.client().send(jsonRequest(CHAT));
-    while (pending.length === 0) await nextTurn();
-    const idle = server.client();
-    await once(idle.socket, "connect");
-    const begun = server.client().send(CHAT_HEAD);
-    const drained = server.server.drain();
-    const late = new RawClient(server.port);
-    await late.untilClosed();
-    pending[0]?.response.end("whole");
-    expect((await running.answer()).body).toBe("whole");
-    begun.close();
-    await drained;
-    await idle.untilClosed();
-  });
-
-  test("refuses a request on an open connection with a hint to come back", async () => {
-    const pending: ClientDownstream[] = [];
-    const server = await startServer({ serve: (_, downstream) => void pending.push(downstream) });
-    const client = server.client().send(jsonRequest(CHAT));
-    while (pending.length === 0) await nextTurn();
-    const drained = server.server.drain();
-    client.send(jsonRequest(CHAT));
-    while (server.records.length === 0) await nextTurn();
-    expect(server.records).toMatchObject([{ route: "/v1/chat/completions", errorCode: "shutting_down" }]);
-    pending[0]?.response.end("whole");
-    expect((await client.answer()).body).toBe("whole");
-    const refused = await client.answer();
-    expect(refused).toMatchObject({ status: 503, headers: { "retry-after": "1", connection: "close" } });
-    expect(errorOf(refused)).toMatchObject({ code: "shutting_down" });
-    await drained;
-  });
-
-  test("is cut short by close", async () => {
-    const server = await startServer({ serve: () => {} });
-    const client = server.client().send(jsonRequest(CHAT));
-    await once(client.socket, "connect");
-    const drained = server.server.drain();
-    server.server.close();
-    await drained;
-    await client.untilClosed();
   });
 });
