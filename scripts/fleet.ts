@@ -1,7 +1,7 @@
 // `npm run fleet`: three gateways and a provider that enforces a quota, on this machine, through a cut, a kill and more.
 // Shows live what the provider let in and that it refused nothing. Takes about half a minute; exit code 0 says it held.
 import { type FleetProcesses } from "../test/e2e/fleet-processes.ts";
-import { runFleetScenario } from "../test/e2e/fleet-scenario.ts";
+import { runFaults } from "../test/e2e/fleet-scenario.ts";
 import { type Load } from "../test/e2e/load.ts";
 
 const EVERY_MS = 1000;
@@ -37,13 +37,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 process.stdout.once("error", () => process.exit(1));
 
 console.log("Starting a provider and three gateways …");
-const { provider, tally, seconds, use, killedPort } = await runFleetScenario({ rounds: 1, say, watch });
+const { provider, tally, lost, seconds, use } = await runFaults({ seed: 1, say, watch });
 clearInterval(timer);
-const isOfKilled = ([what]: readonly [string, number]): boolean => what.startsWith(`${killedPort} `);
-const killed = [...tally.lost].filter(isOfKilled).reduce((sum, [, count]) => sum + count, 0);
-const lost = [...tally.lost].filter((entry) => !isOfKilled(entry));
+const killed = tally.lost.length - lost.length;
 console.log(`
 In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back.
 The provider let in ${provider.admitted} and refused ${provider.refused}; ${(use * 100).toFixed(1)} % of its quota was used.
-Lost: ${killed} that ran on the gateway that was killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(([what, count]) => `${count} × ${what}`).join("; ")}`}.`);
+Lost: ${killed} that ran on the gateway that was killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(({ station, outcome }) => `${station} ${outcome}`).join("; ")}`}.`);
 if (provider.refused > 0 || lost.length > 0) process.exitCode = 1;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import type { FleetProcesses, Station } from "./fleet-processes.ts";
 
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const LOOK_EVERY_MS = 20;
 
 const BODY = JSON.stringify({ model: "shared/sim-echo", messages: [{ role: "user", content: "hello" }] });

@@ -13,7 +13,6 @@ const OPTIONS: FleetOptions = {
   replicas: 3,
   requestsPerMin: 600,
   burst: 60,
-  slackMs: 250,
   maxWaitMs: 2000,
 };
 const BURST = 60;

@@ -1,28 +1,32 @@
 // A fleet of real processes on this machine: gateways that share one provider, each path between two of them through
-// a proxy that can cut it, and the provider's own count of what it let in and refused.
+// a seeded proxy that can delay and cut it, and the provider's own exact count of what it let in and refused.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { freePort } from "../free-port.ts";
+import { Chance } from "../sim/random.ts";
 import { type Faults, NO_FAULTS, TcpProxy } from "./tcp-proxy.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
+const PROVIDER = join(import.meta.dirname, "exact-provider-child.ts");
+/** Writes onto each request when it set out; see `exact-count.ts`. */
+const SET_OUT = join(import.meta.dirname, "set-out-script.ts");
 
 /** How long a process may take to start or to stop. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
-/** A process of this project, from its ready line to its end. */
-export class Running {
+/** A process of Node's, from its ready line to its end. Its arguments: Node's own, the program, the program's own. */
+class NodeProcess {
   readonly child: ChildProcess;
   output = "";
   readonly #exit: Promise<number | null>;
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+  constructor(args: readonly string[]) {
+    this.child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { PATH: process.env["PATH"], ...env },
+      env: { PATH: process.env["PATH"] },
     });
     const end = (): void => void this.child.kill("SIGKILL");
     // Whoever started it may end early, by a signal or because nobody reads what it says.
@@ -72,64 +76,101 @@ export class Running {
   }
 }
 
+/** A command of this project, or a gateway. */
+export class Running extends NodeProcess {
+  constructor(args: readonly string[], nodeArgs: readonly string[] = []) {
+    super([...nodeArgs, MAIN, ...args]);
+  }
+}
+
 export interface FleetOptions {
   readonly replicas: number;
   /** Requests per minute of the provider and of the limit, and how many at once; both enforce the same. */
   readonly requestsPerMin: number;
   readonly burst: number;
-  /** What the provider forgives, as milliseconds of refill: requests that set out in time may arrive bunched. */
-  readonly slackMs: number;
   /** How long a request may wait for units. */
   readonly maxWaitMs: number;
   /** `nats://…` for all; by default every pair has a path of its own over HTTP. */
   readonly nats?: string;
   /** More keys of the configuration's `fleet`. */
   readonly fleet?: object;
+  /** For what the paths between replicas leave to chance. */
+  readonly seed?: number;
 }
 
-export interface Station {
+/**
+ * What the provider forgives, as milliseconds of refill. It counts a request at the instant at which it set out, so this
+ * is not for the way: only for the moment between its admission and that instant, in which its process may be halted.
+ */
+const SLACK_MS = 100;
+
+/** A place in the fleet: a name, ports, a data folder; and the process that runs there, one after another. */
+export class Station {
   readonly name: string;
   readonly directory: string;
   readonly port: number;
   readonly fleetPort: number;
-  process: Running;
+  /** How many processes have been started here. */
+  life = 0;
+  #process: Running | null = null;
+
+  constructor(at: Pick<Station, "name" | "directory" | "port" | "fleetPort">) {
+    this.name = at.name;
+    this.directory = at.directory;
+    this.port = at.port;
+    this.fleetPort = at.fleetPort;
+  }
+
+  get process(): Running {
+    if (this.#process === null) throw new Error(`${this.name} was never started`);
+    return this.#process;
+  }
+
+  start(): void {
+    this.life += 1;
+    const config = join(this.directory, "sluice.yaml");
+    this.#process = new Running(["start", "--config", config], ["--import", SET_OUT]);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill();
+  }
 }
 
 const providerStats = z.object({
-  requests: z.object({ admitted: z.number(), refused: z.number(), lowest: z.number() }),
+  admitted: z.number(),
+  refused: z.number(),
+  /** The least its bucket ever held, slack included. */
+  lowest: z.number(),
+  /** The longest that a request was on its way, in milliseconds. */
+  travelMs: z.number(),
+  /** Let in, by the process id of the gateway. */
+  bySender: z.record(z.string(), z.number()),
 });
 
-export type ProviderStats = z.infer<typeof providerStats>["requests"];
+export type ProviderStats = z.infer<typeof providerStats>;
 
 export class FleetProcesses {
   readonly options: FleetOptions;
   readonly stations: Station[] = [];
   readonly #directory = mkdtempSync(join(tmpdir(), "sluice-fleet-"));
+  readonly #chance: Chance;
   /** `from>to` → the proxy on that path. */
   readonly #paths = new Map<string, TcpProxy>();
-  #provider: Running | null = null;
+  #provider: NodeProcess | null = null;
   #providerUrl = "";
 
   constructor(options: FleetOptions) {
     this.options = options;
+    this.#chance = new Chance(options.seed ?? 1);
   }
 
   async start(): Promise<void> {
-    const { requestsPerMin, burst, slackMs, replicas } = this.options;
-    const port = await freePort();
-    this.#provider = new Running([
-      "sim",
-      "--listen",
-      `127.0.0.1:${port}`,
-      "--requests",
-      String(requestsPerMin),
-      "--burst",
-      String(burst),
-      "--slack-ms",
-      String(slackMs),
-    ]);
-    await this.#provider.line(/listens/);
-    this.#providerUrl = `http://127.0.0.1:${port}`;
+    const { requestsPerMin, burst, replicas } = this.options;
+    const quota = [burst, requestsPerMin / 60, SLACK_MS].map(String);
+    this.#provider = new NodeProcess([PROVIDER, ...quota]);
+    const [, url = ""] = await this.#provider.line(/listens at (\S+)/);
+    this.#providerUrl = url;
     const names = Array.from({ length: replicas }, (_, index) => `gw-${index}`);
     for (const name of names) this.stations.push(await this.#place(name));
     await Promise.all(this.stations.map((station) => this.boot(station)));
@@ -146,7 +187,7 @@ export class FleetProcesses {
 
   async boot(station: Station): Promise<void> {
     await this.#configure(station);
-    station.process = new Running(["start", "--config", join(station.directory, "sluice.yaml")]);
+    station.start();
     await station.process.line(/listens on/);
   }
 
@@ -164,18 +205,29 @@ export class FleetProcesses {
     }
   }
 
+  /** Makes every message between any two late by so much on average. */
+  delay(delayMs: number): void {
+    for (const path of this.#paths.values()) path.set({ delayMs, cut: [] });
+  }
+
   heal(): void {
     for (const path of this.#paths.values()) path.set(NO_FAULTS);
   }
 
+  /** The process ids of the gateways. */
+  get pids(): readonly number[] {
+    const started = this.stations.filter(({ life }) => life > 0);
+    return started.flatMap((station) => station.process.child.pid ?? []);
+  }
+
+  /** The provider's count. */
   async stats(): Promise<ProviderStats> {
-    const response = await fetch(`${this.#providerUrl}/simulator/stats`);
-    const body: unknown = await response.json();
-    return providerStats.parse(body).requests;
+    const response = await fetch(`${this.#providerUrl}/stats`);
+    return providerStats.parse(await response.json());
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.stations.map((station) => station.process.kill()));
+    await Promise.all(this.stations.map((station) => station.kill()));
     await this.#provider?.kill();
     await Promise.all([...this.#paths.values()].map((path) => path.close()));
     rmSync(this.#directory, { recursive: true, force: true });
@@ -184,13 +236,12 @@ export class FleetProcesses {
   async #place(name: string): Promise<Station> {
     const directory = mkdtempSync(join(this.#directory, `${name}-`));
     const [port, fleetPort] = [await freePort(), await freePort()];
-    return { name, directory, port, fleetPort, process: new Running(["--help"]) };
+    return new Station({ name, directory, port, fleetPort });
   }
 
   async #path(from: Station, to: Station): Promise<string> {
     const key = `${from.name}>${to.name}`;
-    const known = this.#paths.get(key);
-    const path = known ?? (await TcpProxy.start(() => ({ host: "127.0.0.1", port: to.fleetPort })));
+    const path = this.#paths.get(key) ?? (await TcpProxy.start(to.fleetPort, this.#chance.next));
     this.#paths.set(key, path);
     return `http://127.0.0.1:${path.port}`;
   }
@@ -218,6 +269,9 @@ export class FleetProcesses {
         listen: `127.0.0.1:${station.fleetPort}`,
         peers: this.options.nats === undefined ? peers : [this.options.nats],
         secret: "the secret of a fleet in a test",
+        // On a busy machine siblings may take long to start and to answer; going on without them is another test's matter.
+        found_after: "60s",
+        boot_grace: "20s",
         ...this.options.fleet,
       },
     };
