@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
+import { NO_ROW } from "../../src/bucket/row.ts";
+import { carryOut } from "../../src/fleet/farewell.ts";
 import { give } from "../../src/fleet/giving.ts";
 import { type Flush, load, PREFIX } from "../../src/fleet/journal.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
@@ -28,14 +30,19 @@ function deletedIn(batch: Flush["batch"]): string[] {
 function afterFarewell(count: number): Solo {
   const solo = new Solo();
   for (let index = 0; index < count; index++) solo.replica.open(limitOf(`b${index}`));
-  solo.flush();
-  for (const holding of solo.replica.state.holdings.values()) {
-    holding.dirtyRows.add(GONE);
-    solo.replica.state.markDirty(holding);
+  const { state } = solo.replica;
+  let version = 0;
+  for (const { rows } of state.holdings.values()) {
+    state.ledger.place(state.ledger.member(GONE), rows, { boot: 1, version: ++version }, NO_ROW);
   }
-  solo.replica.state.isStartingOver = true;
+  while (solo.replica.journal.hasWork) solo.flush();
+  carryOut(state, { gone: GONE, by: SIBLING, edition: 1 });
   return solo;
 }
+
+test("a farewell is written in one piece, however many rows it drops", () => {
+  expect(deletedIn(collected(afterFarewell(1200)))).toHaveLength(1200);
+});
 
 describe("a write that fails", () => {
   test("leaves the rows of one who is gone to be deleted", () => {

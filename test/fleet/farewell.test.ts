@@ -5,7 +5,7 @@ import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/membe
 import { encodeMessage, type Message } from "../../src/bucket/message.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
-import { carryOut, sayFarewells } from "../../src/fleet/farewell.ts";
+import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
 import { give } from "../../src/fleet/giving.ts";
 import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
@@ -64,14 +64,14 @@ class Scene {
   }
 
   /** Looks after those who are gone, and has it written. */
-  looksAfter(): void {
+  readonly looksAfter = (): void => {
     const { state } = this;
     sayFarewells(state);
     const { pendingProfile } = state;
     state.pendingProfile = null;
     if (pendingProfile !== null) state.publishProfile(pendingProfile);
     for (const holding of state.dirty) holding.isStaged = false;
-  }
+  };
 
   share(id: string): number {
     return this.state.ledger.share(this.holding.rows, id);
@@ -160,6 +160,20 @@ test("who takes over rows says again what parts they gave, and no units: those w
   expect(holding.rows.entries.has("gone")).toBe(false);
   expect(scene.shares).toEqual(before);
   expect(holding.given.get("other")).toMatchObject({ parts: 120, units: 7 });
+});
+
+test("a farewell is told of when it is durable, and not before", () => {
+  const { state, looksAfter } = withGone().profile("gone", { heirs: ["me"], edition: 4 });
+  while (!state.profile.farewells.has("gone")) {
+    expect(state.nowMs).toBeLessThan(20_000);
+    looksAfter();
+    state.nowMs += 6000;
+    sayFarewells(state);
+  }
+  expect(state.ledger.farewells()).toMatchObject([{ gone: "gone", by: "me" }]);
+  expect(toldFarewells(state)).toEqual([]);
+  looksAfter();
+  expect(toldFarewells(state)).toEqual(state.ledger.farewells());
 });
 
 describe("one to whom farewell was said", () => {

@@ -1,10 +1,11 @@
 // What must not be lost sight of between two writes, two starts or two holders: rows that are not on disk yet, what a
-// burnt replica can't know, and debt.
+// burnt replica can't know, debt, what is set apart for later, and which fleet it is of.
 import { expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { difference, MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
-import { giveFrom } from "../../src/fleet/giving.ts";
+import { givableParts, giveFrom } from "../../src/fleet/giving.ts";
+import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import { Solo } from "./solo.ts";
 
 const SIBLING = "b".repeat(32);
@@ -58,4 +59,35 @@ test("debt goes along with the share of who gives it away", () => {
   expect(part).toBeGreaterThan(0.25);
   expect(difference(edge.units, 0) / MILLI).toBeCloseTo(-40 * part, 1);
   expect(holding.local?.level).toBeCloseTo(-40 * (1 - part), 1);
+});
+
+test("parts that are set apart for a later period are not given away in this one", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(limitOf("a"));
+  const { local } = state.holding("a");
+  if (local === null) throw new Error("it is open");
+  local.aheadParts = WHOLE / 4;
+  expect(givableParts(local, WHOLE)).toBe(0.75 * WHOLE);
+});
+
+test("who gives way to an older fleet goes on there with nothing, whatever it held", () => {
+  const { replica, nowMs } = new Solo();
+  const bucket = replica.open(limitOf("a"));
+  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 100, capacity: 100 });
+  replica.state.startOver({ stamp: 1, founder: SIBLING });
+  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 0, capacity: 0 });
+  // Nor is it full should its share come back.
+  replica.state.startOver({ stamp: 0, founder: replica.id });
+  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 0, capacity: 100 });
+});
+
+test("one whom its fleet has forgotten looks for it, and never founds another", () => {
+  const solo = new Solo();
+  const { replica } = solo;
+  const former = replica.id;
+  goOnAsNewcomer(replica.state);
+  for (let second = 0; second < 60; second++) solo.advance(1000);
+  expect(replica.id).not.toBe(former);
+  expect(replica.state.ledger.lineage).toBeNull();
 });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Mutant, type Suite, SUITES } from "./suites.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const BIN = join(ROOT, "node_modules/.bin");
 const COPIED = ["src", "providers", "test", "package.json", "tsconfig.json", "vitest.config.ts"];
 /** Of what a suite prints, the beginning is kept: what failed first stands there. */
 const OUTPUT_CHARS_MAX = 1_000_000;
@@ -56,9 +57,10 @@ export class Planting {
     const [command, ...args] = SUITES[suite];
     this.#stop.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const child = spawn(join(ROOT, "node_modules/.bin", command), args, {
+      const child = spawn(join(BIN, command), args, {
         cwd: this.#folder,
-        env: { ...process.env, NO_COLOR: "1" },
+        // With the project's own Node.js, whoever starts this.
+        env: { ...process.env, PATH: `${BIN}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1" },
         // Its own group: what it has started ends with it.
         detached: true,
         stdio: ["ignore", "pipe", "pipe"],
