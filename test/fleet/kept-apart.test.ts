@@ -71,16 +71,23 @@ test("parts that are set apart for a later period are not given away in this one
   expect(givableParts(local, WHOLE)).toBe(0.75 * WHOLE);
 });
 
-test("who gives way to an older fleet goes on there with nothing, whatever it held", () => {
-  const { replica, nowMs } = new Solo();
-  const bucket = replica.open(limitOf("a"));
-  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 100, capacity: 100 });
-  replica.state.startOver({ stamp: 1, founder: SIBLING });
-  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 0, capacity: 0 });
-  // Nor is it full should its share come back.
-  replica.state.startOver({ stamp: 0, founder: replica.id });
-  expect(replica.room(bucket, nowMs)).toMatchObject({ level: 0, capacity: 100 });
-});
+test.each([true, false])(
+  "who gives way to an older fleet goes on with nothing (bucket is open: %s)",
+  (isOpen) => {
+    const solo = new Solo();
+    const limit = limitOf("a");
+    expect(solo.replica.room(solo.replica.open(limit), 0)).toMatchObject({ level: 100, capacity: 100 });
+    solo.flush();
+    solo.kill(1000);
+    const { replica, nowMs } = solo;
+    if (isOpen) replica.open(limit);
+    replica.state.startOver({ stamp: 1, founder: SIBLING });
+    expect(replica.state.holding("a").local?.level ?? 0).toBe(0);
+    // Nor is it full when it holds all of the bucket again.
+    replica.state.startOver({ stamp: 0, founder: replica.id });
+    expect(replica.room(replica.open(limit), nowMs)).toMatchObject({ level: 0, capacity: 100 });
+  },
+);
 
 test("one whom its fleet has forgotten looks for it, and never founds another", () => {
   const solo = new Solo();

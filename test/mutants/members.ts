@@ -180,4 +180,46 @@ export const MEMBERS: readonly Mutant[] = [
     replace: "",
     by: "one replica",
   },
+  {
+    fault: "a farewell is told of before it is durable",
+    file: "src/fleet/farewell.ts",
+    find: "(by !== me.id || edition <= me.profile.edition)",
+    replace: "(by !== me.id || edition > 0)",
+    by: "one replica",
+  },
+  {
+    fault: "who drops the rows of one that is gone writes that by halves",
+    file: "src/fleet/farewell.ts",
+    find: `  state.dirtyMembers.add(farewell.gone);
+  state.isStartingOver = true;
+`,
+    replace: `  state.dirtyMembers.add(farewell.gone);
+`,
+    by: "one replica",
+  },
+  {
+    fault: "who gives way to an older fleet keeps its units",
+    file: "src/fleet/state.ts",
+    find: `    this.isStartingOver = true;
+    this.burn();
+`,
+    replace: `    this.isStartingOver = true;
+`,
+    by: "one replica",
+  },
+  {
+    fault: "one that its fleet has forgotten founds another",
+    file: "src/fleet/membership.ts",
+    find: `    if (this.#state.mustJoin) return;
+`,
+    replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "parts set apart for a later period are given away in this one",
+    file: "src/fleet/giving.ts",
+    find: "  return share - local.aheadParts;",
+    replace: "  return share;",
+    by: "one replica",
+  },
 ];
