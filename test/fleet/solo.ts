@@ -1,6 +1,6 @@
 // One replica on a disk that can be killed: what a crash may leave is decided by the test, write by write.
 import { systemInstant } from "../../src/clock.ts";
-import { load, PREFIX } from "../../src/fleet/journal.ts";
+import { type Flush, load, PREFIX } from "../../src/fleet/journal.ts";
 import { Replica } from "../../src/fleet/replica.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 
@@ -52,6 +52,14 @@ export class Solo {
       }
     }
     if (cut === "no") this.replica.journal.written();
+  }
+
+  /** The disk has it. */
+  apply(flush: Flush): void {
+    for (const [key, value] of flush.batch) {
+      if (value === null) this.disk.delete(key);
+      else this.disk.set(key, value);
+    }
   }
 
   /** The process dies and a new one starts after a while. */
