@@ -2,6 +2,7 @@
 // are compared and never computed with, so only their order counts: each stands in the text as its rank among all
 // versions of its author that the state knows. Ages stand for times. Left out are totals for people, and what only
 // says when to send (the model sends whenever it likes). That nothing else is missing is checked all the time (`Lives`).
+import type { Limit } from "../../../src/bucket/limit.ts";
 import type { Message } from "../../../src/bucket/message.ts";
 import type { Profile } from "../../../src/bucket/member.ts";
 import type { HoldingRecord } from "../../../src/bucket/record.ts";
@@ -160,14 +161,25 @@ export type Disk = ReadonlyMap<string, Uint8Array>;
 
 const disks = new WeakMap<Disk, readonly Word[]>();
 
-/** What is on a disk. Its times are left out: they matter to refill, of which there is none. */
-export function wordsOfDisk(disk: Disk): readonly Word[] {
+/** Below that a refill is as good as none, and times do not matter. */
+const NO_REFILL_PER_MS = 1e-9;
+
+export function doesRefill({ refill }: Limit): boolean {
+  return refill.kind === "continuous" && refill.unitsPerMs > NO_REFILL_PER_MS;
+}
+
+/** What is on a disk. `isTimed`: levels are refilled, so it matters how old they are. */
+export function wordsOfDisk(disk: Disk, isTimed: boolean): readonly Word[] {
   let words = disks.get(disk);
   if (words === undefined) {
     const sketch = new Sketch();
     const loaded = load(new MemoryStore({ contents: disk }).entries(PREFIX));
     if (loaded === null) sketch.add("empty");
     else addLoaded(sketch, loaded);
+    if (isTimed && loaded !== null) {
+      const { timelineMs } = loaded.identity;
+      for (const [, { level }] of loaded.holdings) sketch.add("age", timelineMs - level.atMs);
+    }
     words = sketch.words;
     disks.set(disk, words);
   }
@@ -262,6 +274,7 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
   }
   if (parked !== null) addRecord(sketch, parked);
   if (local === null) return;
+  if (doesRefill(local.limit)) sketch.add("age", age(local.atMs));
   sketch.add("local", local.share, local.aheadParts, local.aheadUnits, local.aheadPeriod, local.capacity);
   sketch.add(local.level, local.period, local.block, local.blockNext, local.allowance, local.allowanceNext);
   sketch.add(local.allowanceLow, local.blockWanted, age(local.recordedAtMs), local.recent, local.isAtRest);

@@ -18,6 +18,12 @@ export interface Budget {
   readonly leave: number;
   readonly evict: number;
   readonly restore: number;
+  /** A disk goes back without saying so. */
+  readonly setBack: number;
+  /** `c` is started on a copy of another's disk. */
+  readonly copy: number;
+  /** Seconds that pass for all. */
+  readonly time: number;
   readonly clock: number;
 }
 
@@ -26,8 +32,13 @@ export interface Fleet {
   /** By direction, see `DIRECTIONS`. */
   readonly letters: readonly (Letter | null)[];
   readonly late: Letter | null;
-  /** Units admitted and not returned, per calendar period; all in one place where there is none. */
+  /**
+   * Units that are missing from one exact bucket: admitted, not returned and not refilled. Per calendar period; all in
+   * one place where there is none.
+   */
   readonly used: ReadonlyMap<number, number>;
+  /** What may be over: what a disk that went back had spent and nobody else had heard of. */
+  readonly forgiven: number;
   readonly budget: Budget;
 }
 
@@ -57,26 +68,29 @@ export const NO_BUDGET: Budget = {
   leave: 0,
   evict: 0,
   restore: 0,
+  setBack: 0,
+  copy: 0,
+  time: 0,
   clock: 0,
 };
 
 /** Equal for two fleets whose parts are the same, versions and all: quicker than `textOf`, and seldom enough different. */
-export function exactTextOf({ lives, letters, late, used, budget }: Fleet): string {
+export function exactTextOf({ lives, letters, late, used, forgiven, budget }: Fleet): string {
   let text = late === null ? "" : `${late.id}`;
   for (const life of lives) text += ` ${life.id}`;
   for (const letter of letters) text += letter === null ? "," : `,${letter.id}`;
   for (const [period, units] of used) text += ` ${period}:${units}`;
-  return text + budgetText(budget);
+  return `${text}/${forgiven}${budgetText(budget)}`;
 }
 
 function budgetText(budget: Budget): string {
-  return `|${budget.crash}${budget.late}${budget.tick}${budget.silence}${budget.giveBack}${budget.giveUp}${budget.fail}${budget.leave}${budget.evict}${budget.restore}${budget.clock}`;
+  return `|${budget.crash}${budget.late}${budget.tick}${budget.silence}${budget.giveBack}${budget.giveUp}${budget.fail}${budget.leave}${budget.evict}${budget.restore}${budget.setBack}${budget.copy}${budget.time}${budget.clock}`;
 }
 
 /** Equal for two fleets exactly when nothing can tell them apart. */
-export function textOf({ lives, letters, late, used, budget }: Fleet): string {
+export function textOf({ lives, letters, late, used, forgiven, budget }: Fleet): string {
   const shapes = [...lives, ...letters, late].map((one) => one?.shape ?? null);
-  return `${together(shapes)} ${[...used].join(",")} ${budgetText(budget)}`;
+  return `${together(shapes)} ${[...used].join(",")} ${forgiven} ${budgetText(budget)}`;
 }
 
 /** What of all that could happen is looked at. */
@@ -117,7 +131,49 @@ export class Steps {
       const text = `${fleet.late.to} hears ${fleet.late.from}, late`;
       steps.push({ text, to: this.hear({ ...fleet, late: null }, fleet.late) });
     }
+    const { budget } = fleet;
+    if (budget.time > 0) {
+      const left = { ...budget, time: budget.time - 1 };
+      steps.push({ text: "a second passes", to: this.pass({ ...fleet, budget: left }, 1000) });
+    }
+    if (budget.copy > 0) {
+      const left = { ...budget, copy: budget.copy - 1 };
+      steps.push({ text: "c is started on a copy of b's disk", to: this.#copy({ ...fleet, budget: left }) });
+    }
     return steps;
+  }
+
+  /** Time passes for all. */
+  pass(fleet: Fleet, ms: number): Fleet {
+    const { refill } = fleet.lives[0]?.root.limit ?? { refill: { kind: "held" as const } };
+    const refilled = refill.kind === "continuous" ? refill.unitsPerMs * ms : 0;
+    const used = new Map([...fleet.used].map(([period, units]) => [period, Math.max(0, units - refilled)]));
+    let next: Fleet = { ...fleet, used };
+    for (const name of NAMES) {
+      const life = next.lives[NAMES.indexOf(name)];
+      if (life?.facts.hasLeft === false) next = this.move(next, name, { kind: "tick", ms });
+    }
+    return next;
+  }
+
+  /** What was on its way to or from the process that was there is lost. */
+  #copy(fleet: Fleet): Fleet {
+    const [, original, onto] = fleet.lives;
+    if (original === undefined || onto === undefined) throw new Error("no b or c");
+    const letters = fleet.letters.map((letter) =>
+      letter?.to === "c" || letter?.from === "c" ? null : letter,
+    );
+    return { ...fleet, letters, lives: fleet.lives.with(2, this.#lives.copy(original, onto)) };
+  }
+
+  /** What nobody heard of a process is forgotten with its disk, and may be spent once more; nor is it heard later. */
+  #setBack(fleet: Fleet, life: Life, name: Name): Fleet {
+    const { id, spent } = life.facts;
+    const heard = fleet.lives.map((other) => (other === life ? 0 : (other.facts.heard.get(id) ?? 0)));
+    const forgiven = fleet.forgiven + Math.max(0, spent - Math.max(...heard));
+    const letters = fleet.letters.map((letter) => (letter?.from === name ? null : letter));
+    const before = { ...fleet, letters, forgiven };
+    return this.move(before, name, { kind: "restore", isMarked: false });
   }
 
   /** What a process does by itself, or suffers. */
@@ -129,6 +185,8 @@ export class Steps {
       steps.push({ text: `${name} ${text}`, to: this.move({ ...fleet, budget: left }, name, input) });
     };
     if (facts.isAdmitting) for (const cost of this.#costs) can(`takes ${cost}`, { kind: "take", cost });
+    if (facts.isRecovering)
+      steps.push({ text: `${name} asks everybody what they remember`, to: this.#askAll(fleet, name) });
     if (facts.isWriting || facts.hasWork)
       can(facts.isWriting ? "has written" : "begins to write", { kind: "write" });
     if (facts.running > 0 && budget.giveBack > 0)
@@ -145,9 +203,15 @@ export class Steps {
       for (const whom of NAMES)
         if (whom !== name) can(`evicts ${whom}`, { kind: "evict", whom }, { evict: budget.evict - 1 });
     }
-    if (budget.restore > 0 && !facts.hasBackup && !facts.isWriting) can("is backed up", { kind: "back up" });
+    if (budget.restore + budget.setBack > 0 && !facts.hasBackup && !facts.isWriting)
+      can("is backed up", { kind: "back up" });
     if (budget.restore > 0 && facts.hasBackup)
-      can("is restored", { kind: "restore" }, { restore: budget.restore - 1 });
+      can("is restored", { kind: "restore", isMarked: true }, { restore: budget.restore - 1 });
+    if (budget.setBack > 0 && facts.hasBackup) {
+      const left = { ...budget, setBack: budget.setBack - 1 };
+      const text = `${name}'s disk goes back to what it was`;
+      steps.push({ text, to: this.#setBack({ ...fleet, budget: left }, life, name) });
+    }
     if (budget.clock > 0) {
       const cost = { clock: budget.clock - 1 };
       can("sets the clock on by a day", { kind: "step the clock", days: 1 }, cost);
@@ -177,6 +241,14 @@ export class Steps {
 
   ask(fleet: Fleet, from: Name, to: Name): Fleet {
     return this.move(fleet, from, { kind: "ask", to });
+  }
+
+  /** Asks all others, hears their answers, and looks whether that is all. */
+  #askAll(fleet: Fleet, name: Name): Fleet {
+    let next = fleet;
+    for (const other of NAMES)
+      if (other !== name) next = this.deliver(this.meet(next, name, other), slotOf(other, name));
+    return this.move(next, name, { kind: "tick", ms: 0 });
   }
 
   /** Asks, and is heard at once. */
@@ -238,17 +310,25 @@ function usedAfter(
   const change = isRestart && limit.refill.kind === "held" ? -life.facts.running : admitted - returned;
   if (change === 0) return used;
   const period = limit.refill.kind === "calendar" ? life.facts.period : 0;
-  return new Map(used).set(period, (used.get(period) ?? 0) + change);
+  return new Map(used).set(period, Math.max(0, (used.get(period) ?? 0) + change));
 }
 
 /** What moves is rounded to milli-units, and there is a refill that is as good as none. */
 const SLACK = 0.01;
 
+/** What holds in every state that is searched. */
+export interface Surety {
+  /** Whether shares must never add up to more than the whole: not while one who lives may be declared dead. */
+  readonly areSharesSure: boolean;
+  /** How many fleets were founded, each of which has a whole bucket until it has met an older one. */
+  readonly fleets: number;
+}
+
 /**
  * What is broken in this state; empty: nothing. It looks ahead: units that replicas hold and could take are as good as
  * admitted, so a unit too many is seen when it comes into being and not only when it is taken.
  */
-export function faultOf({ lives, used }: Fleet, areSharesSure: boolean): string {
+export function faultOf({ lives, used, forgiven }: Fleet, { areSharesSure, fleets }: Surety): string {
   let shares = 0;
   const spendable = new Map(used);
   for (const { facts, root } of lives) {
@@ -261,7 +341,7 @@ export function faultOf({ lives, used }: Fleet, areSharesSure: boolean): string 
     if (facts.aheadPeriod !== -1)
       spendable.set(facts.aheadPeriod, (spendable.get(facts.aheadPeriod) ?? 0) + facts.aheadUnits);
   }
-  const capacity = lives[0]?.root.limit.capacity ?? 0;
+  const capacity = fleets * (lives[0]?.root.limit.capacity ?? 0) + forgiven;
   for (const [period, units] of spendable) {
     const admitted = used.get(period) ?? 0;
     if (units > capacity + SLACK)

@@ -17,6 +17,9 @@ export interface Facts {
   readonly isAdmitting: boolean;
   /** The parts that it believes to hold, none below zero. */
   readonly share: number;
+  /** What it has spent and not got back; the same of each id, as far as it has heard. */
+  readonly spent: number;
+  readonly heard: ReadonlyMap<string, number>;
   /** Units that it could take, and of which calendar period; those of a later one apart. */
   readonly level: number;
   readonly period: number;
@@ -28,6 +31,9 @@ export interface Facts {
   readonly isWriting: boolean;
   readonly hasLeft: boolean;
   readonly hasBackup: boolean;
+  /** It asks what its siblings remember before it admits anything. */
+  readonly isRecovering: boolean;
+  readonly id: string;
   /** Who holds how much, as it knows. */
   readonly view: string;
   /** What is broken in this replica by itself; empty: nothing. */
@@ -66,6 +72,18 @@ export class Lives {
 
   start(root: Root): Life {
     return this.#lifeOf(new Process(root), null);
+  }
+
+  /** A process that is started on a copy of another's disk, in place of `onto`. */
+  copy(original: Life, onto: Life): Life {
+    const process = this.#processAt(original);
+    this.#kept.set(original, process);
+    const starts = Math.max(original.root.starts, onto.root.starts) + 1;
+    const { disk, days } = process;
+    return this.#lifeOf(
+      new Process({ ...onto.root, starts, days, disk, backup: null, isRestored: false }),
+      null,
+    );
   }
 
   /** What an input leads to. */
@@ -167,7 +185,7 @@ function restartOf(process: Process, input: Input & { kind: "crash" | "restore" 
   if (input.kind === "crash")
     return { ...next, isRestored: false, disk: input.isWritten ? (written ?? disk) : disk };
   if (backup === null) throw new Error("there is no backup");
-  return { ...next, isRestored: true, disk: backup, backup: null };
+  return { ...next, isRestored: input.isMarked, disk: backup, backup: null };
 }
 
 function factsOf(process: Process): Facts {
@@ -176,7 +194,9 @@ function factsOf(process: Process): Facts {
   return {
     isAdmitting: state.isAdmitting && state.ledger.lineage !== null,
     share: Math.min(WHOLE, Math.max(0, state.ledger.share(bucket.holding.rows, state.me.id))),
-    level: Math.max(0, bucket.level),
+    level: Math.max(0, levelNow(process)),
+    spent: bucket.spent - bucket.returned,
+    heard: heardBy(process),
     period: bucket.period,
     aheadUnits: Math.max(0, bucket.aheadUnits),
     aheadPeriod: bucket.aheadPeriod,
@@ -186,9 +206,22 @@ function factsOf(process: Process): Facts {
     isWriting: written !== null,
     hasLeft: replica.hasLeft,
     hasBackup: process.backup !== null,
+    isRecovering: state.isRecovering,
+    id: state.me.id,
     view: viewOf(process),
     fault: faultOf(process),
   };
+}
+
+/** A level is brought up to date when it is looked at; here nothing may change by being looked at. */
+function levelNow({ bucket, nowMs }: Process): number {
+  const refilled = bucket.level + Math.max(0, nowMs - bucket.atMs) * bucket.ratePerMs;
+  return Math.min(Math.max(bucket.capacity, bucket.level), refilled);
+}
+
+function heardBy({ bucket }: Process): ReadonlyMap<string, number> {
+  const rows = [...bucket.holding.rows.entries];
+  return new Map(rows.map(([author, { row }]) => [author, row.spent - row.returned]));
 }
 
 function holdersOf({ replica, bucket }: Process): Map<string, number> {

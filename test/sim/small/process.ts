@@ -6,7 +6,7 @@ import { OpenBucket } from "../../../src/fleet/holding.ts";
 import { load, PREFIX } from "../../../src/fleet/journal.ts";
 import { Replica } from "../../../src/fleet/replica.ts";
 import { MemoryStore } from "../../../src/store/memory.ts";
-import { addReplica, type Disk, Sketch, type Shape, wordsOfDisk } from "./describe.ts";
+import { addReplica, type Disk, doesRefill, Sketch, type Shape, wordsOfDisk } from "./describe.ts";
 
 export const NAMES = ["a", "b", "c"] as const;
 export type Name = (typeof NAMES)[number];
@@ -44,8 +44,8 @@ export type Input =
   /** The process dies and is started again; the write under way has reached the disk, or not. */
   | { readonly kind: "crash"; readonly isWritten: boolean }
   | { readonly kind: "back up" }
-  /** It is started on its backup, which says that it is one. */
-  | { readonly kind: "restore" };
+  /** It is started on its backup, which says that it is one, or on a disk that went back to that and does not. */
+  | { readonly kind: "restore"; readonly isMarked: boolean };
 
 export interface Sent {
   readonly to: Name;
@@ -57,6 +57,8 @@ export interface Sent {
 export interface Root {
   readonly name: Name;
   readonly limit: Limit;
+  /** Whether it founds a fleet at its first tick, if it is in none. */
+  readonly isFounding: boolean;
   /** Whether it waits, without end, for what its siblings remember before it serves. */
   readonly isAsking: boolean;
   readonly starts: number;
@@ -106,9 +108,8 @@ export class Process {
       membership: {
         name,
         hasPeers: true,
-        // `a` founds at its first tick.
-        foundAfterMs: name === "a" ? 0 : Infinity,
-        foundsUnheard: true,
+        foundAfterMs: root.isFounding ? 0 : Infinity,
+        foundsUnheard: root.isFounding,
         bootGraceMs: root.isAsking ? Infinity : 0,
         reclaimAfterMs: Infinity,
         unreachableAfterMs: 3000,
@@ -247,15 +248,16 @@ export class Process {
     sketch.add("running", ...this.running, "owed", ...this.#owed);
     for (const [name, id] of this.#senderAt) sketch.add(name, id);
     addReplica(sketch, replica);
-    sketch.include(wordsOfDisk(this.disk));
+    const isTimed = doesRefill(root.limit);
+    sketch.include(wordsOfDisk(this.disk, isTimed));
     if (this.written !== null) {
       const pending = this.#pendingAtWrite;
       sketch.add("writing", pending === null, pending === replica.state.pendingProfile);
-      sketch.include(wordsOfDisk(this.written));
+      sketch.include(wordsOfDisk(this.written, isTimed));
     }
     if (this.backup !== null) {
       sketch.add("backup");
-      sketch.include(wordsOfDisk(this.backup));
+      sketch.include(wordsOfDisk(this.backup, isTimed));
     }
     return sketch.finish();
   }

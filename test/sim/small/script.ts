@@ -1,6 +1,6 @@
 // How a search gets to where it begins, and how a fleet is healed: whole exchanges, writes to the end, time that passes.
 import { WHOLE } from "../../../src/bucket/parts.ts";
-import { faultOf, type Fleet, slotOf, type Steps } from "./fleet.ts";
+import { faultOf, type Fleet, slotOf, type Steps, type Surety } from "./fleet.ts";
 import { type Input, type Name, NAMES } from "./process.ts";
 
 export class Script {
@@ -28,7 +28,7 @@ export class Script {
   }
 
   tick(ms: number): this {
-    for (const name of NAMES) this.move(name, { kind: "tick", ms });
+    this.fleet = this.steps.pass(this.fleet, ms);
     return this;
   }
 
@@ -68,12 +68,12 @@ const ROUNDS = 12;
 const ROUND_MS = 2500;
 
 /** Lets a fleet come to rest without any more faults. What is broken then; empty: nothing. */
-export function faultAfterHealing(steps: Steps, fleet: Fleet, areSharesSure: boolean): string {
+export function faultAfterHealing(steps: Steps, fleet: Fleet, surety: Surety): string {
   const script = new Script(steps, { ...fleet, late: null, letters: fleet.letters.map(() => null) });
   for (const name of NAMES) if (script.facts(name).isWaiting) script.move(name, { kind: "give up" });
   script.meet();
   for (let round = 0; round < ROUNDS && !isAtRest(script); round++) script.tick(ROUND_MS).meet();
-  const broken = faultOf(script.fleet, areSharesSure);
+  const broken = faultOf(script.fleet, surety);
   if (broken !== "") return `after healing: ${broken}`;
   if (isAtRest(script)) return "";
   const views = staying(script).map(({ view }) => `[${view}]`);

@@ -1,7 +1,7 @@
 // Every sequence of up to so many steps, breadth first, each state once. Two ways that lead to states which nothing can
 // tell apart are followed as one, so orders of steps that do not matter cost nothing, and none that matters is missed.
 // (That replicas could change places is not used to save work: ids decide ties, so it would not be sound.)
-import { exactTextOf, faultOf, type Fleet, type Steps, textOf } from "./fleet.ts";
+import { exactTextOf, faultOf, type Fleet, type Steps, type Surety, textOf } from "./fleet.ts";
 import { faultAfterHealing } from "./script.ts";
 import type { Lives } from "./lives.ts";
 
@@ -23,12 +23,10 @@ export interface SearchResult {
   readonly fault: { readonly steps: readonly string[]; readonly what: string } | null;
 }
 
-export interface Situation {
+export interface Situation extends Surety {
   readonly lives: Lives;
   readonly steps: Steps;
   readonly begin: Fleet;
-  /** Whether shares must never add up to more than the whole: not while one who lives may be declared dead. */
-  readonly areSharesSure: boolean;
 }
 
 interface Found {
@@ -37,7 +35,7 @@ interface Found {
   readonly text: string;
 }
 
-export function search({ steps, begin, areSharesSure }: Situation, bounds: Bounds): SearchResult {
+export function search({ steps, begin, ...surety }: Situation, bounds: Bounds): SearchResult {
   const { depth, statesMax, healed } = bounds;
   const seen = new Set([textOf(begin)]);
   const seenExactly = new Set<string>();
@@ -71,7 +69,7 @@ export function search({ steps, begin, areSharesSure }: Situation, bounds: Bound
         if (isKnown(to)) continue;
         all.push({ from, text });
         for (const units of to.used.values()) admittedMost = Math.max(admittedMost, units);
-        const what = faultOf(to, areSharesSure);
+        const what = faultOf(to, surety);
         if (what !== "") return result(reached, { steps: wayTo(all.length - 1), what });
         if (all.length >= statesMax) return result(reached, null);
         next.push({ fleet: to, from: all.length - 1, text });
@@ -83,7 +81,7 @@ export function search({ steps, begin, areSharesSure }: Situation, bounds: Bound
   const stride = Math.max(1, Math.ceil(layer.length / healed));
   const chosen = healed === 0 ? [] : layer.filter((_, at) => at % stride === 0);
   for (const { fleet, from } of chosen) {
-    const what = faultAfterHealing(steps, fleet, areSharesSure);
+    const what = faultAfterHealing(steps, fleet, surety);
     if (what !== "") return result(depth, { steps: wayTo(from), what });
   }
   return result(depth, null);

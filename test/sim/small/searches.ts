@@ -17,6 +17,12 @@ const LIMITS = {
     // As good as never.
     refill: { kind: "continuous", unitsPerMs: 1e-30 },
   },
+  refilling: {
+    key: "p/requests",
+    dimension: "requests",
+    capacity: CAPACITY,
+    refill: { kind: "continuous", unitsPerMs: 1 / 1000 },
+  },
   held: { key: "p/concurrent", dimension: "concurrent", capacity: CAPACITY, refill: { kind: "held" } },
   calendar: {
     key: "p/requests/day",
@@ -33,6 +39,8 @@ export interface Search {
   readonly isQuick?: boolean;
   readonly active?: readonly Name[];
   readonly isAsking?: boolean;
+  /** Who founds a fleet; by default `a` alone. */
+  readonly founders?: readonly Name[];
   readonly areSharesSure?: boolean;
   readonly faults: Partial<Budget>;
   /** How far the tests go. */
@@ -49,7 +57,16 @@ function calm(script: Script): Script {
 
 const BEGINNINGS = {
   "nobody has met": (script) => script.flush(),
+  /** Each has a whole bucket until they meet; `c` belongs to none. */
+  "two have founded a fleet each": (script) => script.tick(1000).flush(),
   "all have met, the founder holds the whole": (script) => script.meet(),
+  "the founder has given to one, the third is not there": (script) =>
+    script.flush().exchange("b", "a").take("a").tick(1000).take("b").exchange("b", "a").flush(),
+  "the founder was backed up and has spent everything since": (script) => {
+    script.meet().move("a", { kind: "back up" });
+    for (let units = 0; units < CAPACITY; units++) script.take("a").flush("a");
+    return script;
+  },
   "two wait for what the founder holds": (script) => script.meet().take("b").take("c"),
   "two wait for the last unit, which the founder holds": (script) =>
     script.meet().take("a").flush().take("a").flush().take("b").take("c"),
@@ -147,6 +164,46 @@ export const SEARCHES: readonly Search[] = [
     isQuick: true,
     depth: 8,
   },
+  {
+    begin: "two have founded a fleet each",
+    faults: { crash: 1 },
+    founders: AB,
+    areSharesSure: false,
+    isQuick: true,
+    depth: 4,
+  },
+  {
+    begin: "each holds a unit",
+    limit: "refilling",
+    faults: { time: 2, crash: 1 },
+    active: AB,
+    isQuick: true,
+    depth: 4,
+  },
+  {
+    begin: "two wait for what the founder holds",
+    limit: "refilling",
+    faults: { time: 2, late: 1 },
+    active: AB,
+    depth: 6,
+  },
+  {
+    begin: "the founder was backed up and has spent everything since",
+    faults: { setBack: 1, tick: 1 },
+    isAsking: true,
+    active: AB,
+    isQuick: true,
+    depth: 5,
+  },
+  {
+    begin: "the founder has given to one, the third is not there",
+    faults: { copy: 1, crash: 1 },
+    isAsking: true,
+    areSharesSure: false,
+    active: ["b", "c"],
+    isQuick: true,
+    depth: 5,
+  },
 ];
 
 /** What is searched, for people. */
@@ -173,6 +230,7 @@ export function situationOf({
     lives.start({
       name,
       limit: LIMITS[limit],
+      isFounding: (search.founders ?? ["a"]).includes(name),
       isAsking: search.isAsking ?? false,
       starts: 0,
       days: 0,
@@ -182,8 +240,17 @@ export function situationOf({
     }),
   );
   const budget = { ...NO_BUDGET, ...search.faults };
-  const nothing: Fleet = { lives: roots, letters: NO_LETTERS, late: null, used: new Map(), budget };
+  const nothing: Fleet = {
+    lives: roots,
+    letters: NO_LETTERS,
+    late: null,
+    used: new Map(),
+
+    forgiven: 0,
+    budget,
+  };
   const script = new Script(steps, nothing);
   BEGINNINGS[search.begin](script);
-  return { lives, steps, begin: script.fleet, areSharesSure: search.areSharesSure ?? true };
+  const { areSharesSure = true, founders = ["a"] } = search;
+  return { lives, steps, begin: script.fleet, areSharesSure, fleets: founders.length };
 }
