@@ -52,15 +52,21 @@ export function describeLimit(spec: LimitSpec): string {
   return `${spec.dimension}: ${spec.amount}${per}`;
 }
 
-function ownerKey(owner: LimitOwner): string {
+/** The owner as people call it: the provider, `provider/model`, or the client key's name. */
+export function ownerName(owner: LimitOwner): string {
   switch (owner.kind) {
     case "provider":
       return owner.provider;
     case "model":
       return `${owner.provider}/${owner.model}`;
     case "key":
-      return `key/${owner.name}`;
+      return owner.name;
   }
+}
+
+/** A client key may be called like a provider. */
+function ownerKey(owner: LimitOwner): string {
+  return owner.kind === "key" ? `key/${ownerName(owner)}` : ownerName(owner);
 }
 
 function toRefill(spec: LimitSpec, units: number): Refill {

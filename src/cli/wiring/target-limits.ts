@@ -3,7 +3,7 @@ import type { LearnedLimit } from "../../../providers/dialects/limits-learning.t
 import { LimitAdvisor } from "../../../providers/dialects/limits-advice.ts";
 import { LimitReader } from "../../../providers/dialects/limits.ts";
 import type { LimitPeriod, LimitSpec, Provider } from "../../config/config.ts";
-import { describeLimit, toLimit, type LimitOwner } from "../../config/limits.ts";
+import { describeLimit, type LimitOwner, ownerName, toLimit } from "../../config/limits.ts";
 import { TargetLimits, type KeptLimits } from "../../gateway/target-limits.ts";
 import type { MeterSpec } from "../../limiter/meters.ts";
 import type { Plant } from "./snapshot.ts";
@@ -88,17 +88,6 @@ export function meterSpecs(owner: LimitOwner, limits: readonly LimitSpec[]): rea
     owner: ownerName(owner),
     name: describeLimit(spec),
   }));
-}
-
-function ownerName(owner: LimitOwner): string {
-  switch (owner.kind) {
-    case "provider":
-      return owner.provider;
-    case "model":
-      return `${owner.provider}/${owner.model}`;
-    case "key":
-      return owner.name;
-  }
 }
 
 function learnedLimit(provider: string, model: string, learned: LearnedLimit): TargetLimit {
