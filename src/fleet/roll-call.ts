@@ -24,11 +24,16 @@ const TAKEN_OVER: Change = {
   message: "the share of a sibling that was silent was taken over",
 };
 
+/** Who was known before is silent until its first message comes: that is no return. */
+const ARRIVAL_MS = 3000;
+
 export class RollCall {
   readonly #replica: Replica;
   readonly #log: Log;
   #known: ReadonlyMap<string, Known> = new Map();
   #isIn = false;
+  #isArriving = true;
+  #sinceMs = 0;
   #id = "";
 
   constructor(replica: Replica, log: Log) {
@@ -41,6 +46,8 @@ export class RollCall {
     const { id } = this.#replica;
     const isIn = fleetStateOf(this.#replica) === "serving";
     const isNews = isIn && this.#isIn && id === this.#id;
+    if (!isNews) this.#sinceMs = nowMs;
+    this.#isArriving = nowMs - this.#sinceMs < ARRIVAL_MS;
     const members = membersOf(this.#replica, nowMs).filter(({ is_self }) => !is_self);
     this.#known = new Map(members.map((member) => [member.replica, this.#note(member, isNews)]));
     this.#isIn = isIn;
@@ -61,8 +68,9 @@ export class RollCall {
   }
 
   #changeOf({ replica, state }: MemberView, isMet: boolean): Change | null {
-    if (state === "live") return isMet ? BACK : JOINED;
-    if (!isMet) return null;
+    if (state === "live" && !isMet) return JOINED;
+    if (!isMet || (state === "live" && this.#isArriving)) return null;
+    if (state === "live") return BACK;
     if (state === "silent") return SILENT;
     return this.#replica.state.ledger.members.get(replica)?.hasLeft === true ? LEFT : TAKEN_OVER;
   }
