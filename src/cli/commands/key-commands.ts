@@ -77,7 +77,7 @@ async function create(remote: Remote, name: string, invocation: Invocation): Pro
   const text = await answerOf(remote, "POST", "/admin/keys", JSON.stringify(body));
   const done = `The key \`${name}\` works on every instance.`;
   const isFirst = made.parse(JSON.parse(text)).ends_open_access;
-  return secretText(text, isFirst ? `${done} ${FIRST}` : done, invocation);
+  return secretText(text, isFirst ? `${done}\n${FIRST}` : done, invocation);
 }
 
 const FIRST = `It is the first: FROM NOW ON EVERY CALLER NEEDS A KEY, those of this machine too.
@@ -111,7 +111,7 @@ async function revoke(remote: Remote, name: string, invocation: Invocation): Pro
 
 function secretText(text: string, done: string, invocation: Invocation): string {
   if (invocation.flag("json")) return text;
-  return `${done} This is its secret, and it is not shown again:\n\n${made.parse(JSON.parse(text)).key}`;
+  return `${done}\n\nThis is its secret, and it is not shown again:\n\n${made.parse(JSON.parse(text)).key}`;
 }
 
 /** The key's definition as `sluice.yaml` would have it. */
