@@ -162,7 +162,7 @@ export const SEARCHES: readonly Search[] = [
     isAsking: true,
     active: AB,
     isQuick: true,
-    depth: 8,
+    depth: 7,
   },
   {
     begin: "two have founded a fleet each",
