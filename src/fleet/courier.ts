@@ -164,6 +164,22 @@ export class Courier {
 
   /** Answers a sibling. */
   readonly receive: Receive = async (bytes) => {
+    try {
+      return await this.#answer(bytes);
+    } catch (error) {
+      if (!(error instanceof TransportError)) this.#logFailure(error);
+      throw error;
+    }
+  };
+
+  /** It is this program's fault, and the sibling is only told that there is no answer. */
+  #logFailure(error: unknown): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (this.#isToLog("failure"))
+      this.#options.log.error("a fleet message could not be worked on", { reason });
+  }
+
+  async #answer(bytes: Uint8Array): Promise<Uint8Array> {
     const { clock, flush, board } = this.#options;
     const parcel = opened(bytes);
     if (parcel.ledger.length === 0) {
@@ -181,7 +197,7 @@ export class Courier {
     if (!received.wantsAnswer) return NOTHING;
     if (received.mustFlush) await flush();
     return pack({ ledger: this.#replica.answer(received.from), board: board.answer(heard) });
-  };
+  }
 
   /** Joins what came beside the buckets; returns what its sender has heard. */
   #join(bytes: Uint8Array, link: string | null): Heard {

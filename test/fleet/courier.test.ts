@@ -63,3 +63,29 @@ test("a sibling that fails now and then is told of once per minute, and every fa
   ]);
   await courier.close();
 });
+
+test("a message on which the program itself fails is told of with where it failed, once in a while", async () => {
+  const [solo, sibling] = [new Solo(), new Solo("2")];
+  const lines: string[] = [];
+  const log: Log = { ...silentLog, error: (_, fields) => void lines.push(String(fields?.["reason"])) };
+  const clock = { elapsedMs: () => solo.nowMs, wallMs: () => solo.wallMs };
+  const store = new MemoryStore();
+  const board = new Board({ store, clock, log, replica: solo.replica.id, author: "a".repeat(32) });
+  const onMerge = (): void => {
+    throw new Error("an invariant is broken");
+  };
+  const flush = (): Promise<void> => Promise.resolve();
+  const courier = new Courier(solo.replica, { board, clock, timers, log, flush, onMerge });
+  for (const each of [solo, sibling]) each.flush();
+  sibling.replica.setLinks(["http://solo"]);
+  for (let times = 0; times < 2; times++) {
+    sibling.advance(1000);
+    const [message] = sibling.replica.due(sibling.nowMs);
+    if (message === undefined) throw new Error("a sign of life is due");
+    const parcel = pack({ ledger: message.bytes, board: new Uint8Array() });
+    await expect(courier.receive(parcel)).rejects.toThrow("an invariant is broken");
+    sibling.replica.linkFailed("http://solo");
+  }
+  expect(lines).toEqual([expect.stringContaining("courier.test.ts")]);
+  await courier.close();
+});
