@@ -55,7 +55,9 @@ function standing(state: FleetStanding["state"], members: FleetStanding["members
   if (state === "seeking") return "looking for siblings";
   const founder = members.find(({ is_founder }) => is_founder);
   const whose =
-    founder === undefined ? "the fleet" : `the fleet founded by ${founder.name || founder.replica}`;
+    founder === undefined
+      ? "the fleet"
+      : `the fleet founded by ${founder.name || founder.replica.slice(0, 8)}`;
   return state === "recovering"
     ? `coming back to ${whose}, asking the siblings what they remember`
     : `in ${whose}`;
