@@ -1,11 +1,13 @@
 // What arrives of a calendar quota: units count in their own period, and nothing is refilled twice.
 import { expect, test } from "vitest";
+import type { Section } from "../../src/bucket/ledger.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import { type Edge, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
+import { type Edge, NEVER, NO_EDGE, NO_GAUGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { book, creditOf } from "../../src/fleet/crediting.ts";
 import { give } from "../../src/fleet/giving.ts";
 import { handOverAll } from "../../src/fleet/leaving.ts";
+import { mergeMessage } from "../../src/fleet/merging.ts";
 import { Solo } from "./solo.ts";
 
 const DAILY: Limit = {
@@ -106,4 +108,36 @@ test("units for a receiver that was started anew go on an edge of their own", ()
     partsBefore: WHOLE / 4,
     units: 3000,
   });
+});
+
+test("a message that tells of a disk set back credits no units that were given to it before", () => {
+  const solo = new Solo();
+  solo.flush();
+  const { boot } = solo.replica.state.me;
+  solo.kill(0);
+  const { state } = solo.replica;
+  solo.replica.open({ ...DAILY, refill: { kind: "continuous", unitsPerMs: 1e-9 } });
+  const { id } = state.me;
+  const to = { boot, version: 9 };
+  const section = (author: string, receiver: string, parts: number): Section => {
+    const given = new Map([[receiver, { ...NO_EDGE, parts, units: 50_000, boot }]]);
+    const entries = [{ stamp: to, bucket: DAILY.key, row: { ...NO_ROW, given } }];
+    return { author, from: NEVER, to, entries, profile: null };
+  };
+  mergeMessage(state, {
+    sender: SIBLING,
+    boot,
+    serial: 1,
+    lineage: state.ledger.lineage,
+    wantsAnswer: false,
+    receiverBoot: 0,
+    vector: new Map(),
+    era: 0,
+    forgotten: 0,
+    farewells: [],
+    sections: [section(id, SIBLING, WHOLE), section(SIBLING, id, WHOLE / 2)],
+  });
+  const { local } = state.holding(DAILY.key);
+  expect(local?.share).toBe(WHOLE / 2);
+  expect(local?.level).toBe(0);
 });

@@ -69,4 +69,23 @@ export const DISKS: readonly Mutant[] = [
       'state.isRecovering = options.hasPeers && state.durableId !== "" && state.ledger.lineage !== null;',
     by: "members",
   },
+  {
+    fault: "units are credited by what was known before a message told that the disk was set back",
+    file: "src/fleet/merging.ts",
+    find: `  for (const section of message.sections) {
+    if (section.author === state.me.id) heed(state, section, message);
+  }
+  for (const section of message.sections) {
+    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
+  }
+`,
+    replace: `  for (const section of message.sections) {
+    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
+  }
+  for (const section of message.sections) {
+    if (section.author === state.me.id) heed(state, section, message);
+  }
+`,
+    by: "one replica",
+  },
 ];

@@ -91,14 +91,6 @@ export const MEMBERS: readonly Mutant[] = [
     by: "members",
   },
   {
-    fault: "who leaves hands over to one that leaves too",
-    file: "src/fleet/membership.ts",
-    find: `          !member.hasLeft &&
-`,
-    replace: "",
-    by: "members",
-  },
-  {
     fault: "who leaves is written down as gone before all that it gave is",
     file: "src/fleet/journal.ts",
     find: "if (state.dirty.length === 0) this.#collectMembers(batch);",

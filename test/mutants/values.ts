@@ -149,7 +149,7 @@ export const VALUES: readonly Mutant[] = [
     find: `    if (count * sizeMin > this.#end - this.#offset) throw new Malformed("a count is larger than the frame");
 `,
     replace: "",
-    by: "messages",
+    by: "laws",
   },
   {
     fault: "an edition that is not known yet is read back as a number",
