@@ -20,7 +20,7 @@ type Seen = "answer" | "error" | "unfinished" | "garbled";
 const ANSWERS: readonly (readonly [fault: string, whole: Seen, streamed: Seen])[] = [
   ["html", "error", "error"],
   ["html-502", "error", "error"],
-  ["wrong-type", "answer", "error"],
+  ["wrong-type", "answer", "answer"],
   ["not-an-object", "error", "error"],
   ["empty", "error", "error"],
   ["empty-stream", "error", "error"],
