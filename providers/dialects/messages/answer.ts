@@ -2,8 +2,10 @@
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext } from "../dialect.ts";
 import { isObject, readArray, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat } from "../shared/thinking.ts";
+import { newCallId } from "../shared/tools.ts";
 import { usageFromChat } from "../usage.ts";
 import { UNSIGNED } from "./turns.ts";
 
@@ -15,12 +17,12 @@ const STOP_REASONS: Readonly<Record<string, string>> = {
   content_filter: "refusal",
 };
 
-/** Why the model stopped, in this language's words. */
-export function stopReason(finish: string | undefined): string {
-  return (
-    (finish !== undefined && Object.hasOwn(STOP_REASONS, finish) ? STOP_REASONS[finish] : undefined) ??
-    "end_turn"
-  );
+/** Why the model stopped, in this language's words; with calls it has stopped for them. */
+export function stopReason(finish: string | undefined, calls: number): string {
+  const known =
+    finish !== undefined && Object.hasOwn(STOP_REASONS, finish) ? STOP_REASONS[finish] : undefined;
+  const reason = known ?? "end_turn";
+  return reason === "end_turn" && calls > 0 ? "tool_use" : reason;
 }
 
 /** Counts in this language, which leaves cached tokens out of the input. */
@@ -43,6 +45,7 @@ export function messageFromChat(answer: Json, context: ClientContext): Json {
   const message = readObject(choice, "message") ?? {};
   const refusal = readText(message, "refusal");
   const text = readText(message, "content") ?? refusal;
+  const calls = answeredCalls(message);
   const extras = new Extras();
   extras.note(message);
   extras.noteAnswer(answer);
@@ -54,9 +57,10 @@ export function messageFromChat(answer: Json, context: ClientContext): Json {
     content: [
       ...thinkingBlocks(message),
       ...(text === undefined ? [] : [{ type: "text", text }]),
-      ...readArray(message, "tool_calls").filter(isObject).map(toolUse),
+      ...calls.map((call) => toolUse(call, context)),
     ],
-    stop_reason: refusal === undefined ? stopReason(readString(choice, "finish_reason")) : "refusal",
+    stop_reason:
+      refusal === undefined ? stopReason(readString(choice, "finish_reason"), calls.length) : "refusal",
     stop_sequence: null,
     usage: messageUsage(answer["usage"], context),
     ...extras.member,
@@ -77,16 +81,13 @@ function thinkingBlocks(message: Json): readonly Json[] {
 }
 
 /** Arguments that are no JSON object are kept as text, for the tool to complain about. */
-function toolUse(call: Json): Json {
-  const definition = readObject(call, "function");
-  const text = readString(definition, "arguments") ?? "";
-  const parsed = text === "" ? {} : tryParse(text);
-  const input = isObject(parsed) ? parsed : { arguments: text };
+function toolUse({ index, id, name, input, isCustom }: AnsweredCall, context: ClientContext): Json {
+  const parsed = input === "" ? {} : tryParse(input);
   return {
     type: "tool_use",
-    id: readString(call, "id") ?? "",
-    name: readString(definition, "name") ?? "",
-    input,
+    id: id ?? newCallId(context.id, 0, Math.max(0, index)),
+    name,
+    input: isCustom ? { input } : isObject(parsed) ? parsed : { arguments: input },
   };
 }
 

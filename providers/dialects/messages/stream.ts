@@ -3,17 +3,9 @@
 // begins while another is unfinished waits for it.
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext, ClientStream } from "../dialect.ts";
-import {
-  isObject,
-  readArray,
-  readNumber,
-  readObject,
-  readString,
-  readText,
-  tryParse,
-  type Json,
-} from "../json.ts";
+import { readArray, readNumber, readObject, readString, readText, tryParse, type Json } from "../json.ts";
 import { sseFrame } from "../sse.ts";
+import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat } from "../shared/thinking.ts";
 import { messageError, messageUsage, stopReason } from "./answer.ts";
@@ -27,12 +19,18 @@ type Block =
 interface Call {
   readonly id: string;
   readonly name: string;
+  /** Its input is free text, which goes out as the only member of an object. */
+  readonly isCustom: boolean;
   /** All arguments so far. */
   text: string;
   /** How much of them has been sent. */
   sent: number;
   isClosed: boolean;
 }
+
+/** Around the text of a custom tool's input, which is JSON's own inside. */
+const CUSTOM_START = '{"input":"';
+const CUSTOM_END = '"}';
 
 export class MessagesStream implements ClientStream {
   readonly #context: ClientContext;
@@ -73,7 +71,7 @@ export class MessagesStream implements ClientStream {
     const usage = messageUsage(this.#usage, this.#context);
     // Where the provider reported nothing, the client still wants a count.
     const counted = this.#usage === undefined ? { output_tokens: Math.ceil(this.#characters / 4) } : {};
-    const reason = this.#isRefused ? "refusal" : stopReason(this.#finish);
+    const reason = this.#isRefused ? "refusal" : stopReason(this.#finish, this.#calls.size);
     const delta = { stop_reason: reason, stop_sequence: null };
     const counts = { ...usage, ...counted };
     this.#event({ type: "message_delta", delta, usage: counts, ...this.#extras.member });
@@ -125,7 +123,7 @@ export class MessagesStream implements ClientStream {
     if (refusal !== undefined) this.#isRefused = true;
     const text = readText(delta, "content") ?? refusal;
     if (text !== undefined) this.#text(text);
-    for (const call of readArray(delta, "tool_calls")) if (isObject(call)) this.#toolCall(call);
+    for (const call of answeredCalls(delta)) this.#toolCall(call);
   }
 
   #text(text: string): void {
@@ -165,18 +163,16 @@ export class MessagesStream implements ClientStream {
     }
   }
 
-  #toolCall(delta: Json): void {
-    const index = readNumber(delta, "index") ?? 0;
-    const definition = readObject(delta, "function");
+  #toolCall({ index, id, name, input, isCustom }: AnsweredCall): void {
     let call = this.#calls.get(index);
     if (call === undefined) {
-      const id = readText(delta, "id") ?? `toolu_${this.#context.id}_${index}`;
-      call = { id, name: readString(definition, "name") ?? "", text: "", sent: 0, isClosed: false };
+      const newId = `toolu_${this.#context.id}_${this.#calls.size}`;
+      const text = isCustom ? CUSTOM_START : "";
+      call = { id: id ?? newId, name, isCustom, text, sent: 0, isClosed: false };
       this.#calls.set(index, call);
     }
-    const text = readString(definition, "arguments") ?? "";
-    call.text += text;
-    this.#characters += text.length;
+    call.text += call.isCustom ? JSON.stringify(input).slice(1, -1) : input;
+    this.#characters += input.length;
     if (!call.isClosed && this.#mayOpen(call)) this.#sendArguments(call);
   }
 
@@ -228,6 +224,7 @@ export class MessagesStream implements ClientStream {
     if (block.kind === "thinking") this.#grow({ type: "signature_delta", signature: UNSIGNED });
     if (block.kind === "tool") {
       block.call.isClosed = true;
+      if (block.call.isCustom) block.call.text += CUSTOM_END;
       this.#sendArguments(block.call);
     }
     this.#stopBlock();

@@ -2,9 +2,11 @@
 // clients' types require.
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext } from "../dialect.ts";
-import { isObject, readArray, readObject, readString, readText, type Json } from "../json.ts";
+import { readArray, readObject, readString, readText, type Json } from "../json.ts";
+import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat, thinkingToChat } from "../shared/thinking.ts";
+import { newCallId } from "../shared/tools.ts";
 import { usageFromChat } from "../usage.ts";
 import { carriedThinking } from "./items.ts";
 
@@ -98,7 +100,7 @@ interface ItemFacts {
 export function responseFromChat(answer: Json, context: ClientContext): Json {
   const [choice] = readArray(answer, "choices");
   const message = readObject(choice, "message") ?? {};
-  const calls = readArray(message, "tool_calls").filter(isObject);
+  const calls = answeredCalls(message);
   const ending = endingOf(readString(choice, "finish_reason"));
   const about: ItemFacts = { context, status: ending.status === "completed" ? "completed" : "incomplete" };
   const extras = responseExtras();
@@ -165,16 +167,24 @@ export function annotationOf(annotation: unknown): unknown {
   return citation === undefined ? annotation : { type: "url_citation", ...citation };
 }
 
-function callItem(call: Json, index: number, { context, status }: ItemFacts): Json {
-  const definition = readObject(call, "function");
-  return {
-    id: `fc_${context.id}_${index}`,
-    type: "function_call",
-    status,
-    call_id: readString(call, "id") ?? "",
-    name: readString(definition, "name") ?? "",
-    arguments: readString(definition, "arguments") ?? "",
-  };
+function callItem(call: AnsweredCall, index: number, { context, status }: ItemFacts): Json {
+  const callId = call.id ?? newCallId(context.id, 0, index);
+  return callItemOf({ ...call, id: `fc_${context.id}_${index}`, callId, status });
+}
+
+/** A call's item; the input of custom tools is no JSON, and has an item of its own. */
+export function callItemOf(call: {
+  readonly id: string;
+  readonly callId: string;
+  readonly name: string;
+  readonly input: string;
+  readonly isCustom: boolean;
+  readonly status: string;
+}): Json {
+  const { id, callId, name, input, isCustom, status } = call;
+  return isCustom
+    ? { id, type: "custom_tool_call", status, call_id: callId, name, input }
+    : { id, type: "function_call", status, call_id: callId, name, arguments: input };
 }
 
 /** The `error` member of a response that failed. */

@@ -58,9 +58,11 @@ class Collector {
         this.#message(item, param);
         break;
       case "function_call":
+      case "custom_tool_call":
         this.#open().calls.push(toolCall(item, param));
         break;
       case "function_call_output":
+      case "custom_tool_call_output":
         this.#close();
         this.#messages.push(toolMessage(item, param));
         break;
@@ -142,6 +144,8 @@ function toolCall(item: Json, param: string): Json {
   const id = readText(item, "call_id");
   const name = readText(item, "name");
   if (id === undefined || name === undefined) throw invalid(param, "needs a call_id and a name");
+  if (item["type"] === "custom_tool_call")
+    return { id, type: "custom", custom: { name, input: readString(item, "input") ?? "" } };
   return { id, type: "function", function: { name, arguments: readString(item, "arguments") ?? "" } };
 }
 

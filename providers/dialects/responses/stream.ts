@@ -2,11 +2,13 @@
 // done, so that clients never see a delta for something that was not announced. Items may be open side by side.
 import type { GatewayError } from "../../../src/errors.ts";
 import type { ClientContext, ClientStream } from "../dialect.ts";
-import { isObject, readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
+import { isObject, readArray, readNumber, readObject, readText, type Json } from "../json.ts";
+import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { newCallId } from "../shared/tools.ts";
 import { sseFrame } from "../sse.ts";
 import {
   annotationOf,
+  callItemOf,
   endingOf,
   pictureItem,
   reasoningItem,
@@ -47,6 +49,7 @@ interface CallItem {
   readonly index: number;
   readonly callId: string;
   readonly name: string;
+  readonly isCustom: boolean;
   readonly texts: string[];
 }
 
@@ -139,7 +142,7 @@ export class ResponsesStream implements ClientStream {
     if (refusal !== undefined) this.#growRefusal(refusal);
     for (const annotation of readArray(delta, "annotations")) this.#annotate(annotationOf(annotation));
     for (const image of readArray(delta, "images")) this.#picture(image);
-    for (const call of readArray(delta, "tool_calls")) if (isObject(call)) this.#growCall(call);
+    for (const call of answeredCalls(delta)) this.#growCall(call);
   }
 
   #openReasoning(): ReasoningItem {
@@ -252,43 +255,36 @@ export class ResponsesStream implements ClientStream {
     this.#done(index, item);
   }
 
-  #growCall(delta: Json): void {
-    const position = readNumber(delta, "index") ?? 0;
-    const definition = readObject(delta, "function");
-    const call = this.#calls.get(position) ?? this.#openCall(position, delta);
-    const text = readText(definition, "arguments");
-    if (text === undefined) return;
-    call.texts.push(text);
+  #growCall(piece: AnsweredCall): void {
+    const call = this.#calls.get(piece.index) ?? this.#openCall(piece);
+    if (piece.input === "") return;
+    call.texts.push(piece.input);
     const place = { item_id: call.id, output_index: call.index };
-    this.#event("response.function_call_arguments.delta", { ...place, delta: text });
+    const type = call.isCustom ? "custom_tool_call_input" : "function_call_arguments";
+    this.#event(`response.${type}.delta`, { ...place, delta: piece.input });
   }
 
-  #openCall(position: number, delta: Json): CallItem {
+  #openCall({ index: position, id, name, isCustom }: AnsweredCall): CallItem {
     this.#closeReasoning();
     const index = this.#items++;
-    const callId = readText(delta, "id") ?? newCallId(this.#context.id, 0, position);
-    const name = readString(readObject(delta, "function"), "name") ?? "";
-    const call: CallItem = {
-      kind: "call",
-      id: `fc_${this.#context.id}_${index}`,
-      index,
-      callId,
-      name,
-      texts: [],
-    };
+    const callId = id ?? newCallId(this.#context.id, 0, this.#calls.size);
+    const itemId = `fc_${this.#context.id}_${index}`;
+    const call: CallItem = { kind: "call", id: itemId, index, callId, name, isCustom, texts: [] };
     this.#calls.set(position, call);
-    this.#event("response.output_item.added", {
-      output_index: index,
-      item: callItem(call, "in_progress", ""),
-    });
+    const item = callItemOf({ ...call, input: "", status: "in_progress" });
+    this.#event("response.output_item.added", { output_index: index, item });
     return call;
   }
 
   #closeCall(call: CallItem, status: string): void {
-    const text = call.texts.join("");
+    const input = call.texts.join("");
     const place = { item_id: call.id, output_index: call.index };
-    this.#event("response.function_call_arguments.done", { ...place, name: call.name, arguments: text });
-    this.#done(call.index, callItem(call, status, text));
+    if (call.isCustom) this.#event("response.custom_tool_call_input.done", { ...place, input });
+    else {
+      const { name } = call;
+      this.#event("response.function_call_arguments.done", { ...place, name, arguments: input });
+    }
+    this.#done(call.index, callItemOf({ ...call, input, status }));
   }
 
   #done(index: number, item: Json): void {
@@ -317,15 +313,4 @@ function contentOf(part: MessagePart): Json {
 
 function messageItem(id: string, status: string, content: readonly Json[]): Json {
   return { id, type: "message", status, role: "assistant", content };
-}
-
-function callItem(call: CallItem, status: string, text: string): Json {
-  return {
-    id: call.id,
-    type: "function_call",
-    status,
-    call_id: call.callId,
-    name: call.name,
-    arguments: text,
-  };
 }

@@ -113,12 +113,18 @@ export function pastCalls(message: Json, param: string): readonly PastCall[] {
   return readArray(message, "tool_calls").map((call, index) => {
     const place = `${param}.tool_calls[${index}]`;
     if (!isObject(call)) throw invalid(place, "must be an object");
-    const definition = readObject(call, "function");
+    const custom = readObject(call, "custom");
+    const definition = custom ?? readObject(call, "function");
     const name = readText(definition, "name");
     if (name === undefined) throw invalid(`${place}.function.name`, "must be a string");
     const id = readText(call, "id");
     if (id === undefined) throw invalid(`${place}.id`, "must be a string");
-    return { id, name, input: callInput(definition, `${place}.function.arguments`), raw: call };
+    // Free text has no other place in languages whose calls have objects.
+    const input =
+      custom === undefined
+        ? callInput(definition, `${place}.function.arguments`)
+        : { input: readString(custom, "input") ?? "" };
+    return { id, name, input, raw: call };
   });
 }
 
