@@ -150,6 +150,9 @@ export const BY_STATUS: Readonly<Record<number, ErrorKind>> = {
   410: "not_found",
   425: "transient",
   429: "rate_limited",
+  // The head that was too large is the gateway's: nothing that the client could mend, and another provider may take it.
+  431: "transient",
+  494: "transient",
   // Capacity of a lower tier, at one provider; a broken token elsewhere, where it never comes with a body like ours.
   498: "capacity",
   499: "transient",

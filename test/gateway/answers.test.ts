@@ -19,12 +19,15 @@ describe("the request that a provider gets", () => {
     await gateway.ask({ model: "any", unknown: { nested: [1, 2.5] } }, undefined, {
       "x-other": "1",
       traceparent: "00-ab-cd-01",
+      tracestate: "a".repeat(1025),
     });
     const request = await upstream.request(0);
     expect(request.head.split("\r\n")[0]).toBe("POST /v1/chat/completions HTTP/1.1");
     expect(request.json()).toEqual({ messages: [], model: "m", unknown: { nested: [1, 2.5] } });
     expect(request.header("authorization")).toBe("Bearer sk-a");
     expect(request.header("traceparent")).toBe("00-ab-cd-01");
+    // Too long to be of use, and a burden for the head.
+    expect(request.header("tracestate")).toBeUndefined();
     expect(request.header("x-other")).toBeUndefined();
     expect(request.header("accept-encoding")).toBe("identity");
     await gateway.settled();
@@ -296,4 +299,14 @@ test("legacy completions live the same life", async () => {
   expect(answer.body).toBe(body);
   expect((await upstream.request(0)).head).toMatch(/^POST \/v1\/completions /);
   expect((await gateway.settled()).tokens).toBe(5);
+});
+
+test("a provider that takes no head as large as ours is left for the next; the client's own was not too large", async () => {
+  const refusing = await scriptedUpstream((r) => r.answer(431, "<html>Header Fields Too Large</html>"));
+  const other = await scriptedUpstream(good);
+  const gateway = await startGateway({ providers: { a: refusing, b: other } });
+  const [beside, alone] = [await gateway.ask({ model: "any" }), await gateway.ask({ model: "a/m" })];
+  expect([beside.status, beside.headers["x-sluice-provider"]]).toEqual([200, "b"]);
+  expect([alone.status, alone.headers["x-sluice-error"]]).toEqual([502, "provider_error"]);
+  await gateway.settled();
 });

@@ -10,6 +10,9 @@ import type { UpstreamTarget } from "./upstream-target.ts";
 /** The client's headers that mean the same to any provider: tracing, and its own word on repetition. */
 const PASSED = ["traceparent", "tracestate", "idempotency-key"];
 
+/** Longer ones are not passed on: with them a head could become larger than providers take. */
+const PASSED_CHARS_MAX = 1024;
+
 export function upstreamRequest(target: UpstreamTarget, exchange: Exchange): CallRequest {
   const { request } = exchange;
   const { members, route, body, upload, receivedMs } = request;
@@ -64,7 +67,7 @@ export function withPassed(
   const passed: string[] = [];
   for (const name of PASSED) {
     const value = sent[name];
-    if (typeof value === "string") passed.push(name, value);
+    if (typeof value === "string" && value.length <= PASSED_CHARS_MAX) passed.push(name, value);
   }
   if (passedHeaderPrefix !== "") {
     for (const [name, value] of Object.entries(sent)) {
