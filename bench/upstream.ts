@@ -50,7 +50,8 @@ function stream(response: ServerResponse, body: Buffer): void {
 
 function hold(response: ServerResponse): void {
   response.writeHead(200, STREAM_HEAD);
-  response.write(PLAIN_EVENTS[0]);
+  // The role alone only announces an answer, which a gateway may hold back.
+  for (const bytes of PLAIN_EVENTS.slice(0, 2)) response.write(bytes);
   held.push(response);
 }
 

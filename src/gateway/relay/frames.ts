@@ -94,16 +94,28 @@ export function firstData(frames: Buffer): Buffer | null {
   return null;
 }
 
+/** A member that is text, and has some; inside a string its quotation marks would be escaped. */
+const TEXT = /"(?:content|text|reasoning_content)": ?"[^"]/;
+/** How far into some frames it is looked for before they are parsed. */
+const LOOK_BYTES = 4096;
+
 /** Whether one of these frames of chat holds something of the answer, rather than to announce it. */
 export function saySomething(frames: Buffer): boolean {
+  if (TEXT.test(frames.toString("latin1", 0, LOOK_BYTES))) return true;
   for (let from = 0, end = 0; from < frames.length; from = end) {
     end = frameEnd(frames, from);
-    const data = dataOf(frames.toString("latin1", from, end));
-    if (data === "" || data === "[DONE]") continue;
-    const chunk = tryParse(data);
-    if (!isObject(chunk) || saysSomething(chunk)) return true;
+    const frame = frames.toString("latin1", from, end);
+    // Most frames are one line of data, and JSON does not mind the breaks behind it.
+    const chunk = frame.startsWith("data:") ? tryParse(frame.slice(DATA.length)) : undefined;
+    if (isObject(chunk) ? saysSomething(chunk) : dataSays(dataOf(frame))) return true;
   }
   return false;
+}
+
+function dataSays(data: string): boolean {
+  if (data === "" || data === "[DONE]") return false;
+  const chunk = tryParse(data);
+  return !isObject(chunk) || saysSomething(chunk);
 }
 
 const LINES = /\r\n|\r|\n/;
