@@ -8,11 +8,10 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Log } from "../observe/events.ts";
 import { type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
-import { DATA, inspectFile } from "./lmdb-file.ts";
+import { DATA, inspectFile, LOCK } from "./lmdb-file.ts";
 import { makeDirectory } from "./open.ts";
 import type { Store } from "./store.ts";
 
-const LOCK = "lock.mdb";
 const MARK = "in-use";
 
 /** Opens the store in the directory, made when it does not exist. The caller sees to it that no other process does. Throws `storage_unavailable`. */

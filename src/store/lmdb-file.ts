@@ -8,6 +8,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 
 /** LMDB's file in its directory. */
 export const DATA = "data.mdb";
+/** The table of its readers, beside it. */
+export const LOCK = "lock.mdb";
 
 const MAGIC = 0xbeefc0de;
 const MAGIC_AT = 24;

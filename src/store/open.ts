@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
 import { countEntries, type Database, LmdbStore, openDatabase, storageError } from "./lmdb.ts";
-import { DATA, inspectFile } from "./lmdb-file.ts";
+import { DATA, inspectFile, LOCK } from "./lmdb-file.ts";
 import { own, type Ownership } from "./owner.ts";
 import { checkSchema, PAST_UNKNOWN_KEY } from "./schema.ts";
 import type { Batch, Store } from "./store.ts";
@@ -101,8 +101,21 @@ function prepareDirectory(directory: string): void {
     if (existsSync(join(directory, DATA))) {
       accessSync(join(directory, DATA), constants.R_OK | constants.W_OK);
     }
+    if (!existsSync(join(directory, LOCK))) tryRoom(join(directory, LOCK));
   } catch (error) {
     throw storageError("The store can't be opened", directory, error);
+  }
+}
+
+/** Twice what LMDB's table of readers takes. */
+const LOCK_BYTES = 16_384;
+
+/** LMDB maps its table of readers before the disk has given it any room: where there is none the process would die of it. */
+function tryRoom(path: string): void {
+  try {
+    writeFileSync(path, Buffer.alloc(LOCK_BYTES, 1), { flush: true });
+  } finally {
+    rmSync(path, { force: true });
   }
 }
 

@@ -1,11 +1,11 @@
 // What may happen to the disk of a member of a fleet of real processes: full, not writable, shared by two, copied, put
 // back to an earlier state, lost. The provider refuses nothing in any of it, and whoever can't go on says why.
 import { spawnSync } from "node:child_process";
-import { cpSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { ask, askMany, sharesOf, untilSeen, untilTogether } from "./fleet-desk.ts";
-import { FleetProcesses, Running, type Station } from "./fleet-processes.ts";
+import { FleetProcesses, Running, SET_OUT, type Station } from "./fleet-processes.ts";
 
 let fleet: FleetProcesses;
 const others: Running[] = [];
@@ -172,6 +172,30 @@ describe("a data folder", () => {
     },
     180_000,
   );
+
+  // A file system of its own, so large, that a user may mount where the system lets users have their own mounts.
+  describe.skipIf(spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status !== 0)(
+    "on a disk that is full",
+    () => {
+      test("takes nothing from a gateway that runs: the pages that its buckets are on are its own", async () => {
+        const [station, gateway] = await onSmallDisk("4m");
+        await gateway.process.line(/listens on/);
+        expect(await ask(station)).toBe(200);
+        fill(gateway);
+        await drain([station, station]);
+        const statuses = new Set(await Promise.all(Array.from({ length: 20 }, () => ask(station))));
+        expect([...statuses].every((status) => [200, 429, 503].includes(status))).toBe(true);
+        await expectNothingRefused();
+      }, 180_000);
+
+      test("keeps a gateway from starting, with an error that names it", async () => {
+        const [, gateway] = await onSmallDisk("4k");
+        expect(await gateway.process.ended).toBe(1);
+        expect(gateway.process.output).toContain(gateway.data);
+        expect(gateway.process.output).toContain("ENOSPC");
+      }, 180_000);
+    },
+  );
 });
 
 /** Puts a copy in a file's place, as a backup tool or a volume that is swapped does. */
@@ -184,4 +208,37 @@ function replaceFile(path: string): void {
 function limitFiles({ process: { child } }: Station, bytes: string): void {
   const { status, stderr } = spawnSync("prlimit", ["--pid", String(child.pid), `--fsize=${bytes}:`]);
   if (status !== 0) throw new Error(stderr.toString());
+}
+
+interface OnSmallDisk {
+  readonly process: Running;
+  readonly data: string;
+}
+
+/** Starts a gateway in the place of a fleet's only one, with a data folder that is a file system of this size. */
+async function onSmallDisk(size: string): Promise<readonly [Station, OnSmallDisk]> {
+  const station = at(await start(1), 0);
+  await station.kill();
+  const data = join(station.directory, "small");
+  mkdirSync(data);
+  const mounted = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"';
+  const process = new Running(["start", "--config", configOf(station), "--data-dir", data], {
+    nodeArgs: ["--import", SET_OUT],
+    wrapper: ["unshare", "-rm", "sh", "-c", mounted, size, data],
+  });
+  others.push(process);
+  return [station, { process, data }];
+}
+
+/** Writes a file into the folder, as that process sees it, until there is no room for another byte. */
+function fill({ process: { child }, data }: OnSmallDisk): string {
+  const filler = join(`/proc/${child.pid}/root`, data, "filler");
+  for (const bytes of [65_536, 4096, 1]) {
+    try {
+      for (;;) writeFileSync(filler, Buffer.alloc(bytes), { flag: "a" });
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+    }
+  }
+  return filler;
 }

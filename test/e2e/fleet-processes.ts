@@ -12,19 +12,23 @@ import { type Faults, NO_FAULTS, TcpProxy } from "./tcp-proxy.ts";
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 const PROVIDER = join(import.meta.dirname, "exact-provider-child.ts");
 /** Writes onto each request when it set out; see `exact-count.ts`. */
-const SET_OUT = join(import.meta.dirname, "set-out-script.ts");
+export const SET_OUT = join(import.meta.dirname, "set-out-script.ts");
 
 /** How long a process may take to start or to stop. */
 const PATIENCE_MS = 120_000;
 
-/** A process of Node's, from its ready line to its end. Its arguments: Node's own, the program, the program's own. */
+/**
+ * A process of Node's, from its ready line to its end. Its arguments: Node's own, the program, the program's own; `wrapper`
+ * is a command that ends in running what follows it.
+ */
 class NodeProcess {
   readonly child: ChildProcess;
   output = "";
   readonly #exit: Promise<number | null>;
 
-  constructor(args: readonly string[]) {
-    this.child = spawn(process.execPath, args, {
+  constructor(args: readonly string[], wrapper: readonly string[] = []) {
+    const [command, ...before] = [...wrapper, process.execPath];
+    this.child = spawn(command, [...before, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"] },
     });
@@ -78,8 +82,11 @@ class NodeProcess {
 
 /** A command of this project, or a gateway. */
 export class Running extends NodeProcess {
-  constructor(args: readonly string[], nodeArgs: readonly string[] = []) {
-    super([...nodeArgs, MAIN, ...args]);
+  constructor(
+    args: readonly string[],
+    { nodeArgs = [], wrapper = [] }: { nodeArgs?: readonly string[]; wrapper?: readonly string[] } = {},
+  ) {
+    super([...nodeArgs, MAIN, ...args], wrapper);
   }
 }
 
@@ -129,7 +136,7 @@ export class Station {
   start(): void {
     this.life += 1;
     const config = join(this.directory, "sluice.yaml");
-    this.#process = new Running(["start", "--config", config], ["--import", SET_OUT]);
+    this.#process = new Running(["start", "--config", config], { nodeArgs: ["--import", SET_OUT] });
   }
 
   async kill(): Promise<void> {
