@@ -239,6 +239,14 @@ export class LocalBucket {
     this.spent += record.block;
   }
 
+  /** Parts that somebody has refilled already for a later period than ours: they count from then on, with these units. */
+  setApart(parts: number, units: number, period: number): void {
+    const most = (parts / WHOLE) * this.limit.capacity;
+    this.aheadUnits = Math.min(most, units) + (this.aheadPeriod === period ? this.aheadUnits : 0);
+    this.aheadParts += parts;
+    this.aheadPeriod = Math.max(this.aheadPeriod, period);
+  }
+
   /**
    * A calendar boundary was passed: the bucket is full again (less debt). The durable record is of the old period,
    * and a restart would refill it whole, so nothing may be taken before the new period is on disk.

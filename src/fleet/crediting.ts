@@ -8,6 +8,7 @@
 // which period the parts before it were, if we missed them: they count, and are empty until the next boundary.
 import { difference, MILLI, WHOLE } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE, type Row } from "../bucket/row.ts";
+import type { Succession } from "../bucket/succession.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -62,7 +63,7 @@ export function book(state: ReplicaState, credit: Credit): void {
   }
   local.refill(state.nowMs);
   if (local.limit.refill.kind === "calendar" && period !== 0 && period - 1 > local.period) {
-    setApart(local, parts, units / MILLI, period - 1);
+    local.setApart(parts, units / MILLI, period - 1);
     state.reshare(holding);
     return;
   }
@@ -77,11 +78,18 @@ export function book(state: ReplicaState, credit: Credit): void {
   state.room(local);
 }
 
-function setApart(local: OpenBucket, parts: number, units: number, period: number): void {
-  const most = (parts / WHOLE) * local.limit.capacity;
-  local.aheadUnits = Math.min(most, units) + (local.aheadPeriod === period ? local.aheadUnits : 0);
-  local.aheadParts += parts;
-  local.aheadPeriod = Math.max(local.aheadPeriod, period);
+/**
+ * Parts of one that is gone come without a word of the period that they were refilled for. If any row says that they were
+ * with somebody whose calendar was ahead of ours, they may be spent already: they are empty until that period is over.
+ */
+export function inherit(local: OpenBucket, parts: number, succession: Succession): void {
+  let period = -1;
+  for (const [giver, { row }] of local.holding.rows.entries) {
+    for (const [receiver, edge] of row.given) {
+      if (succession.has(giver) || succession.has(receiver)) period = Math.max(period, edge.period - 1);
+    }
+  }
+  if (period > local.period) local.setApart(parts, 0, period);
 }
 
 /** Units of a bucket that is not open are added to its record, which keeps what they are. */

@@ -30,7 +30,9 @@ function handOver(state: ReplicaState, holding: Holding, heir: string): boolean 
 
 /** Gives the parts that are set apart for a later calendar period, as such. */
 function handOverAhead(state: ReplicaState, local: OpenBucket, heir: string): void {
-  const { aheadParts: parts, aheadUnits, aheadPeriod: period } = local;
+  const { aheadUnits, aheadPeriod: period } = local;
+  // Those of one who is gone may turn out to have been given on before.
+  const parts = Math.min(local.aheadParts, Math.max(0, local.share));
   local.aheadParts = 0;
   local.aheadUnits = 0;
   local.aheadPeriod = -1;

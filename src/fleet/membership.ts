@@ -116,10 +116,11 @@ export class Membership {
   #seek(): void {
     if (this.#state.mustJoin) return;
     const links = [...this.#links.all.values()].filter((link) => !link.isSelf);
-    const hasAllAnswered = links.length > 0 && links.every((link) => link.hasAnswered);
+    const { areAllKnown } = this.#links;
+    const hasAllAnswered = areAllKnown && links.length > 0 && links.every((link) => link.hasAnswered);
     const waitedMs = this.#state.nowMs - this.#startMs;
     const { foundAfterMs, foundsUnheard } = this.#options;
-    const isAlone = this.#links.areAllKnown && links.every((link) => link.hasAnswered || link.isAbsent);
+    const isAlone = areAllKnown && links.every((link) => link.hasAnswered || link.isAbsent);
     this.isHeldBack = !hasAllAnswered && waitedMs >= foundAfterMs && !isAlone && !foundsUnheard;
     if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;
     const isLowest = links.every((link) => !link.hasAnswered || this.#state.me.id < link.peer);

@@ -57,12 +57,19 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
   const isSettled = succession === successionBefore;
   const touched = isSettled ? taken : new Set(state.holdings.values());
   // What is given to or by those who are gone moves the share of whoever succeeded them.
-  const grown = succession.size > 0 ? [...touched].filter((holding) => state.reshare(holding)) : [];
+  const grown = succession.size > 0 ? resharedOf(state, touched, credits) : [];
   for (const credit of credits) book(state, credit);
   // Whoever hears of room takes from it, so everything that came must be booked before.
   for (const { local } of grown) if (local !== null) state.room(local);
   const hasGiven = giveDue(state, touched);
   return { ...report, rule, taken: [...taken], rows, hasGiven };
+}
+
+/** Applies what shares have become, before credits are booked; returns the buckets that hold more. */
+function resharedOf(state: ReplicaState, touched: Iterable<Holding>, credits: readonly Credit[]): Holding[] {
+  const credited = new Map<Holding, number>();
+  for (const { holding, parts } of credits) credited.set(holding, (credited.get(holding) ?? 0) + parts);
+  return [...touched].filter((holding) => state.reshare(holding, credited.get(holding)));
 }
 
 function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>, credits: Credit[]): number {

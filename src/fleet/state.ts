@@ -7,6 +7,7 @@ import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
 import { compareStamps, type Gauge, NO_GAUGE, NO_ROW, type Row, type Stamp } from "../bucket/row.ts";
 import { Contact } from "./contact.ts";
+import { inherit } from "./crediting.ts";
 import { Holding, OpenBucket } from "./holding.ts";
 
 /** Who this replica is. */
@@ -292,12 +293,16 @@ export class ReplicaState {
     this.wake();
   }
 
-  /** Applies what this replica's share has become. Returns whether the bucket holds more now. */
-  reshare(holding: Holding): boolean {
+  /** Applies what this replica's share has become; `credited` parts came in rows. Returns whether the bucket holds more now. */
+  reshare(holding: Holding, credited = 0): boolean {
     const local = holding.local;
     if (local === null) return false;
     const before = local.capacity;
-    local.resize(local.limit, this.ledger.share(holding.rows, this.me.id), this.nowMs);
+    const share = this.ledger.share(holding.rows, this.me.id);
+    const inherited = this.ledger.succession.size === 0 ? 0 : share - local.share - credited;
+    if (inherited > 0 && local.limit.refill.kind === "calendar")
+      inherit(local, inherited, this.ledger.succession);
+    local.resize(local.limit, share, this.nowMs);
     return local.capacity > before;
   }
 

@@ -1,6 +1,10 @@
 // Calendar quotas of one replica: full at the boundary, once, whatever the wall clock and the process do.
 import { expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { NO_EDGE, NO_ROW } from "../../src/bucket/row.ts";
+import { OpenBucket } from "../../src/fleet/holding.ts";
 import { Solo } from "./solo.ts";
 
 const DAILY: Limit = {
@@ -70,4 +74,38 @@ test("a restored disk is not refilled for a period of which it can't know what w
   expect(take(solo, 1)).toBe(false);
   solo.advance(DAY_MS);
   expect(take(solo, 100)).toBe(true);
+});
+
+/** What a replica has tomorrow and the day after of a part that was given to one that has left to it. */
+function inherited(daysAhead: number): { readonly tomorrow: number; readonly dayAfter: number } {
+  const [giver, leaver] = ["b".repeat(32), "c".repeat(32)];
+  const solo = new Solo();
+  const { state } = solo.replica;
+  const bucket = solo.replica.open(DAILY);
+  if (!(bucket instanceof OpenBucket)) throw new Error("no bucket");
+  const edge = { ...NO_EDGE, parts: WHOLE / 4, period: bucket.period + 1 + daysAhead };
+  state.ledger.lineage = { stamp: 1, founder: giver };
+  state.reshare(bucket.holding);
+  state.ledger.setProfile(
+    state.ledger.member(leaver),
+    { boot: 1, version: 1 },
+    { ...NEW_PROFILE, heirs: [state.me.id] },
+  );
+  state.ledger.place(
+    state.ledger.member(giver),
+    bucket.holding.rows,
+    { boot: 1, version: 1 },
+    { ...NO_ROW, given: new Map([[leaver, edge]]) },
+  );
+  state.reshare(bucket.holding);
+  const levelNextDay = (): number => {
+    solo.advance(DAY_MS);
+    return solo.replica.room(bucket, solo.nowMs).level;
+  };
+  return { tomorrow: levelNextDay(), dayAfter: levelNextDay() };
+}
+
+test("parts of one that is gone, refilled by whoever gave them for tomorrow already, are not refilled then once more", () => {
+  expect(inherited(0)).toEqual({ tomorrow: 25, dayAfter: 25 });
+  expect(inherited(1)).toEqual({ tomorrow: 0, dayAfter: 25 });
 });

@@ -76,6 +76,14 @@ describe("a replica that knows of no fleet", () => {
     expect(hasFounded(replica)).toBe(false);
   });
 
+  test("founds none when all that it knows of have answered, and there may be others", () => {
+    const { replica, pass } = seeking({ tries: { a: "refused" }, areAll: false });
+    pass(100);
+    for (const link of replica.exchange.links.all.values()) link.hasAnswered = true;
+    pass(FOUND_AFTER_MS * 20);
+    expect(hasFounded(replica)).toBe(false);
+  });
+
   test("founds one without siblings that can't be reached when it is told to", () => {
     const { replica, pass } = seeking({ tries: { a: "silent" }, foundsUnheard: true });
     pass(FOUND_AFTER_MS + 100);
@@ -93,12 +101,12 @@ describe("an address", () => {
   });
 
   /** What becomes of an exchange with it. */
-  async function faultAt(port: number): Promise<TransportError> {
+  async function faultAt(port: number, withinMs = 20_000): Promise<TransportError> {
     const listen = { host: "127.0.0.1", port: 0 };
     const gate = { secret: "s".repeat(16), session: randomId(), receive: () => Promise.reject(new Error()) };
     const transport = await openHttpTransport({ ...gate, listen, peers: () => [] });
     try {
-      await transport.exchange(`http://127.0.0.1:${port}`, new Uint8Array(), 50);
+      await transport.exchange(`http://127.0.0.1:${port}`, new Uint8Array(), withinMs);
       throw new Error("it has answered");
     } catch (error) {
       if (error instanceof TransportError) return error;
@@ -118,6 +126,6 @@ describe("an address", () => {
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
     const address = silent.address();
     const port = address !== null && typeof address === "object" ? address.port : 0;
-    expect(await faultAt(port)).toMatchObject({ fault: "unreachable", isAbsent: false });
+    expect(await faultAt(port, 50)).toMatchObject({ fault: "unreachable", isAbsent: false });
   });
 });

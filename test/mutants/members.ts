@@ -27,8 +27,8 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who is gone gives on to itself: what others gave to it moves nobody's share",
     file: "src/fleet/merging.ts",
-    find: "succession.size > 0 ? [...touched]",
-    replace: "succession.size > 1e9 ? [...touched]",
+    find: "succession.size > 0 ? resharedOf",
+    replace: "succession.size > 1e9 ? resharedOf",
     by: "one replica",
   },
   {

@@ -189,6 +189,13 @@ export const VALUES: readonly Mutant[] = [
     by: "laws",
   },
   {
+    fault: "parts of one that is gone are refilled for a period for which they were refilled before",
+    file: "src/fleet/crediting.ts",
+    find: "if (period > local.period) local.setApart(parts, 0, period);",
+    replace: "",
+    by: "one replica",
+  },
+  {
     fault: "parts set apart are full when their period comes, whatever came with them",
     file: "src/bucket/local.ts",
     find: "const units = this.aheadPeriod === period ? this.aheadUnits : Infinity;",
