@@ -56,6 +56,11 @@ interface Author {
   readonly entries: Map<string, Entry>;
 }
 
+/** The latest stamp that is taken at this time. */
+function latestFrom(wallMs: number): number {
+  return (Math.floor(wallMs) + AHEAD_MS_MAX) * STAMPS_PER_MS;
+}
+
 /** Whether the left of two entries of one key stays. Total: equal only to itself. */
 export function wins(left: Entry, right: Entry): boolean {
   if (typeof left.value === "number" && typeof right.value === "number" && left.value !== right.value) {
@@ -125,6 +130,29 @@ export class LwwMap {
     return Math.max(Math.floor(wallMs) * STAMPS_PER_MS, this.#latest + 1);
   }
 
+  /**
+   * Writes anew, as `author`, what was written under a clock that has been set back since, from so far ahead that nobody
+   * takes it; and so must every later write be, for none is earlier than the latest. Returns the entries.
+   */
+  bringBack(author: string, wallMs: number): Entry[] {
+    const timeMax = latestFrom(wallMs);
+    if (this.#latest <= timeMax) return [];
+    const ahead = [...this.#entries.values()].filter(({ time }) => time > timeMax);
+    for (const entry of ahead) this.#remove(entry);
+    this.#latest = 0;
+    for (const known of this.#authors.values()) {
+      known.heard = Math.min(known.heard, timeMax);
+      for (const { time } of known.entries.values()) this.#latest = Math.max(this.#latest, time);
+    }
+    const again: Entry[] = [];
+    for (const entry of ahead.sort((left, right) => left.time - right.time)) {
+      const written = { ...entry, author, time: this.nextTime(wallMs) };
+      this.place(written);
+      again.push(written);
+    }
+    return again;
+  }
+
   /** Writes an entry of one's own, or puts one back that was stored (in the order of their times). Says whether it stands. */
   place(entry: Entry): boolean {
     this.#latest = Math.max(this.#latest, entry.time);
@@ -183,7 +211,7 @@ export class LwwMap {
     nowMs: number,
     wallMs: number,
   ): { readonly changed: Entry[]; readonly refused: number } {
-    const timeMax = (Math.floor(wallMs) + AHEAD_MS_MAX) * STAMPS_PER_MS;
+    const timeMax = latestFrom(wallMs);
     const changed: Entry[] = [];
     let refused = 0;
     for (const { author, base, to, entries } of stretches) {

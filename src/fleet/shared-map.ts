@@ -129,6 +129,17 @@ export class SharedMap {
       if (this.#isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
       else this.#map.place(isDamaged ? { ...entry, author } : entry);
     }
+    this.#bringBack();
+  }
+
+  /** A clock that was far ahead and has been put right must not keep siblings from what was written under it. */
+  #bringBack(): void {
+    const { author, clock } = this.#options;
+    const again = this.#map.bringBack(author, clock.wallMs());
+    if (again.length === 0) return;
+    for (const { key } of again) this.#dirty.add(key);
+    this.#toldTime = 0;
+    this.onNews();
   }
 
   #moment(): { readonly nowMs: number; readonly wallMs: number } {
@@ -251,6 +262,7 @@ export class SharedMap {
   /** To be called about every 100 ms. */
   tick(): void {
     const nowMs = this.#options.clock.elapsedMs();
+    this.#bringBack();
     if (nowMs - this.#countedMs >= COUNT_MS) this.count();
     if (nowMs - this.#expiredMs >= EXPIRE_MS) {
       this.#expiredMs = nowMs;

@@ -191,6 +191,27 @@ describe("a writer whose clock is ahead", () => {
     expect(map.merge([far], 0, WALL_MS + 2).changed).toHaveLength(1);
   });
 
+  test("by itself, and is put right, has its entries taken again, in their order, and later ones too", () => {
+    const [one, other] = [new LwwMap(), new LwwMap()];
+    for (const key of ["x", "y"])
+      one.place(entry(key, one.nextTime(WALL_MS + 2 * AHEAD_MS_MAX), AUTHORS[0]!, Buffer.from(key)));
+    const tell = (): void => {
+      other.merge(one.delta(other.heard(), 1e6).stretches, 0, WALL_MS);
+    };
+    tell();
+    expect(other.size).toBe(0);
+    expect(one.bringBack(AUTHORS[1]!, WALL_MS).map(({ key }) => key)).toEqual(["x", "y"]);
+    one.place(entry("z", one.nextTime(WALL_MS), AUTHORS[1]!, null));
+    tell();
+    expect([...other.entries()].map(({ key, time: at }) => [key, at])).toEqual([
+      ["x", time(0)],
+      ["y", time(0) + 1],
+      ["z", time(0) + 2],
+    ]);
+    expect([one.check(), other.check()]).toEqual([true, true]);
+    expect(one.bringBack(AUTHORS[1]!, WALL_MS)).toEqual([]);
+  });
+
   test("within a day is followed, so that later writes win over its", () => {
     const map = new LwwMap();
     map.merge([stretch(time(AHEAD_MS_MAX))], 0, WALL_MS);

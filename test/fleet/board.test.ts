@@ -53,6 +53,21 @@ describe("a board", () => {
     expect(second.sum("use")).toBe(7);
   });
 
+  test("tells siblings what was written under a clock that was days ahead, once the clock is right", async () => {
+    const store = new MemoryStore();
+    const at = (days: number): ManualClock => new ManualClock(0, 1_764_547_200_000 + days * 86_400_000);
+    const wrong = board(store, at(3));
+    wrong.set("limits/a", bytes("one"));
+    await wrong.flush();
+    const right = board(store, at(0), 1);
+    const sibling = board(new MemoryStore(), at(0), 0, "r1");
+    meet(sibling, right);
+    expect(text(sibling, "limits/a")).toBe("one");
+    right.set("limits/a", bytes("two"));
+    meet(sibling, right);
+    expect(text(sibling, "limits/a")).toBe("two");
+  });
+
   test("tells its listeners of own changes and of siblings', with the age of each", () => {
     const clock = new ManualClock();
     const [one, other] = [board(new MemoryStore(), clock), board(new MemoryStore(), clock, 0, "r1")];
