@@ -15,12 +15,16 @@ export class Milestones {
   #lineage: Lineage | null;
   #isHeldBack = false;
   #isRecovering = false;
+  /** It left before this start, and is not back yet: it comes back as another, and as one more if siblings have forgotten it. */
+  #hadLeft: boolean;
+  #isReturnTold = false;
 
   constructor(replica: Replica, log: Log) {
     this.#replica = replica;
     this.#log = log;
     this.#id = replica.id;
     this.#lineage = replica.state.ledger.lineage;
+    this.#hadLeft = replica.state.me.hasLeft;
   }
 
   /** Founding a fleet beside one that can't be reached would double every limit: it is said what is waited for. */
@@ -58,6 +62,7 @@ export class Milestones {
     this.#id = id;
     this.#lineage = lineage;
     if (id !== before) this.#sayNewId(id, before);
+    else if (this.#replica.isInService) this.#hadLeft = false;
     this.#lookForSiblings();
     if (lineage === null || isSame(lineage, known)) return;
     const fleet = this.#describe(lineage);
@@ -82,9 +87,10 @@ export class Milestones {
 
   #sayNewId(replica: string, before: string): void {
     const ids = { replica, before };
-    const hadLeft = (this.#replica.state.ledger.members.get(before)?.heirs.length ?? 0) > 0;
-    if (hadLeft) this.#log.info("had left the fleet; goes on in it as a new replica", ids);
-    else
+    if (this.#hadLeft && !this.#isReturnTold)
+      this.#log.info("had left the fleet; goes on in it as a new replica", ids);
+    this.#isReturnTold = this.#hadLeft;
+    if (!this.#hadLeft)
       this.#log.warn(
         "the siblings took this replica for dead; it goes on as a new one that holds nothing",
         ids,

@@ -1,5 +1,6 @@
 // What the log tells of a replica's fleets: those it founds, joins, gives way to, or is forgotten by.
 import { afterEach, expect, test } from "vitest";
+import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import type { Log } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Liar, startVictim, Time, type Victim } from "./victim.ts";
@@ -86,7 +87,13 @@ test("who left and is started again is told so, and is not taken for dead", asyn
   }
   expect(victim.running.replica.state.me.heirs).toEqual([liar.id]);
   await victim.running.close();
-  victim = await startVictim({ time, store, log });
+  victim = await startVictim({ time, store, log, peers: ["http://127.0.0.1:1"] });
   victim.time.pass(100);
-  expect(lines).toEqual(["had left the fleet; goes on in it as a new replica"]);
+  // Nobody remembers it any more.
+  const { state } = victim.running.replica;
+  state.newId = () => "4".repeat(32);
+  goOnAsNewcomer(state);
+  victim.time.pass(100);
+  const told = lines.filter((line) => line.includes("replica"));
+  expect(told).toEqual(["had left the fleet; goes on in it as a new replica"]);
 });
