@@ -123,9 +123,10 @@ export class Membership {
     const isAlone = areAllKnown && links.every((link) => link.hasAnswered || link.isAbsent);
     this.isHeldBack = !hasAllAnswered && waitedMs >= foundAfterMs && !isAlone && !foundsUnheard;
     if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;
-    const isLowest = links.every((link) => !link.hasAnswered || this.#state.me.id < link.peer);
-    // The lowest founds; the others give it the same time again, in case it is gone by now.
-    if (isLowest || waitedMs >= 2 * foundAfterMs) this.#found();
+    const { id } = this.#state.me;
+    const isLowest = links.every((link) => !link.hasAnswered || link.isAbsent || id < link.peer);
+    // The lowest founds. The others found when it is no more, or, where that may be assumed, after the same time again.
+    if (isLowest || (foundsUnheard && waitedMs >= 2 * foundAfterMs)) this.#found();
   }
 
   #found(): void {

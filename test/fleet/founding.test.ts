@@ -84,6 +84,18 @@ describe("a replica that knows of no fleet", () => {
     expect(hasFounded(replica)).toBe(false);
   });
 
+  test("leaves it to the lowest of those who have answered, until that one is no more", () => {
+    const { replica, pass, tries } = seeking({ tries: { a: "silent" } });
+    pass(100);
+    for (const link of replica.exchange.links.all.values())
+      Object.assign(link, { hasAnswered: true, peer: "0".repeat(32) });
+    pass(FOUND_AFTER_MS * 20);
+    expect(hasFounded(replica)).toBe(false);
+    tries["a"] = "refused";
+    pass(1000);
+    expect(hasFounded(replica)).toBe(true);
+  });
+
   test("founds one without siblings that can't be reached when it is told to", () => {
     const { replica, pass } = seeking({ tries: { a: "silent" }, foundsUnheard: true });
     pass(FOUND_AFTER_MS + 100);
