@@ -291,6 +291,8 @@ class Chaos {
 
   /** A leaver whose hand-over was not confirmed starts again, or its share would be lost. */
   #retire(machine: Machine): void {
+    // It was started again meanwhile, for all are at the end of the faults.
+    if (machine.replica !== null) return;
     if (machine.hasLeft) this.cluster.remove(machine.name);
     else this.#restart(machine);
   }

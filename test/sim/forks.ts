@@ -71,6 +71,8 @@ export class Fork {
   /** The identity of which `#truth` is. */
   #truthId: string;
   #hasAdmitted = false;
+  /** What the process said when it last ran beside its twin. */
+  #latest: AllSaid = new Map();
   #witnesses: readonly Witness[] = [];
   /** Parts of each bucket that came in until now, for which units were lent. */
   readonly #lentFor = new Map<string, number>();
@@ -106,6 +108,7 @@ export class Fork {
     this.#lookAtTwin(oracles, nowMs);
     const { replica, life } = this.machine;
     if (replica === null) return "";
+    if (this.#twin !== null) this.#latest = saidBy(replica);
     if (this.#life !== life) this.#begin(replica, machines, nowMs);
     if (this.#twin === null) this.#redirect(replica);
     if (this.#hasAdmitted && this.#twin !== null) this.#lendMore(replica, oracles, nowMs);
@@ -244,8 +247,10 @@ export class Fork {
   /** Parts of a bucket that exist once more than they should. */
   parts(key: string): number {
     const { replica } = this.machine;
-    if (replica === null || this.#base === null) return 0;
-    if (this.#twin !== null) return Math.max(0, this.#incoming(key, saidBy(replica)));
+    if (this.#base === null) return 0;
+    // What it gave is with others while it is down, too.
+    if (this.#twin !== null) return Math.max(0, this.#incoming(key, this.#latest));
+    if (replica === null) return 0;
     const ours = replica.state.holdings.get(key)?.given ?? NOTHING_SAID.given;
     // Before its disk was set back it was another already: what this one had is another's.
     if (this.#id !== this.#truthId)
