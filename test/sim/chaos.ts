@@ -82,7 +82,7 @@ class Chaos {
     for (const machine of this.cluster.machines.values()) this.#load(machine, this.#schedule.faultsMs);
     this.#deepCheck();
     this.cluster.world.after(START_MS, () => this.#strike());
-    if (this.kind.mayDouble) this.#lookForSuperseded();
+    this.#lookForSuperseded();
     if (this.kind.isSharing) this.#act();
   }
 
@@ -255,8 +255,11 @@ class Chaos {
       if (!machine.isSuperseded || machine.hasStopped) continue;
       const id = machine.replica?.id;
       machine.stop(() => {
-        if (this.#hasTwin(machine, id)) this.cluster.remove(machine.name);
-        else this.#restart(machine);
+        if (!this.#hasTwin(machine, id)) {
+          this.#restart(machine);
+          return;
+        }
+        this.cluster.remove(machine.name);
         this.cluster.truth?.forget();
       });
     }
