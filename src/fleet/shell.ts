@@ -91,13 +91,18 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
   const board = new Board({ store, clock, log, replica: replica.id, author: newId() });
   const parts = { ...options, clock, instant, timers: options.timers ?? systemTimers };
   const shell = new Shell(replica, board, parts);
-  await shell.flush();
-  if (isPastUnknown) await store.write([[PAST_UNKNOWN_KEY, null]]);
-  if (options.connect !== undefined) {
-    shell.courier.use(await options.connect(shell.courier.receive));
-    shell.beginTelling();
+  try {
+    await shell.flush();
+    if (isPastUnknown) await store.write([[PAST_UNKNOWN_KEY, null]]);
+    if (options.connect !== undefined) {
+      shell.courier.use(await options.connect(shell.courier.receive));
+      shell.beginTelling();
+    }
+    return shell;
+  } catch (error) {
+    await shell.abandon();
+    throw error;
   }
-  return shell;
 }
 
 /** What the store holds. Damaged records are moved aside, never removed, and the replica starts as a new one. */
@@ -310,6 +315,14 @@ class Shell implements RunningReplica {
     if (this.#writing !== null) await this.#writing;
   }
 
+  /** After a start that failed: nothing goes on that would keep the process from ending. */
+  async abandon(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopTick();
+    this.#stopRetry();
+    await this.courier.close();
+  }
+
   async close(): Promise<void> {
     this.#stopTick();
     this.#stopRetry();
@@ -319,8 +332,7 @@ class Shell implements RunningReplica {
     try {
       await Promise.all([this.flush(), this.board.flush()]);
     } finally {
-      this.#isClosed = true;
-      await this.courier.close();
+      await this.abandon();
     }
   }
 }

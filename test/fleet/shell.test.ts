@@ -5,6 +5,8 @@ import type { Limit } from "../../src/bucket/limit.ts";
 import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
 import { silentLog } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
+import type { Instant } from "../../src/bucket/record.ts";
+import { ManualClock } from "../manual-clock.ts";
 
 const LIMIT: Limit = {
   key: "p/tokens/min",
@@ -56,6 +58,30 @@ describe("a running replica", () => {
     await running.flush();
     expect(running.quota.take([bucket], [1], 0)).toBeNull();
     await running.close();
+  });
+
+  test("that can't write at its start is an error, and leaves nothing that goes on", async () => {
+    const store = new MemoryStore();
+    store.breakWith("the disk is full");
+    const clock = new ManualClock();
+    const instant = (): Instant => ({ bootId: "m", monotonicMs: 0, wallMs: clock.wallMs() });
+    const opening = openReplica({ store, log: silentLog, clock, timers: clock, instant });
+    await expect(opening).rejects.toMatchObject({ code: "storage_unavailable" });
+    expect(clock.pending()).toBe(0);
+  });
+
+  test("whose siblings can't be listened for leaves nothing that goes on either", async () => {
+    const clock = new ManualClock();
+    const opening = openReplica({
+      store: new MemoryStore(),
+      log: silentLog,
+      clock,
+      timers: clock,
+      instant: () => ({ bootId: "m", monotonicMs: 0, wallMs: clock.wallMs() }),
+      connect: () => Promise.reject(new Error("the port is taken")),
+    });
+    await expect(opening).rejects.toThrow("the port is taken");
+    expect(clock.pending()).toBe(0);
   });
 
   test("sets damaged records aside, starts as a new replica, and starts empty", async () => {
