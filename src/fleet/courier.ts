@@ -120,8 +120,8 @@ export class Courier {
       if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
       this.#replica.linkFailed(link, error instanceof TransportError && error.isAbsent);
-      if (!(error instanceof TransportError)) throw error;
-      this.#noteFault(link, error);
+      if (error instanceof TransportError) this.#noteFault(link, error);
+      else this.#logFailure(error);
     }
     this.schedule();
   }
@@ -172,7 +172,7 @@ export class Courier {
     }
   };
 
-  /** It is this program's fault, and the sibling is only told that there is no answer. */
+  /** It is this program's fault. This replica goes on with what it holds; a sibling that asked is told that there is no answer. */
   #logFailure(error: unknown): void {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (this.#isToLog("failure"))

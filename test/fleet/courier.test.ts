@@ -89,3 +89,35 @@ test("a message on which the program itself fails is told of with where it faile
   expect(lines).toEqual([expect.stringContaining("courier.test.ts")]);
   await courier.close();
 });
+
+test("an answer on which the program fails is logged, and the next exchange comes all the same", async () => {
+  const solo = new Solo();
+  const lines: string[] = [];
+  const log: Log = { ...silentLog, error: (message) => void lines.push(message) };
+  const clock = { elapsedMs: () => solo.nowMs, wallMs: () => solo.wallMs };
+  const options = { store: new MemoryStore(), clock, log: silentLog };
+  const board = new Board({ ...options, replica: solo.replica.id, author: "a".repeat(32) });
+  const courier = new Courier(solo.replica, { board, clock, timers, log, flush: () => Promise.resolve() });
+  let exchanges = 0;
+  courier.use({
+    peers: () => ["http://sibling"],
+    refused: () => new Map(),
+    close: () => Promise.resolve(),
+    exchange: () => {
+      exchanges += 1;
+      return Promise.resolve(pack({ ledger: new Uint8Array(1), board: new Uint8Array() }));
+    },
+  });
+  solo.flush();
+  // An invariant that does not hold; there is no message known that breaks one.
+  solo.replica.receive = () => {
+    throw new Error("broken");
+  };
+  for (let second = 0; second < 10; second++) {
+    courier.schedule();
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    solo.advance(1000);
+  }
+  expect(exchanges).toBeGreaterThan(5);
+  expect(lines).toEqual(["a fleet message could not be worked on"]);
+});
