@@ -113,12 +113,12 @@ describe("an address", () => {
   });
 
   /** What becomes of an exchange with it. */
-  async function faultAt(port: number, withinMs = 20_000): Promise<TransportError> {
+  async function faultAt(port: number, withinMs = 20_000, host = "127.0.0.1"): Promise<TransportError> {
     const listen = { host: "127.0.0.1", port: 0 };
     const gate = { secret: "s".repeat(16), session: randomId(), receive: () => Promise.reject(new Error()) };
     const transport = await openHttpTransport({ ...gate, listen, peers: () => [] });
     try {
-      await transport.exchange(`http://127.0.0.1:${port}`, new Uint8Array(), withinMs);
+      await transport.exchange(`http://${host}:${port}`, new Uint8Array(), withinMs);
       throw new Error("it has answered");
     } catch (error) {
       if (error instanceof TransportError) return error;
@@ -130,6 +130,12 @@ describe("an address", () => {
 
   test("at which nobody listens is absent", async () => {
     expect(await faultAt(await freePort())).toMatchObject({ fault: "unreachable", isAbsent: true });
+  });
+
+  test("whose name does not exist is absent, where the resolver can be asked at all", async () => {
+    const { fault, isAbsent, message } = await faultAt(1, 20_000, "nobody.invalid");
+    expect(fault).toBe("unreachable");
+    expect(isAbsent).toBe(message.includes("ENOTFOUND"));
   });
 
   test("that takes connections and says nothing is not absent", async () => {
