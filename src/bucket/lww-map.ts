@@ -203,8 +203,9 @@ export class LwwMap {
   }
 
   /**
-   * Joins what a peer sent. A stretch that begins above what was heard leaves a gap and waits for a better one; an
-   * entry from too far ahead, or one for which there is no place, ends its stretch before it. Returns what has changed.
+   * Joins what a peer sent. What an author wrote and another has overwritten since is in neither's stretch, so stretches
+   * are taken together or not at all: one that begins above what was heard leaves a gap, and all wait for a better message.
+   * An entry from too far ahead, or one for which there is no place, ends its stretch before it. Returns what has changed.
    */
   merge(
     stretches: readonly Stretch[],
@@ -214,12 +215,14 @@ export class LwwMap {
     const timeMax = latestFrom(wallMs);
     const changed: Entry[] = [];
     let refused = 0;
-    for (const { author, base, to, entries } of stretches) {
-      const heard = this.#authors.get(author)?.heard ?? 0;
-      if (base > heard) continue;
+    if (stretches.length === 0) return { changed, refused };
+    // As it is before any entry is taken: an author of whom nothing stands any more is forgotten.
+    const heard = this.heard();
+    if (stretches.some(({ author, base }) => base > (heard.get(author) ?? 0))) return { changed, refused };
+    for (const { author, to, entries } of stretches) {
       let end = to;
       for (const entry of entries) {
-        if (entry.time <= heard || this.#isExpired(entry, nowMs)) continue;
+        if (entry.time <= (heard.get(author) ?? 0) || this.#isExpired(entry, nowMs)) continue;
         if (entry.time > timeMax || !this.hasPlaceFor(entry)) {
           end = entry.time - 1;
           refused += 1;

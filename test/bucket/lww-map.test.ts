@@ -174,6 +174,40 @@ describe("deltas", () => {
   });
 });
 
+describe("stretches of one message", () => {
+  const [first, second] = [AUTHORS[0]!, AUTHORS[1]!];
+  const stretch = (author: string, base: number, ...all: Entry[]) => ({
+    author,
+    base,
+    to: all.at(-1)?.time ?? base,
+    entries: all,
+  });
+
+  test("are taken together, also when one takes away all that stood of another's author", () => {
+    const map = new LwwMap();
+    map.place(entry("x", 1, first, null));
+    map.merge(
+      [stretch(second, 0, entry("x", 2, second, null)), stretch(first, 1, entry("y", 3, first, null))],
+      0,
+      WALL_MS,
+    );
+    expect([...map.entries()].map(({ key, author }) => [key, author])).toEqual([
+      ["x", second],
+      ["y", first],
+    ]);
+  });
+
+  test("are not taken at all when one leaves a gap: what it has overwritten is missing in the others", () => {
+    const map = new LwwMap();
+    const gap = [
+      stretch(second, 0, entry("x", 2, second, null)),
+      stretch(first, 1, entry("y", 3, first, null)),
+    ];
+    expect(map.merge(gap, 0, WALL_MS).changed).toEqual([]);
+    expect(map.heard().size).toBe(0);
+  });
+});
+
 describe("a writer whose clock is ahead", () => {
   const time = (aheadMs: number): number => (WALL_MS + aheadMs) * 1024;
   const stretch = (at: number) => ({

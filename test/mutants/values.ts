@@ -217,10 +217,17 @@ export const VALUES: readonly Mutant[] = [
     by: "laws",
   },
   {
+    fault: "of stretches that belong together the one behind a gap alone is left out",
+    file: "src/bucket/lww-map.ts",
+    find: "    for (const { author, to, entries } of stretches) {",
+    replace:
+      "    for (const { author, base, to, entries } of stretches) {\n      if (base > (this.#authors.get(author)?.heard ?? 0)) continue;",
+    by: "laws",
+  },
+  {
     fault: "what was heard beside the buckets moves on over a gap",
     file: "src/bucket/lww-map.ts",
-    find: `      if (base > heard) continue;
-`,
+    find: "if (stretches.some(({ author, base }) => base > (heard.get(author) ?? 0))) return { changed, refused };",
     replace: "",
     by: "laws",
   },
@@ -234,8 +241,8 @@ export const VALUES: readonly Mutant[] = [
   {
     fault: "what is past its time is taken again",
     file: "src/bucket/lww-map.ts",
-    find: "if (entry.time <= heard || this.#isExpired(entry, nowMs)) continue;",
-    replace: "if (entry.time <= heard) continue;",
+    find: "if (entry.time <= (heard.get(author) ?? 0) || this.#isExpired(entry, nowMs)) continue;",
+    replace: "if (entry.time <= (heard.get(author) ?? 0)) continue;",
     by: "laws",
   },
   {
