@@ -193,6 +193,8 @@ export class Journal {
 
   /** The batch is durable: what was hidden may be seen, what was reserved may be taken. */
   written(nowMs = this.#state.nowMs): void {
+    // What becomes this replica's with the write is its own from now on, and not since the last tick.
+    this.#state.nowMs = Math.max(this.#state.nowMs, nowMs);
     this.#commitMs += (Math.max(0, nowMs - this.#collectedMs) - this.#commitMs) * COMMIT_LESSON;
     this.#end(true);
   }

@@ -98,3 +98,19 @@ test("one whom its fleet has forgotten looks for it, and never founds another", 
   expect(replica.id).not.toBe(former);
   expect(replica.state.ledger.lineage).toBeNull();
 });
+
+test("a share that a claim brings refills from when the claim is durable on, not since the last tick", () => {
+  const { replica, wallMs } = new Solo();
+  const { state, journal, membership } = replica;
+  const bucket = replica.open(limitOf("a"));
+  state.ledger.lineage = { stamp: 1, founder: SIBLING };
+  state.ledger.member(SIBLING).boot = 7;
+  state.reshare(state.holding("a"));
+  expect(membership.evict(SIBLING)).toBe(true);
+  replica.tick(1000, wallMs + 1000);
+  journal.collect(1000, { bootId: "m", monotonicMs: 1000, wallMs: wallMs + 1000 });
+  journal.written(1500);
+  expect(replica.room(bucket, 1500).capacity).toBe(100);
+  expect(replica.room(bucket, 1500).level).toBe(0);
+  expect(replica.room(bucket, 1600).level).toBeCloseTo(1, 9);
+});
