@@ -189,6 +189,8 @@ export class Exchange {
     const refusal = this.#refusalOf(message, link);
     if (refusal !== null) {
       state.counts.refused += 1;
+      // Also one whose answers are refused, for a boot before one that was heard, is to be told why.
+      if (link !== null && link.peer === "") link.peer = message.sender;
       return refusal;
     }
     if (link !== null) this.links.answered(link, { ...message, isWhole }, state.ledger.members, state.nowMs);

@@ -236,6 +236,28 @@ describe("a disk", () => {
     expect(heldWhenAdmitting(cluster, machine)).toBeLessThanOrEqual(1);
   });
 
+  test("that went back together with its clock is told so also by one that it had never answered", () => {
+    const cluster = three(7);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m0");
+    const backup = new Map(machine.disk);
+    const fresh = cluster.add("fresh");
+    world.cut("fresh", "m0");
+    fresh.start();
+    world.runUntil(world.nowMs + 3000);
+    for (const name of ["m0", "m1", "m2"]) machineOf(cluster, name).crash();
+    machine.start();
+    world.runUntil(world.nowMs + 200);
+    expect(machine.replica?.state.isRecovering).toBe(true);
+    machine.crash();
+    machine.disk = backup;
+    machine.wallOffsetMs -= 86_400_000;
+    world.heal();
+    machine.start();
+    world.runUntil(world.nowMs + 3000);
+    expect(machine.isSuperseded).toBe(true);
+  });
+
   test("that went back twice is told by each sibling what only that one has heard", () => {
     const cluster = three(7);
     const { world } = cluster;
