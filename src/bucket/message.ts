@@ -34,8 +34,8 @@ export interface Message {
   /** `null`: the sender belongs to no fleet yet, and knows nothing. */
   readonly lineage: Lineage | null;
   readonly wantsAnswer: boolean;
-  /** The latest boot under which the receiver has spoken to the sender, also where it said nothing of itself; 0: none is known. */
-  readonly receiverBoot: number;
+  /** Whom the sender takes the receiver to be, and the latest boot under which that one has spoken to it, also where it said nothing of itself; null: nobody it has heard. */
+  readonly receiver: { readonly id: string; readonly boot: number } | null;
   readonly vector: Vector;
   /** What the sender has carried out, and what it has forgotten (see farewell.ts). */
   readonly era: number;
@@ -94,7 +94,11 @@ export function encodeMessage(message: Message): Uint8Array {
   writer.integer(message.serial);
   writeLineage(writer, message.lineage);
   writer.boolean(message.wantsAnswer);
-  writer.integer(message.receiverBoot);
+  writer.boolean(message.receiver !== null);
+  if (message.receiver !== null) {
+    writer.id(message.receiver.id);
+    writer.integer(message.receiver.boot);
+  }
   writer.integer(ids.values.length);
   for (const id of ids.values) writer.id(id);
   writer.integer(keys.values.length);
@@ -145,7 +149,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const serial = reader.integer();
   const lineage = readLineage(reader);
   const wantsAnswer = reader.boolean();
-  const receiverBoot = readBoot(reader);
+  const receiver = reader.boolean() ? { id: reader.id(), boot: readBoot(reader) } : null;
   const ids = readTable(reader, 16, () => reader.id());
   const keys = readTable(reader, 1, () => reader.text(KEY_BYTES_MAX));
   const readId = (): string => at(ids, reader.integer());
@@ -160,7 +164,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
   reader.end();
-  const head = { sender, boot, serial, lineage, wantsAnswer, receiverBoot, vector, era, forgotten };
+  const head = { sender, boot, serial, lineage, wantsAnswer, receiver, vector, era, forgotten };
   return { ...head, farewells, sections };
 }
 

@@ -117,7 +117,7 @@ export class Exchange {
       serial: this.#serial,
       lineage: ledger.lineage,
       wantsAnswer,
-      receiverBoot: this.serials.get(peer)?.boot ?? 0,
+      receiver: this.#heardAs(peer),
       vector,
       era: me.profile.era,
       forgotten: ledger.forgotten,
@@ -127,6 +127,12 @@ export class Exchange {
     state.counts.sent += 1;
     state.counts.sentBytes += bytes.length;
     return bytes;
+  }
+
+  /** An address may have passed to another replica: whom this was heard of is said with it. */
+  #heardAs(peer: string): Message["receiver"] {
+    const boot = this.serials.get(peer)?.boot;
+    return boot === undefined ? null : { id: peer, boot };
   }
 
   /**

@@ -42,8 +42,10 @@ export class Link {
   sentMs = -Infinity;
   isBusy = false;
   hasAnswered = false;
-  /** Nobody listens there. */
-  isAbsent = false;
+  /** Since when, without a break, nobody listens there; Infinity while somebody may. */
+  absentSinceMs = Infinity;
+  /** It was silent or strange at some time: somebody may be there who can't be reached. */
+  isDoubtful = false;
   newsSent = -1;
   /** Something for the replica behind it is ready. */
   isUrgent = false;
@@ -171,7 +173,8 @@ export class Links {
       const patienceMs = occasion.isSeeking ? ANSWER_MS : link.patienceMs;
       if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs) {
         link.doublings = Math.min(DOUBLINGS_MAX, link.doublings + 1);
-        this.failed(link);
+        link.isBusy = false;
+        link.failures += 1;
       }
       return !link.isBusy && this.#isDue(link, occasion, round);
     });
@@ -236,15 +239,17 @@ export class Links {
     link.answeredMs = nowMs;
     link.isBusy = false;
     link.failures = 0;
-    link.isAbsent = false;
+    link.absentSinceMs = Infinity;
     if (isWhole) link.hasAnswered = true;
     if (link.peer === sender) link.stuck = stuckOf(this.vectors.get(sender), vector, members);
     link.peer = sender;
   }
 
-  failed(link: Link, isAbsent = false): void {
+  /** `absentMs`: the moment at which nobody listened there for sure. */
+  failed(link: Link, absentMs = Infinity): void {
     link.isBusy = false;
-    link.isAbsent = isAbsent;
+    link.isDoubtful ||= absentMs === Infinity;
+    link.absentSinceMs = absentMs === Infinity ? Infinity : Math.min(link.absentSinceMs, absentMs);
     link.failures += 1;
   }
 

@@ -1,7 +1,7 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
 import { sayFarewells } from "./farewell.ts";
-import type { Links } from "./links.ts";
+import type { Link, Links } from "./links.ts";
 import { goOnUnderNewId } from "./recovery.ts";
 import { handOverAll } from "./leaving.ts";
 import type { ReplicaState } from "./state.ts";
@@ -63,7 +63,7 @@ export class Membership {
     this.#startMs = state.nowMs;
     state.unreachableAfterMs = options.unreachableAfterMs;
     this.#checkpointMs = state.nowMs;
-    if (!options.hasPeers && state.ledger.lineage === null) this.#found();
+    if (!options.hasPeers && state.ledger.lineage === null) this.#found(true);
     // Also one that had not joined yet when its disk was copied, or has forgotten that it did.
     state.isRecovering = options.hasPeers && state.durableId !== "";
     state.isAdmitting = !state.isRecovering;
@@ -120,22 +120,31 @@ export class Membership {
     const hasAllAnswered = areAllKnown && links.length > 0 && links.every((link) => link.hasAnswered);
     const waitedMs = this.#state.nowMs - this.#startMs;
     const { foundAfterMs, foundsUnheard } = this.#options;
-    const isAlone = areAllKnown && links.every((link) => link.hasAnswered || link.isAbsent);
-    this.isHeldBack = !hasAllAnswered && waitedMs >= foundAfterMs && !isAlone && !foundsUnheard;
-    if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;
+    const isAlone = areAllKnown && links.every((link) => link.hasAnswered || this.#isAbsent(link));
     const { id } = this.#state.me;
-    const isLowest = links.every((link) => !link.hasAnswered || link.isAbsent || id < link.peer);
+    const isLowest = links.every((link) => !link.hasAnswered || this.#isAbsent(link) || id < link.peer);
+    const isOverdue = foundsUnheard && waitedMs >= 2 * foundAfterMs;
     // The lowest founds. The others found when it is no more, or, where that may be assumed, after the same time again.
-    if (isLowest || (foundsUnheard && waitedMs >= 2 * foundAfterMs)) this.#found();
+    const isDue = hasAllAnswered || (waitedMs >= foundAfterMs && (isAlone || foundsUnheard));
+    this.isHeldBack = waitedMs >= foundAfterMs && !foundsUnheard && !(isDue && isLowest);
+    if (isDue && (isLowest || isOverdue)) this.#found(hasAllAnswered || foundsUnheard);
   }
 
-  #found(): void {
+  /** One refusal is none: a path may break in many ways, and who was silent once may be behind it. */
+  #isAbsent({ absentSinceMs, isDoubtful }: Link): boolean {
+    return !isDoubtful && this.#state.nowMs - absentSinceMs >= this.#options.foundAfterMs;
+  }
+
+  /** `isSure`: nobody has anything to say. Else rates begin empty, for another fleet may have spent what they would hold. */
+  #found(isSure: boolean): void {
     const state = this.#state;
     state.join({ stamp: state.wallMs, founder: state.me.id });
     for (const holding of state.holdings.values()) {
       const { local } = holding;
       if (local === null) continue;
-      if (state.isUntouched(holding) && local.limit.refill.kind !== "held") local.level = local.capacity;
+      const isFull = isSure || local.limit.refill.kind !== "continuous";
+      if (isFull && state.isUntouched(holding) && local.limit.refill.kind !== "held")
+        local.level = local.capacity;
       state.markDirty(holding);
       state.room(local);
     }

@@ -35,7 +35,7 @@ export class Milestones {
     if (!membership.isHeldBack) return;
     const silent = exchange.links.all
       .values()
-      .filter(({ hasAnswered, isAbsent }) => !hasAnswered && !isAbsent);
+      .filter(({ isSelf, absentSinceMs }) => !isSelf && absentSinceMs === Infinity);
     this.#log.warn(
       "siblings can't be reached that may have a fleet already: nothing is admitted before they answer",
       {

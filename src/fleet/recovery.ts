@@ -62,8 +62,9 @@ export function goOnAsNewcomer(state: ReplicaState): void {
  * Looks at what a sibling has heard under our id. A start from a disk and a clock that both went back comes before what
  * was said already: siblings take its messages for repeated ones and pass nothing back, but they say what they know.
  */
-export function heedVector(state: ReplicaState, { vector, receiverBoot }: Message): void {
+export function heedVector(state: ReplicaState, { vector, receiver }: Message): void {
   const heard = vector.get(state.me.id) ?? NEVER;
+  const receiverBoot = receiver?.id === state.me.id ? receiver.boot : 0;
   const latest = receiverBoot > heard.boot ? { boot: receiverBoot, version: 0 } : heard;
   if (isAnothers(state, latest)) state.supersededBy(latest.boot);
 }

@@ -270,7 +270,7 @@ export class Replica implements Quota {
   /** `isAbsent`: nobody listens there, for sure. */
   linkFailed(name: string, isAbsent = false): void {
     const link = this.#link(name);
-    if (link !== null) this.#links.failed(link, isAbsent);
+    if (link !== null) this.#links.failed(link, isAbsent ? this.state.nowMs : Infinity);
   }
 
   #link(name: string): Link | null {

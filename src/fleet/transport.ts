@@ -23,20 +23,17 @@ export const TRANSPORT_FAULTS = [
 
 export type TransportFault = (typeof TRANSPORT_FAULTS)[number];
 
-/** The system's words for that; a resolver that can't be asked says EAI_AGAIN. */
-const ABSENCES: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOTFOUND"]);
-
 /** A failed exchange, or a receiver's refusal. The message says what to do about it, for the log. */
 export class TransportError extends Error {
   override readonly name = "TransportError";
   readonly fault: TransportFault;
-  /** Nobody is at the address: its machine refused the connection, or its name does not exist. So it is not merely cut off. */
+  /** Nobody listens at the address: its machine answered, and refused the connection. A name that does not exist may be misspelt. */
   readonly isAbsent: boolean;
 
   constructor(fault: TransportFault, message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.fault = fault;
-    this.isAbsent = cause instanceof Error && "code" in cause && ABSENCES.has(cause.code);
+    this.isAbsent = cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED";
   }
 }
 

@@ -97,7 +97,7 @@ const messages: fc.Arbitrary<Message> = fc
       vector: owner.ledger.vector(),
       era: edition,
       forgotten: edition,
-      receiverBoot: boot,
+      receiver: edition % 2 === 0 ? null : { id: FOUNDER, boot },
       farewells: [{ gone: FOUNDER, by: owner.id, edition }],
       sections: owner.ledger.delta(new Map(), 1000, () => false),
     };
@@ -323,7 +323,7 @@ test("an amount that no fleet counts up to is malformed", () => {
 
 test("a boot after which none could be written is malformed, so that nobody goes on from there", () => {
   const stamp = { boot: 2 ** 52, version: 1 };
-  const nothing = { lineage: null, wantsAnswer: false, receiverBoot: 0, era: 0, forgotten: 0, farewells: [] };
+  const nothing = { lineage: null, wantsAnswer: false, receiver: null, era: 0, forgotten: 0, farewells: [] };
   const message: Message = {
     ...nothing,
     sender: FOUNDER,
@@ -335,7 +335,7 @@ test("a boot after which none could be written is malformed, so that nobody goes
   const sections = [{ author: FOUNDER, from: NEVER, to: stamp, entries: [], profile: null }];
   for (const lie of [
     { boot: stamp.boot },
-    { receiverBoot: stamp.boot },
+    { receiver: { id: FOUNDER, boot: stamp.boot } },
     { vector: new Map([[FOUNDER, stamp]]) },
     { sections },
   ])
@@ -352,7 +352,7 @@ test("an edition after which none could be written is malformed, so that no peer
     vector: new Map(),
     era: 0,
     forgotten: 0,
-    receiverBoot: 0,
+    receiver: null,
     farewells: [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }],
     sections: [],
   };

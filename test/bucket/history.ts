@@ -128,7 +128,7 @@ export class Owner {
 
 function throughCodec(sections: readonly Section[]): readonly Section[] {
   const message = { sender: FOUNDER, boot: 1, serial: 1, lineage: LINEAGE, wantsAnswer: false };
-  const nothing = { receiverBoot: 0, vector: new Map(), era: 0, forgotten: 0, farewells: [] };
+  const nothing = { receiver: null, vector: new Map(), era: 0, forgotten: 0, farewells: [] };
   return decodeMessage(encodeMessage({ ...message, ...nothing, sections })).sections;
 }
 

@@ -130,7 +130,7 @@ test("a message that tells of a disk set back credits no units that were given t
     serial: 1,
     lineage: state.ledger.lineage,
     wantsAnswer: false,
-    receiverBoot: 0,
+    receiver: null,
     vector: new Map(),
     era: 0,
     forgotten: 0,

@@ -97,7 +97,7 @@ function messageOf(sender: string): Message {
     serial: 1,
     lineage: null,
     wantsAnswer: false,
-    receiverBoot: 0,
+    receiver: null,
     vector: new Map(),
     era: 0,
     forgotten: 0,

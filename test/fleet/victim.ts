@@ -199,7 +199,7 @@ export class Liar {
       vector: new Map(sections.map(({ author, to }) => [author, to])),
       era: 0,
       forgotten: 0,
-      receiverBoot: 0,
+      receiver: null,
       farewells: [],
       sections,
       ...changes,

@@ -35,8 +35,8 @@ export const DISKS: readonly Mutant[] = [
   {
     fault: "nobody tells one that starts under an earlier boot that it is taken for a repeated one",
     file: "src/fleet/exchange.ts",
-    find: "receiverBoot: this.serials.get(peer)?.boot ?? 0,",
-    replace: "receiverBoot: 0,",
+    find: "return boot === undefined ? null : { id: peer, boot };",
+    replace: "return boot === 0 ? { id: peer, boot } : null;",
     by: "members",
   },
   {

@@ -55,8 +55,8 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a replica founds a fleet without waiting for its peers",
     file: "src/fleet/membership.ts",
-    find: "    if (this.isHeldBack || (!hasAllAnswered && waitedMs < foundAfterMs)) return;",
-    replace: "    if (links.length > 1e9) return;",
+    find: "const isDue = hasAllAnswered || (waitedMs >= foundAfterMs && (isAlone || foundsUnheard));",
+    replace: "const isDue = links.length < 1e9;",
     by: "members",
   },
   {

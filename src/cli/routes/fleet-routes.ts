@@ -1,6 +1,12 @@
 // The operators' routes of the fleet: what this instance sees of it, and the word that a replica is gone for good.
 import { GatewayError } from "../../errors.ts";
-import { type FleetQuestion, type FleetSurroundings, fleetView, membersOf } from "../../fleet/view.ts";
+import {
+  fleetStateOf,
+  type FleetQuestion,
+  type FleetSurroundings,
+  fleetView,
+  membersOf,
+} from "../../fleet/view.ts";
 import type { RunningReplica } from "../../fleet/shell.ts";
 import type { Clock } from "../../clock.ts";
 import { jsonAnswer, type PlainRoute } from "../../http/plain-route.ts";
@@ -33,7 +39,15 @@ export function fleetRoutes(
         const named = membersOf(running.replica, clock.elapsedMs()).filter(
           ({ replica, name }) => name === word || (word.length >= 4 && replica.startsWith(word)),
         );
-        const candidates = named.filter((member) => member.state !== "gone");
+        if (fleetStateOf(running.replica) !== "serving")
+          throw new GatewayError(
+            "fleet_unavailable",
+            "This instance has not heard from its siblings yet and can't tell who lives: ask one that serves.",
+          );
+        const present = named.filter((member) => member.state !== "gone");
+        // One that is alive would be refused anyway: of a name that was taken again it is the former one.
+        const silent = present.filter((member) => member.state === "silent");
+        const candidates = present.length > 1 && silent.length === 1 ? silent : present;
         const [member] = candidates;
         if (member === undefined || candidates.length > 1)
           throw notOne(word, named.length, candidates.length);

@@ -283,13 +283,14 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
 
 /** A message, but for its number: the model numbers messages when they arrive. */
 export function addMessage(sketch: Sketch, message: Message): void {
-  const { sender, boot, receiverBoot, lineage, wantsAnswer, vector, era } = message;
+  const { sender, boot, receiver, lineage, wantsAnswer, vector, era } = message;
   const { forgotten, farewells, sections } = message;
   sketch.add(
     "message",
     sender,
     boot,
-    receiverBoot,
+    receiver?.id ?? "",
+    receiver?.boot ?? 0,
     lineage?.founder ?? "",
     lineage?.stamp ?? 0,
     wantsAnswer,
