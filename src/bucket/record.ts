@@ -27,6 +27,8 @@ export interface Instant {
 export interface IdentityRecord {
   readonly id: string;
   readonly boot: number;
+  /** The id that it had before it came back from having left; empty: none. */
+  readonly formerId: string;
   /** The boot since which this replica's disk has not gone back in time. */
   readonly soundSince: number;
   readonly lineage: Lineage | null;
@@ -68,6 +70,8 @@ export function encodeIdentity(record: IdentityRecord): Uint8Array {
   const writer = new Writer(KIND_IDENTITY, VERSION);
   writer.id(record.id);
   writer.integer(record.boot);
+  writer.boolean(record.formerId !== "");
+  if (record.formerId !== "") writer.id(record.formerId);
   writer.integer(record.soundSince);
   writeLineage(writer, record.lineage);
   writer.integer(record.forgotten);
@@ -83,6 +87,7 @@ export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
   const record = {
     id: reader.id(),
     boot: reader.integer(),
+    formerId: reader.boolean() ? reader.id() : "",
     soundSince: reader.integer(),
     lineage: readLineage(reader),
     forgotten: reader.integer(),

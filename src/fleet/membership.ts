@@ -264,7 +264,9 @@ export class Membership {
 
   /** The lowest live replica claims those that have been silent for too long, where the policy says so. */
   #claimTheDead(): void {
-    const { ledger, me, nowMs } = this.#state;
+    const { ledger, me, nowMs, identity, isAdmitting } = this.#state;
+    // Nobody else comes from that disk, so this claim is never one of two.
+    if (isAdmitting && ledger.members.get(identity.formerId)?.hasLeft === true) this.evict(identity.formerId);
     if (!this.isElder) return;
     for (const member of ledger.members.values()) {
       if (member === me || ledger.succession.has(member.id)) continue;

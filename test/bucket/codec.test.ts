@@ -62,6 +62,7 @@ const lineages = fc.option(fc.record({ stamp: wallTimes, founder: ids }));
 const identities = fc.record({
   id: ids,
   boot: integers,
+  formerId: fc.oneof(fc.constant(""), ids),
   soundSince: integers,
   forgotten: integers,
   lineage: lineages,

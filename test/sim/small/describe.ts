@@ -187,8 +187,8 @@ export function wordsOfDisk(disk: Disk, isTimed: boolean): readonly Word[] {
 }
 
 function addLoaded(sketch: Sketch, { identity, holdings, rows, members }: Loaded): void {
-  const { id, boot, soundSince, lineage, forgotten } = identity;
-  sketch.add("disk", id, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
+  const { id, formerId, boot, soundSince, lineage, forgotten } = identity;
+  sketch.add("disk", id, formerId, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
   sketch.stamp(id, { boot, version: 0 });
   for (const [number, record] of holdings) {
     sketch.add(number, record.key);
