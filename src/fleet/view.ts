@@ -41,6 +41,16 @@ export interface MemberView {
   readonly silent_ms: number;
 }
 
+/** A limit that is not the same here and at some siblings, in words; null: they have none of this name. */
+export interface LimitDifference {
+  /** null: one of those that are too many to be told by name. */
+  readonly limit: string | null;
+  readonly here: string | null;
+  readonly there: string | null;
+  /** The names of these siblings. */
+  readonly at: readonly string[];
+}
+
 export interface FleetView {
   readonly replica: string;
   readonly name: string;
@@ -56,6 +66,8 @@ export interface FleetView {
   readonly next_after: string | null;
   /** How many buckets are kept that no configuration here has a limit for: siblings may, or it was removed. */
   readonly buckets_not_configured: number;
+  /** Limits that have not been the same at all live replicas for a minute. */
+  readonly limits_differ: readonly LimitDifference[];
   readonly peers: readonly string[];
 }
 
@@ -73,6 +85,7 @@ export interface FleetSurroundings {
   readonly peers: readonly string[];
   /** Whether the configuration in force has this bucket's limit. */
   readonly isConfigured: (bucket: Bucket) => boolean;
+  readonly limitsDiffer: readonly LimitDifference[];
 }
 
 /** A member that said nothing for this long is shown as silent, in milliseconds. */
@@ -81,7 +94,7 @@ const SILENT_MS = 3000;
 export function fleetView(
   replica: Replica,
   nowMs: number,
-  { peers, isConfigured }: FleetSurroundings,
+  { peers, isConfigured, limitsDiffer }: FleetSurroundings,
   { isAsked, after, limit }: FleetQuestion,
 ): FleetView {
   const { state } = replica;
@@ -102,6 +115,7 @@ export function fleetView(
     buckets_total: asked.length,
     next_after: rest.length > shown.length ? (shown.at(-1)?.rows.key ?? null) : null,
     buckets_not_configured: state.holdings.size - configured.length,
+    limits_differ: limitsDiffer,
     peers,
   };
 }

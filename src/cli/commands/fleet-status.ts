@@ -34,6 +34,16 @@ const fleet = z.object({
     }),
   ),
   buckets_not_configured: z.number().default(0),
+  limits_differ: z
+    .array(
+      z.object({
+        limit: z.string().nullable(),
+        here: z.string().nullable(),
+        there: z.string().nullable(),
+        at: z.array(z.string()),
+      }),
+    )
+    .default([]),
 });
 
 export type FleetStatus = z.infer<typeof fleet>;
@@ -69,6 +79,7 @@ function questionFor(buckets: readonly string[] | null): string {
 /** Members and shares; empty for an instance that is alone. */
 export function describeFleet(view: FleetStatus): string {
   const parts = isAlone(view) ? [] : [describeMembers(view)];
+  if (view.limits_differ.length > 0) parts.push(describeDifferences(view.limits_differ));
   if (view.buckets_not_configured > 0) parts.push(describeForgotten(view.buckets_not_configured));
   return parts.join("\n\n");
 }
@@ -80,6 +91,26 @@ function isAlone({ members, state }: FleetStatus): boolean {
 function describeForgotten(buckets: number): string {
   const kept = buckets === 1 ? "1 bucket is kept" : `${count(buckets)} buckets are kept`;
   return `${kept} whose limit is not configured here (any more).`;
+}
+
+/** What one screen has room for. */
+const DIFFERENCES_MAX = 20;
+
+function describeDifferences(differences: FleetStatus["limits_differ"]): string {
+  const rows = differences
+    .slice(0, DIFFERENCES_MAX)
+    .map(({ limit, here, there, at }) => [
+      limit ?? "(one of many)",
+      here ?? "–",
+      there ?? "–",
+      at.slice(0, DIFFERENCES_MAX).join(", "),
+    ]);
+  const more = differences.length - rows.length;
+  return [
+    "Limits differ, and each instance keeps its share of its own: give all the same.",
+    table(["limit", "here", "there", "at"], rows),
+    ...(more > 0 ? [`… and ${count(more)} more.`] : []),
+  ].join("\n");
 }
 
 function describeMembers(view: FleetStatus): string {

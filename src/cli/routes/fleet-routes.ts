@@ -20,15 +20,15 @@ const BUCKETS_MAX = 10_000;
 export function fleetRoutes(
   running: RunningReplica,
   clock: Clock,
-  isConfigured: FleetSurroundings["isConfigured"],
+  surroundings: () => Omit<FleetSurroundings, "peers">,
 ): readonly PlainRoute[] {
   return [
     {
       method: "GET",
       path: "/fleet",
       handle({ query }) {
-        const surroundings = { peers: running.peers(), isConfigured };
-        return jsonAnswer(fleetView(running.replica, clock.elapsedMs(), surroundings, questionIn(query)));
+        const around = { peers: running.peers(), ...surroundings() };
+        return jsonAnswer(fleetView(running.replica, clock.elapsedMs(), around, questionIn(query)));
       },
     },
     {

@@ -3,6 +3,7 @@
 import type { Clock } from "../../clock.ts";
 import type { Config } from "../../config/config.ts";
 import { GatewayError } from "../../errors.ts";
+import type { Bucket } from "../../fleet/quota.ts";
 import type { RunningReplica } from "../../fleet/shell.ts";
 import type { PlainRoute } from "../../http/plain-route.ts";
 import { KeyBook } from "../../keys/key-book.ts";
@@ -11,8 +12,10 @@ import type { Log, Observer, Sample } from "../../observe/events.ts";
 import { counter } from "../../observe/sample.ts";
 import { UsageBook } from "../../usage/usage-book.ts";
 import type { ClientKeys } from "./client-keys.ts";
+import { FleetLimits } from "./fleet-limits.ts";
+import { fleetRoutes } from "../routes/fleet-routes.ts";
 import { keyRoutes } from "../routes/key-routes.ts";
-import { LimitOverrides } from "./limit-overrides.ts";
+import { configuredLimits, LimitOverrides } from "./limit-overrides.ts";
 import { limitRoutes } from "../routes/limit-routes.ts";
 import { ownUsageRoute, usageRoute } from "../routes/usage-routes.ts";
 
@@ -33,6 +36,7 @@ export class RunTime {
   readonly #overrides: LimitOverrides;
   readonly #keys: KeyBook;
   readonly #usage: UsageBook;
+  readonly #fleetLimits: FleetLimits;
   /** Micro-dollars spent at each provider since this process began. */
   readonly #spent = new Map<string, number>();
 
@@ -52,7 +56,17 @@ export class RunTime {
       isListed: parts.isConfigured,
     });
     this.#usage = usage;
-    board.onCount = () => usage.flush();
+    const fleetLimits = new FleetLimits({
+      replica,
+      clock,
+      log,
+      limits: () => configuredLimits(this.inForce(parts.config())),
+    });
+    this.#fleetLimits = fleetLimits;
+    board.onCount = () => {
+      usage.flush();
+      fleetLimits.look();
+    };
     limiter.onSettled = ({ clientKey, meters }, used) => {
       const { provider, model } = meters;
       const microUsd = meters.microUsd(used);
@@ -81,6 +95,7 @@ export class RunTime {
   /** Settings of a configuration that is put in force. */
   configure({ usage }: Config): void {
     this.#usage.keepDays(usage.days);
+    this.#fleetLimits.changed();
   }
 
   /**
@@ -102,6 +117,7 @@ export class RunTime {
   onChange(listener: (what: "limits" | "keys") => void): void {
     let due: "limits" | "keys" | null = null;
     const tell = (what: "limits" | "keys"): void => {
+      this.#fleetLimits.changed();
       const isDue = due !== null;
       due = what === "limits" ? what : (due ?? what);
       if (isDue) return;
@@ -120,11 +136,17 @@ export class RunTime {
     for (const [provider, microUsd] of this.#spent) {
       yield counter("sluice_cost_usd_total", help, microUsd / 1_000_000, { provider });
     }
+    yield* this.#fleetLimits.samples();
   }
 
   operatorRoutes(): readonly PlainRoute[] {
-    const { limiter, clientKeys, clock, config } = this.#parts;
+    const { replica, limiter, clientKeys, clock, config } = this.#parts;
+    const surroundings = () => ({
+      isConfigured: (bucket: Bucket) => limiter.lists(bucket),
+      limitsDiffer: this.#fleetLimits.differences,
+    });
     return [
+      ...fleetRoutes(replica, clock, surroundings),
       ...limitRoutes(this.#overrides, () => this.#keys.applyTo(config())),
       ...keyRoutes({
         book: this.#keys,

@@ -9,7 +9,6 @@ import { fleetSamples, fleetStateOf, type FleetView, membersOf } from "../../fle
 import { accountsOf } from "./accounts.ts";
 import { shareCircuits } from "./fleet-circuits.ts";
 import { sharePauses } from "./fleet-pauses.ts";
-import { fleetRoutes } from "../routes/fleet-routes.ts";
 import { fleetParts } from "./fleet-wiring.ts";
 import { LiveGateway } from "../../gateway/gateway.ts";
 import { Hedges } from "../../gateway/hedges.ts";
@@ -133,10 +132,7 @@ async function open(
   const process = new GatewayProcess({
     config,
     observer,
-    operatorRoutes: [
-      ...operatorRoutes,
-      ...fleetRoutes(replica, systemClock, (bucket) => limiter.lists(bucket)),
-    ],
+    operatorRoutes,
     store,
     replica,
     simulators,

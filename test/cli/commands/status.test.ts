@@ -239,10 +239,28 @@ describe("of many limits", () => {
 });
 
 test("buckets that nothing configures any more are counted", () => {
-  const view = { ...FLEET, members: FLEET.members.slice(0, 1), buckets: [] };
+  const view = { ...FLEET, members: FLEET.members.slice(0, 1), buckets: [], limits_differ: [] };
   expect(describeFleet({ ...view, buckets_not_configured: 0 })).toBe("");
   expect(describeFleet({ ...view, buckets_not_configured: 1234 })).toBe(
     "1,234 buckets are kept whose limit is not configured here (any more).",
+  );
+});
+
+test("limits that are not the same at a sibling are told", () => {
+  const limits_differ = [
+    { limit: "main/requests/min", here: "50", there: "100, burst 200", at: ["gw-1", "gw-2"] },
+    { limit: "main/tokens/min", here: null, there: "9", at: ["gw-2"] },
+    { limit: null, here: null, there: null, at: ["gw-3"] },
+  ];
+  const text = describeFleet({ ...FLEET, buckets_not_configured: 0, limits_differ });
+  expect(text).toContain(
+    [
+      "Limits differ, and each instance keeps its share of its own: give all the same.",
+      "limit              here  there           at",
+      "main/requests/min  50    100, burst 200  gw-1, gw-2",
+      "main/tokens/min    –     9               gw-2",
+      "(one of many)      –     –               gw-3",
+    ].join("\n"),
   );
 });
 

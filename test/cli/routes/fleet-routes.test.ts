@@ -29,7 +29,10 @@ interface View {
 }
 
 async function view(query: string): Promise<readonly unknown[]> {
-  const routes = fleetRoutes(running, clock, ({ limit }) => !limit.key.startsWith("gone/"));
+  const routes = fleetRoutes(running, clock, () => ({
+    isConfigured: ({ limit }) => !limit.key.startsWith("gone/"),
+    limitsDiffer: [],
+  }));
   const route = routes.find(({ path }) => path === "/fleet");
   const answer = await route?.handle({ params: {}, query: new URLSearchParams(query), body: "" });
   const { buckets, ...rest }: View & Record<string, unknown> = JSON.parse(answer?.body ?? "");
