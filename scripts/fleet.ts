@@ -37,11 +37,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 process.stdout.once("error", () => process.exit(1));
 
 console.log("Starting a provider and three gateways …");
-const { provider, tally, lost, seconds, use } = await runFaults({ seed: 1, say, watch });
+const { provider, tally, lost, seconds, use, lastBurst } = await runFaults({ seed: 1, say, watch });
 clearInterval(timer);
 const killed = tally.lost.length - lost.length;
 console.log(`
-In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back.
+In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back. Of the burst at the end ${lastBurst} were served.
 The provider let in ${provider.admitted} and refused ${provider.refused}; ${(use * 100).toFixed(1)} % of its quota was used.
 Lost: ${killed} that ran on the gateway that was killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(({ station, outcome }) => `${station} ${outcome}`).join("; ")}`}.`);
 if (provider.refused > 0 || lost.length > 0) process.exitCode = 1;

@@ -80,6 +80,7 @@ async function play(scene: Scene, script: Script): Promise<ScenarioResult> {
   const seconds = (performance.now() - startedMs) / 1000;
   const tally = await load.stop();
   const lost = tally.lost.filter((loss) => !scene.isExcused(loss));
+  scene.say("the load is over; once the limit is full again, all are asked for more than it at once");
   const lastBurst = await burst(scene);
   return { provider: await fleet.stats(), tally, lost, seconds, use, lastBurst };
 }
