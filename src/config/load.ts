@@ -86,36 +86,43 @@ function openDocument(options: LoadOptions): OpenedDocument {
   return { document, file: isThere ? path : null, folder: isThere ? dirname(path) : cwd, fingerprint };
 }
 
-/** What a command beside the gateway needs to know of it. */
-export interface Whereabouts extends Pick<Config, "listen" | "dataDir"> {
+/** Where a command finds the gateway of a configuration, and what it has to send there. */
+export interface Whereabouts extends Pick<Config, "listen"> {
   /** A secret; null: there is none, or it stands in a variable that is not set here. */
   readonly adminKey: string | null;
 }
 
-/** What is asked for below; nothing else in the file can make it fail. */
+/** Of each command's question only these keys are read; nothing else in the file can make it fail. */
 const WHEREABOUTS = schema.pick({ listen: true, data_dir: true, admin: true });
 
 /**
- * Where the gateway of this configuration is, whatever else the file says: an operator's terminal has not the providers' keys in
- * its environment. Throws a `ConfigError` when the file can't be read, or says that wrongly.
+ * Where the gateway of this configuration listens, whatever else the file says: an operator's terminal has not the providers'
+ * keys in its environment. Throws a `ConfigError` when the file can't be read, or says that wrongly.
  */
 export function readWhereabouts(options: LoadOptions): Whereabouts {
+  const { document, value } = readOnly(["listen", "admin"], options);
+  const isKeyMissing = document.problems.some(({ key }) => key === "admin.key");
+  return { listen: value.listen, adminKey: isKeyMissing ? null : (value.admin.key ?? null) };
+}
+
+/** Where its store is, absolute. Throws as above. */
+export function readDataDir(options: LoadOptions): string {
+  const { folder, value } = readOnly(["data_dir"], options);
+  return resolvePath(folder, value.data_dir);
+}
+
+function readOnly(keys: readonly (keyof typeof WHEREABOUTS.shape)[], options: LoadOptions) {
   const { document, folder } = openDocument(options);
-  const isAsked = ({ key }: Problem): boolean => key === "" || key === "listen" || key === "data_dir";
+  const isAsked = ({ key }: Problem): boolean => key === "" || keys.some((asked) => asked === key);
   const part = {
     ...document,
-    value: withOnly(Object.keys(WHEREABOUTS.shape), document),
+    value: withOnly(keys, document),
     problems: document.problems.filter(isAsked),
   };
   const { value, problems } = validate(part, WHEREABOUTS);
   const errors = value === undefined ? problems : problems.filter(isAsked);
   if (errors.length > 0 || value === undefined) throw new ConfigError(inOrder(errors));
-  const isKeyMissing = document.problems.some(({ key }) => key === "admin.key");
-  return {
-    listen: value.listen,
-    dataDir: resolvePath(folder, value.data_dir),
-    adminKey: isKeyMissing ? null : (value.admin.key ?? null),
-  };
+  return { document, folder, value };
 }
 
 /** Where the configuration is, or would be if there were one; absolute. */

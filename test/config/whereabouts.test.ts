@@ -2,14 +2,20 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readWhereabouts } from "../../src/config/load.ts";
+import { type LoadOptions, readDataDir, readWhereabouts } from "../../src/config/load.ts";
 import { folder } from "./setup.ts";
 
-function read(text: string, env: Readonly<Record<string, string>> = {}): unknown {
+type Env = Readonly<Record<string, string>>;
+
+function read(
+  text: string,
+  env: Env = {},
+  reader: (options: LoadOptions) => unknown = readWhereabouts,
+): unknown {
   const file = join(folder, "where.yaml");
   writeFileSync(file, text);
   try {
-    return readWhereabouts({ file, cwd: folder, env, hostName: "host" });
+    return reader({ file, cwd: folder, env, hostName: "host" });
   } catch (error) {
     return error instanceof Error ? error.message.replaceAll(`${file}:`, "") : error;
   }
@@ -20,21 +26,21 @@ const listen = { host: "127.0.0.1", port: 9999, isLoopback: true };
 test.each([
   [
     "variables that are not set here",
-    "listen: 127.0.0.1:9999\nadmin: { key: ${KEY} }\nproviders: { openai: { api_key: ${NOT_SET} } }",
+    "listen: 127.0.0.1:9999\ndata_dir: ./${NAME}\nadmin: { key: ${KEY} }\nproviders: { openai: { api_key: ${NOT_SET} } }",
     {},
-    { listen, dataDir: join(folder, "data"), adminKey: null },
+    { listen, adminKey: null },
   ],
   [
     "keys that are unknown or wrong",
-    "listen: 127.0.0.1:9999\ndata_dir: d\nqueue: { max_wait: never }\nprovders: 1\nadmin: { key: abc }",
+    "listen: 127.0.0.1:9999\nqueue: { max_wait: never }\nprovders: 1\nadmin: { key: abc }",
     {},
-    { listen, dataDir: join(folder, "d"), adminKey: "abc" },
+    { listen, adminKey: "abc" },
   ],
   [
     "an admin key of the environment",
     "listen: ${WHERE}\nadmin: { key: ${KEY} }",
     { WHERE: "127.0.0.1:9999", KEY: "from-there" },
-    { listen, dataDir: join(folder, "data"), adminKey: "from-there" },
+    { listen, adminKey: "from-there" },
   ],
 ])("are found beside %s", (_name, text, env, expected) => {
   expect(read(text, env)).toEqual(expected);
@@ -51,4 +57,17 @@ test.each([
   ["a list", "- listen", "1:1: expected"],
 ])("can't be told from %s", (_name, text, message) => {
   expect(read(text)).toContain(message);
+});
+
+test.each([
+  ["data_dir: d\nlisten: nowhere\nadmin: 3", "d"],
+  ["listen: ${WHERE}", "data"],
+])("the store is found beside what is wrong elsewhere: %s", (text, directory) => {
+  expect(read(text, {}, readDataDir)).toBe(join(folder, directory));
+});
+
+test("the store can't be told from a variable that is not set", () => {
+  expect(read("data_dir: ./${NAME}", {}, readDataDir)).toContain(
+    "1:13: data_dir: the environment variable NAME is not set",
+  );
 });

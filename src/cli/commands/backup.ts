@@ -1,6 +1,6 @@
 // `sluice backup FILE` and `sluice restore FILE`. A backup may be taken while the gateway runs; a restore needs it stopped.
 import { systemClock } from "../../clock.ts";
-import { readWhereabouts } from "../../config/load.ts";
+import { readDataDir } from "../../config/load.ts";
 import { GatewayError } from "../../errors.ts";
 import { backUp, restore } from "../../store/backup.ts";
 import type { Invocation } from "../args.ts";
@@ -48,5 +48,5 @@ function fileOf(invocation: Invocation): string {
 }
 
 function dataDirectory(invocation: Invocation, { cwd, env, hostName }: RemoteShell): string {
-  return readWhereabouts({ file: invocation.option("config"), cwd, env, hostName }).dataDir;
+  return readDataDir({ file: invocation.option("config"), cwd, env, hostName });
 }
