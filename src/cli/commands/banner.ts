@@ -2,7 +2,7 @@
 import type { ClientKey, Config, Provider } from "../../config/config.ts";
 import { describeLimit } from "../../config/limits.ts";
 import type { FleetStanding } from "../wiring/wire.ts";
-import { localUrl } from "./remote.ts";
+import { localUrl } from "../local-url.ts";
 
 export interface Started {
   readonly version: string;

@@ -3,6 +3,7 @@ import { GatewayError } from "../../errors.ts";
 import { readWhereabouts } from "../../config/load.ts";
 import type { LoadOptions } from "../../config/load.ts";
 import type { Invocation } from "../args.ts";
+import { localUrl } from "../local-url.ts";
 import type { Output } from "./check.ts";
 
 /** What a command needs of the process it runs in. */
@@ -56,12 +57,6 @@ function configured(invocation: Invocation, { cwd, env, hostName }: RemoteShell)
     const message = `${error.message}\nWhere the instance listens can't be told from that; name it with --url HOST:PORT.`;
     throw new GatewayError(error.code, message, { cause: error });
   }
-}
-
-/** The address for callers on this machine: one that means "all addresses" can't be connected to everywhere. */
-export function localUrl({ host, port }: { readonly host: string; readonly port: number }): string {
-  const reachable = host === "0.0.0.0" || host === "" ? "127.0.0.1" : host === "::" ? "::1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 async function ask(url: string, request: RequestInit): Promise<RemoteAnswer> {

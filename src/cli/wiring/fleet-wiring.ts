@@ -6,7 +6,7 @@ import { openSiblings } from "../../fleet/siblings.ts";
 import { TRACE_VARIABLE } from "../../fleet/trace.ts";
 import { GatewayError } from "../../errors.ts";
 import type { Log } from "../../observe/events.ts";
-import { localUrl } from "../commands/remote.ts";
+import { localUrl } from "../local-url.ts";
 
 type FleetParts = Pick<OpenReplicaOptions, "connect" | "membership" | "isTracing" | "address">;
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { startBanner } from "../../../src/cli/commands/banner.ts";
-import { localUrl } from "../../../src/cli/commands/remote.ts";
+import { localUrl } from "../../../src/cli/local-url.ts";
 import type { FleetStanding } from "../../../src/cli/wiring/wire.ts";
 import { loadConfig } from "../../../src/config/load.ts";
 
