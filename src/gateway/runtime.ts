@@ -52,6 +52,8 @@ export interface Hedging extends HedgePolicy {
 export interface Snapshot extends Runtime {
   /** The limits of each key, the anonymous one's included; also of keys of earlier snapshots, which a request may carry that came before a reload. */
   readonly metersOf: { get(key: ClientKey): Meters | undefined };
+  /** The limits of each provider as a whole. They are in force, and shown, before anybody has asked for a model of it. */
+  readonly providerLimits: readonly Meters[];
   readonly routes: RouteTable<UpstreamTarget>;
   readonly timeouts: Timeouts;
   /** For answers that come as a whole: their first byte comes when all of them is there, so only the attempt's deadline and the total count until then. */

@@ -24,7 +24,7 @@ import { WaitingRoom } from "./waiting-room.ts";
 
 /** Where requests can be sent to, and what it costs there. */
 export interface TargetSpec {
-  /** The provider whose pause holds these requests back, with the API key's name where it has several: `main#second`. */
+  /** The provider whose pause holds these requests back, with the API key's name where it has several: `main~second`. */
   readonly provider: string;
   /** The model whose pause does, by the provider's name for it. */
   readonly model: string;
@@ -94,12 +94,12 @@ export class Limiter {
     return this.#compile(pauses, specs, counting, prices);
   }
 
-  /** Opens the buckets of a client key. Join them with a target's by `target.with(key)`. */
-  key(specs: readonly MeterSpec[]): Meters {
+  /** Opens the buckets of one owner: a client key's, to be joined with a target's by `target.with(key)`, or a provider's alone. */
+  open(specs: readonly MeterSpec[]): Meters {
     return this.#compile([], specs, PLAIN_COUNTING, null);
   }
 
-  /** Limits that were compiled before are still in force, as `target` and `key` say of new ones. */
+  /** Limits that were compiled before are still in force, as `target` and `open` say of new ones. */
   keep({ lines }: Meters): void {
     for (const line of lines) this.#list(line);
   }

@@ -45,7 +45,7 @@ class Desk {
       name: `usd: 0.01/${period}`,
     };
     const target = { provider: "p", model: "m", specs: [], counting: PLAIN_COUNTING, prices: PRICES };
-    this.#meters = this.#limiter.target(target).with(this.#limiter.key([spec]));
+    this.#meters = this.#limiter.target(target).with(this.#limiter.open([spec]));
     this.#tick();
   }
 

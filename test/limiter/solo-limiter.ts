@@ -94,7 +94,7 @@ export class SoloLimiter {
   }
 
   key(specs: readonly MeterSpec[]): Meters {
-    const meters = this.limiter.key(specs);
+    const meters = this.limiter.open(specs);
     this.flush();
     return meters;
   }

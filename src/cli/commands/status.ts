@@ -219,7 +219,7 @@ function trafficTable(traffic: readonly TrafficStatus[]): string {
 
 /** The levels of an instance that is alone say it all; with siblings the fleet's stand beside them. */
 export function bucketTable(buckets: readonly BucketStatus[]): string {
-  if (buckets.length === 0) return "No limit has been used yet.";
+  if (buckets.length === 0) return "There are no limits.";
   const hasSiblings = buckets.some(
     ({ capacity, fleetCapacity }) => Math.abs(fleetCapacity - capacity) > 1e-6,
   );

@@ -48,7 +48,7 @@ export class ClientKeys {
     if (known !== undefined) return known;
     const { name, models, weight } = key;
     const priority = PLACES[key.priority];
-    const meters = this.#limiter.key(meterSpecs({ kind: "key", name }, key.limits));
+    const meters = this.#limiter.open(meterSpecs({ kind: "key", name }, key.limits));
     const clients = key.secrets.map((secret) => {
       const expiresMs = Math.min(key.expiresMs ?? Infinity, secret.expiresMs ?? Infinity);
       const client: ClientKey = { name, models, priority, weight, expiresMs };
@@ -62,7 +62,7 @@ export class ClientKeys {
 
   #anonymous(): ClientKey {
     const key: ClientKey = { name: "", models: null, priority: 1, weight: 1, expiresMs: Infinity };
-    this.metersOf.set(key, this.#limiter.key([]));
+    this.metersOf.set(key, this.#limiter.open([]));
     return key;
   }
 }

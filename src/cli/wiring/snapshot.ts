@@ -1,19 +1,16 @@
 // From a configuration to the snapshot that requests follow. What outlives a reload (connections, health, estimates,
 // buckets) lives in the `Plant` and is found again by name; everything else is made anew.
 import type { ResponseCache } from "../../cache/response-cache.ts";
-import type { Clock } from "../../clock.ts";
 import type { Config, Provider } from "../../config/config.ts";
 import { GatewayError } from "../../errors.ts";
 import type { ListedModel, Snapshot } from "../../gateway/runtime.ts";
 import { headerSafe, type UpstreamTarget } from "../../gateway/sending/upstream-target.ts";
 import type { Estimates } from "../../limiter/estimate.ts";
-import type { Limiter } from "../../limiter/limiter.ts";
 import { compileRoutes } from "../../routing/compile.ts";
 import type { HealthBook } from "../../routing/health-book.ts";
 import { RetryBudget } from "../../routing/retry-budget.ts";
 import type { RouteTable } from "../../routing/table.ts";
 import type { Timeouts } from "../../upstream/call.ts";
-import type { LearnedLimit } from "../../../providers/dialects/limits-learning.ts";
 import { accessOf } from "./access.ts";
 import { accountsOf } from "./accounts.ts";
 import { cachePolicy } from "./cache-policy.ts";
@@ -21,18 +18,14 @@ import type { ClientKeys } from "./client-keys.ts";
 import type { Origins } from "./origins.ts";
 import type { Renewals } from "./renewals.ts";
 import { endpointsOf, languageOf, ownHeaderPrefix, pathsOf } from "./provider-wire.ts";
-import { targetLimits } from "./target-limits.ts";
+import { type LimitPlant, providerLimits, targetLimits } from "./target-limits.ts";
 
 /** What outlives a reload. */
-export interface Plant {
-  readonly clock: Clock;
-  readonly limiter: Limiter;
+export interface Plant extends LimitPlant {
   readonly health: HealthBook;
   readonly estimates: Estimates;
   readonly origins: Origins;
   readonly renewals: Renewals;
-  /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
-  readonly learned: Map<string, Map<string, LearnedLimit>>;
   readonly clientKeys: ClientKeys;
   readonly cache: ResponseCache;
   /** `http://127.0.0.1:PORT` of the simulator that was started for this provider. */
@@ -55,6 +48,7 @@ function compileParts(config: Config, plant: Plant): Snapshot {
     providers: new Set(config.providers.keys()),
     models: listModels(config),
     metersOf: plant.clientKeys.metersOf,
+    providerLimits: [...config.providers.values()].flatMap((provider) => providerLimits(provider, plant)),
     routes: compileTargets(config, plant),
     timeouts: streamTimeouts(config.timeouts),
     wholeTimeouts: wholeTimeouts(config.timeouts),

@@ -2,11 +2,13 @@
 import type { LearnedLimit } from "../../../providers/dialects/limits-learning.ts";
 import { LimitAdvisor } from "../../../providers/dialects/limits-advice.ts";
 import { LimitReader } from "../../../providers/dialects/limits.ts";
+import type { Clock } from "../../clock.ts";
 import type { LimitPeriod, LimitSpec, Provider } from "../../config/config.ts";
 import { describeLimit, type LimitOwner, ownerName, toLimit } from "../../config/limits.ts";
 import { TargetLimits, type KeptLimits } from "../../gateway/target-limits.ts";
-import type { MeterSpec } from "../../limiter/meters.ts";
-import type { Plant } from "./snapshot.ts";
+import type { Limiter } from "../../limiter/limiter.ts";
+import type { Meters, MeterSpec } from "../../limiter/meters.ts";
+import { accountsOf } from "./accounts.ts";
 
 /** How many targets' limits are learned: clients can name any number of models, and every limit is a bucket of the fleet. */
 export const LEARNED_MAX = 1000;
@@ -20,17 +22,33 @@ const WINDOW_MS: Readonly<Record<LimitPeriod, number>> = {
   month: 30 * 86_400_000,
 };
 
-/** The limits of one model at one provider. */
-export function targetLimits(
+/** What limits are compiled with, and what outlives a reload of them. */
+export interface LimitPlant {
+  readonly limiter: Limiter;
+  readonly clock: Clock;
+  /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
+  readonly learned: Map<string, Map<string, LearnedLimit>>;
+}
+
+/** The limits of a provider as a whole, with each of its API keys. */
+export function providerLimits(
   provider: Provider,
-  modelName: string,
-  plant: Pick<Plant, "limiter" | "clock" | "learned">,
-): TargetLimits {
+  { limiter }: Pick<LimitPlant, "limiter">,
+): readonly Meters[] {
+  return accountsOf(provider).map(({ account, limits }) =>
+    limiter.open(meterSpecs({ kind: "provider", provider: account }, limits)),
+  );
+}
+
+/** The limits of one model at one provider. */
+export function targetLimits(provider: Provider, modelName: string, plant: LimitPlant): TargetLimits {
   const model = provider.models.get(modelName);
   const { account } = provider;
   const owner: LimitOwner = { kind: "model", provider: account, model: modelName };
-  const providerLimits = configuredLimits({ kind: "provider", provider: account }, provider.limits);
-  const configured = [...providerLimits, ...configuredLimits(owner, model?.limits ?? [])];
+  const configured = [
+    ...configuredLimits({ kind: "provider", provider: account }, provider.limits),
+    ...configuredLimits(owner, model?.limits ?? []),
+  ];
   const compile = (learned: Iterable<LearnedLimit>): KeptLimits => {
     const limits = joined(
       configured,
@@ -125,7 +143,7 @@ function joined(configured: readonly TargetLimit[], learned: readonly TargetLimi
 /** What is learned of a target, over reloads; null when there are too many already that no configuration names. */
 function learnedBefore(
   target: string,
-  learned: Plant["learned"],
+  learned: LimitPlant["learned"],
   isInvented: boolean,
 ): Map<string, LearnedLimit> | null {
   const known = learned.get(target);
