@@ -44,9 +44,12 @@ async function start(invocation: Invocation): Promise<Simulator> {
   try {
     return await startSimulator({ ...settings, listen });
   } catch (cause) {
-    throw new GatewayError("invalid_config", `The simulator can't listen on ${listen.host}:${listen.port}.`, {
-      cause,
-    });
+    const reason = cause instanceof Error ? `: ${cause.message}` : ".";
+    throw new GatewayError(
+      "invalid_config",
+      `The simulator can't listen on ${listen.host}:${listen.port}${reason}`,
+      { cause },
+    );
   }
 }
 
