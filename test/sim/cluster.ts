@@ -55,7 +55,7 @@ export class Cluster implements Fleet {
     };
     this.oracles = limits.map((limit) => new Oracle(limit));
     this.#mayDouble = mayDouble;
-    this.#claims = Number.isFinite(this.membership.reclaimAfterMs) ? new Claims() : null;
+    this.#claims = mayDouble && Number.isFinite(this.membership.reclaimAfterMs) ? new Claims() : null;
     this.truth = truth;
     for (let index = 0; index < machines; index++) this.add(`m${index}`);
     this.world.afterEvent = () => this.check();
@@ -150,8 +150,9 @@ export class Cluster implements Fleet {
 
   /** All parts of a bucket that there are, those that exist twice counted twice. */
   #partsOf(key: string): number {
-    let parts = WHOLE + (this.#claims?.parts(key) ?? 0);
+    let parts = WHOLE;
     for (const fork of this.forks) parts += fork.parts(key);
+    if (this.#claims !== null) return parts + this.#claims.parts(key);
     for (const { replica } of this.machines.values()) {
       parts += Math.max(0, -(replica?.state.holdings.get(key)?.local?.share ?? 0));
     }
