@@ -76,6 +76,8 @@ export class Ledger {
   succession: Succession = new Map();
   /** The latest edition of a farewell that is forgotten here: whose era is earlier is out of date. */
   forgotten = 0;
+  /** Those of whom a claimant knew more than is known here. */
+  #awaited: ReadonlySet<string> = new Set();
 
   /** Forgets everything that was said. */
   clear(): void {
@@ -86,6 +88,7 @@ export class Ledger {
       bucket.balances.clear();
     }
     this.succession = new Map();
+    this.#awaited = new Set();
     this.forgotten = 0;
   }
 
@@ -144,9 +147,21 @@ export class Ledger {
     author.profileStamp = stamp;
     const isSame =
       before.heirs.join() === profile.heirs.join() &&
-      hasSameKeys(before.claims, profile.claims) &&
+      hasSameClaims(before.claims, profile.claims) &&
       hasSameKeys(before.farewells, profile.farewells);
     if (!isSame) this.#succeed();
+  }
+
+  /** Everything that a member said up to `stamp` is known. */
+  know(member: Member, { boot, version }: Stamp): void {
+    member.boot = boot;
+    member.version = version;
+    if (this.#awaited.has(member.id)) this.#succeed();
+  }
+
+  /** Whether all is known of those whom a member claims that it knew of them. */
+  canJudge(member: Member): boolean {
+    return this.#awaited.size === 0 || this.#awaitedBy(member).length === 0;
   }
 
   #succeed(): void {
@@ -156,6 +171,17 @@ export class Ledger {
       if (by?.profile.farewells.has(member.id) === true) member.profile = NEW_PROFILE;
     }
     this.succession = successionOf(this.members.values());
+    this.#awaited = new Set([...this.members.values()].flatMap((member) => this.#awaitedBy(member)));
+  }
+
+  #awaitedBy({ claims, profile }: Member): string[] {
+    const isAwaited = (victim: string, known: Stamp): boolean => {
+      const member = this.members.get(victim);
+      // Of those whose rows were taken over, no more will be heard.
+      const isOver = profile.farewells.has(victim) || (member !== undefined && member.farewell !== null);
+      return !isOver && compareStamps(member ?? NEVER, known) < 0;
+    };
+    return [...claims].filter(([victim, { known }]) => isAwaited(victim, known)).map(([victim]) => victim);
   }
 
   /** All farewells known here; whoever is told of rows must be told of these first. */
@@ -273,8 +299,7 @@ export class Ledger {
     if (section.profile !== null && compareStamps(section.profile.stamp, author.profileStamp) > 0) {
       this.setProfile(author, section.profile.stamp, section.profile.profile);
     }
-    author.boot = section.to.boot;
-    author.version = section.to.version;
+    this.know(author, section.to);
     return "merged";
   }
 
@@ -291,6 +316,14 @@ export class Ledger {
       return false;
     });
   }
+}
+
+function hasSameClaims(left: Profile["claims"], right: Profile["claims"]): boolean {
+  if (!hasSameKeys(left, right)) return false;
+  return left.entries().every(([victim, { known }]) => {
+    const other = right.get(victim)?.known ?? NEVER;
+    return compareStamps(known, other) === 0;
+  });
 }
 
 function hasSameKeys(left: ReadonlyMap<string, unknown>, right: ReadonlyMap<string, unknown>): boolean {

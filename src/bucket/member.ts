@@ -1,6 +1,6 @@
 // The things that a ledger is made of: members, the entries that they have said, and the buckets that these are about.
 import { compareStamps, NEVER, type Row, type Stamp } from "./row.ts";
-import type { Standing } from "./succession.ts";
+import type { Claim, Standing } from "./succession.ts";
 
 /** What a replica says about itself. */
 export interface Profile {
@@ -8,7 +8,7 @@ export interface Profile {
   readonly name: string;
   /** Whom it handed everything to: the first that has not left itself; empty while it has not left. It only grows. */
   readonly heirs: readonly string[];
-  readonly claims: ReadonlyMap<string, number>;
+  readonly claims: ReadonlyMap<string, Claim>;
   /** Marks each change of heir, claims and farewells; later than every edition known to whoever made it. */
   readonly edition: number;
   /** The replicas whose rows this one has taken over (see farewell.ts), and at which edition. */
@@ -88,7 +88,7 @@ export class Member implements Standing {
     return this.profile.heirs.length > 0;
   }
 
-  get claims(): ReadonlyMap<string, number> {
+  get claims(): ReadonlyMap<string, Claim> {
     return this.profile.claims;
   }
 }

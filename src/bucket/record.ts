@@ -6,6 +6,7 @@ import type { Lineage } from "./ledger.ts";
 import type { Farewell, Profile } from "./member.ts";
 import type { LevelRecord } from "./local.ts";
 import type { Edge, Gauge, Row, Stamp } from "./row.ts";
+import type { Claim } from "./succession.ts";
 
 const VERSION = 1;
 const KIND_IDENTITY = 0x49;
@@ -27,8 +28,6 @@ export interface Instant {
 export interface IdentityRecord {
   readonly id: string;
   readonly boot: number;
-  /** The id that it had before it came back from having left; empty: none. */
-  readonly formerId: string;
   /** The boot since which this replica's disk has not gone back in time. */
   readonly soundSince: number;
   readonly lineage: Lineage | null;
@@ -70,8 +69,6 @@ export function encodeIdentity(record: IdentityRecord): Uint8Array {
   const writer = new Writer(KIND_IDENTITY, VERSION);
   writer.id(record.id);
   writer.integer(record.boot);
-  writer.boolean(record.formerId !== "");
-  if (record.formerId !== "") writer.id(record.formerId);
   writer.integer(record.soundSince);
   writeLineage(writer, record.lineage);
   writer.integer(record.forgotten);
@@ -87,7 +84,6 @@ export function decodeIdentity(bytes: Uint8Array): IdentityRecord {
   const record = {
     id: reader.id(),
     boot: reader.integer(),
-    formerId: reader.boolean() ? reader.id() : "",
     soundSince: reader.integer(),
     lineage: readLineage(reader),
     forgotten: reader.integer(),
@@ -230,7 +226,12 @@ export function writeProfile(writer: Writer, profile: Profile, writeId: WriteId)
   writer.integer(profile.heirs.length);
   for (const heir of profile.heirs) writeId(heir);
   writer.integer(profile.edition);
-  writeCounts(writer, profile.claims, writeId);
+  writer.integer(profile.claims.size);
+  for (const [victim, { edition, known }] of profile.claims) {
+    writeId(victim);
+    writer.integer(edition);
+    writeStamp(writer, known);
+  }
   writeCounts(writer, profile.farewells, writeId);
   writeCounts(writer, profile.seen, writeId);
   writer.integer(profile.era);
@@ -255,7 +256,10 @@ export function readProfile(reader: Reader, readId: ReadId): Profile {
   const name = reader.text(NAME_BYTES_MAX);
   const heirs = Array.from({ length: reader.count(1) }, readId);
   const edition = readEdition(reader);
-  const claims = readCounts(reader, readId);
+  const claims = new Map<string, Claim>();
+  for (let left = reader.count(4); left > 0; left--) {
+    claims.set(readId(), { edition: readEdition(reader), known: readStamp(reader) });
+  }
   const farewells = readCounts(reader, readId);
   const seen = readCounts(reader, readId);
   return { name, heirs, claims, edition, farewells, seen, era: readEdition(reader) };

@@ -16,6 +16,7 @@ import { advance } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE } from "../bucket/row.ts";
 import { isReachable } from "./giving.ts";
 import type { Holding } from "./holding.ts";
+import { isNamed } from "../bucket/succession.ts";
 import type { ReplicaState } from "./state.ts";
 
 /** A replica is gone for this long before its rows are taken over: what it gave last has arrived by then. */
@@ -49,7 +50,7 @@ function isToTakeOver(state: ReplicaState, gone: Member): boolean {
   }
   gone.goneMs = Math.min(gone.goneMs, nowMs);
   if (nowMs - gone.goneMs < SETTLES_MS) return false;
-  const claimant = claimantOf(state, gone);
+  const claimant = isNamed(gone, ledger.members.values()) ? null : claimantOf(state, gone);
   return membersLeft(state).every((member) => {
     if (claimant !== null && !hasSeen(member, claimant.member, claimant.edition)) return false;
     return !gone.hasLeft || hasSeen(member, gone, gone.profile.edition) || !isReachable(state, member);
@@ -62,7 +63,7 @@ function claimantOf(
 ): { readonly member: Member; readonly edition: number } | null {
   const claimants = [...state.ledger.members.values()].filter((member) => member.claims.has(gone.id));
   const [member] = claimants.sort((left, right) => (left.id < right.id ? -1 : 1));
-  return member === undefined ? null : { member, edition: member.claims.get(gone.id) ?? Infinity };
+  return member === undefined ? null : { member, edition: member.claims.get(gone.id)?.edition ?? Infinity };
 }
 
 /** The members that are not gone. */
@@ -93,7 +94,9 @@ function takeOver(state: ReplicaState, gone: Member): void {
   const farewells = new Map(profile.farewells).set(gone.id, edition);
   for (const inherited of gone.profile.farewells.keys()) farewells.set(inherited, edition);
   const claims = new Map(profile.claims);
-  for (const victim of gone.claims.keys()) claims.set(victim, edition);
+  for (const [victim, { known }] of gone.claims) {
+    claims.set(victim, { edition, known: claims.get(victim)?.known ?? known });
+  }
   carryOut(state, { gone: gone.id, by: me.id, edition });
   for (const member of ledger.members.values()) {
     if (member.farewell !== null && farewells.has(member.id)) {
@@ -221,6 +224,8 @@ function acknowledge(state: ReplicaState): void {
   for (const member of ledger.members.values()) {
     const { edition } = member.profile;
     if (member === me || member.farewell !== null || edition === 0) continue;
+    // Who leaves waits for this: it may be the only one that knows what those whom it claimed had given.
+    if (!ledger.canJudge(member)) continue;
     seen.set(member.id, edition);
     era = Math.max(era, edition);
     if (profile.seen.get(member.id) !== edition) isNews = true;

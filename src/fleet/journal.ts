@@ -301,10 +301,9 @@ export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): voi
       state.publishProfile(profile);
       continue;
     }
-    state.ledger.setProfile(member, profileStamp, profile);
-    member.boot = known.boot;
-    member.version = known.version;
     member.saved = known;
+    state.ledger.setProfile(member, profileStamp, profile);
+    state.ledger.know(member, known);
   }
   for (const { key, author, stamp, row } of loaded.rows) {
     state.ledger.place(state.ledger.member(author), state.ledger.bucket(key), stamp, row);

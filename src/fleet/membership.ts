@@ -251,7 +251,8 @@ export class Membership {
     const state = this.#state;
     if (id === state.me.id || !state.ledger.members.has(id) || state.ledger.succession.has(id)) return false;
     const edition = state.ledger.latestEdition() + 1;
-    const claims = new Map(state.profile.claims).set(id, edition);
+    const { boot, version } = state.ledger.member(id);
+    const claims = new Map(state.profile.claims).set(id, { edition, known: { boot, version } });
     state.proposeProfile({ ...state.profile, edition, claims, era: edition });
     return true;
   }
@@ -264,9 +265,7 @@ export class Membership {
 
   /** The lowest live replica claims those that have been silent for too long, where the policy says so. */
   #claimTheDead(): void {
-    const { ledger, me, nowMs, identity, isAdmitting } = this.#state;
-    // Nobody else comes from that disk, so this claim is never one of two.
-    if (isAdmitting && ledger.members.get(identity.formerId)?.hasLeft === true) this.evict(identity.formerId);
+    const { ledger, me, nowMs } = this.#state;
     if (!this.isElder) return;
     for (const member of ledger.members.values()) {
       if (member === me || ledger.succession.has(member.id)) continue;

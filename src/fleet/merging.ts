@@ -181,7 +181,7 @@ function introduce(state: ReplicaState, message: Message): void {
   if (message.sender === state.me.id) return;
   const member = state.ledger.member(message.sender);
   if (member.boot !== 0) return;
-  member.boot = message.boot;
+  state.ledger.know(member, { boot: message.boot, version: 0 });
   member.heardMs = state.nowMs;
   state.dirtyMembers.add(member.id);
   state.news += 1;

@@ -44,7 +44,14 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
     holding.dirtyRows.add(former.id);
     state.markDirty(holding);
   }
-  state.rename(id, { ...former.profile, heirs: [], claims: new Map(), farewells: new Map(), edition: 0 });
+  // Behind the heirs that it named, in case all of them have left too. Nobody else comes from this disk, so this claim is
+  // never one of two; whoever takes over from this replica later has it too.
+  const edition = former.hasLeft ? state.ledger.latestEdition() + 1 : 0;
+  const { boot, version } = former;
+  const claims = new Map(former.hasLeft ? [[former.id, { edition, known: { boot, version } }]] : []);
+  const { name, seen } = former.profile;
+  const era = Math.max(former.profile.era, edition);
+  state.rename(id, { name, heirs: [], claims, farewells: new Map(), edition, seen, era });
   state.dirtyMembers.add(former.id);
 }
 

@@ -60,7 +60,6 @@ export class Replica implements Quota {
     const boot = Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS);
     const identity: Identity = {
       id: stored?.id ?? newId,
-      formerId: stored?.formerId ?? "",
       boot,
       soundSince: stored?.soundSince ?? boot,
     };

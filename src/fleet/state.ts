@@ -13,8 +13,6 @@ import { Holding, OpenBucket } from "./holding.ts";
 /** Who this replica is. */
 export interface Identity {
   readonly id: string;
-  /** The id that it had before it came back from having left; empty: none. */
-  readonly formerId: string;
   readonly boot: number;
   /** The boot since which its disk has not gone back in time. */
   readonly soundSince: number;
@@ -239,7 +237,7 @@ export class ReplicaState {
 
   /** Goes on under another id, with a boot of its own; nothing of what was said before is this replica's any more. */
   rename(id: string, profile: Profile): void {
-    this.identity = { ...this.identity, id, formerId: this.me.id };
+    this.identity = { ...this.identity, id };
     this.pendingProfile = null;
     this.me = this.ledger.member(id);
     this.#newBoot();

@@ -62,7 +62,6 @@ const lineages = fc.option(fc.record({ stamp: wallTimes, founder: ids }));
 const identities = fc.record({
   id: ids,
   boot: integers,
-  formerId: fc.oneof(fc.constant(""), ids),
   soundSince: integers,
   forgotten: integers,
   lineage: lineages,
@@ -103,10 +102,13 @@ const messages: fc.Arbitrary<Message> = fc
     };
   });
 const counts = fc.array(fc.tuple(ids, editions), { maxLength: 4 }).map((list) => new Map(list));
+const claims = fc
+  .array(fc.tuple(ids, fc.record({ edition: editions, known: stamps })), { maxLength: 4 })
+  .map((list) => new Map(list));
 const profiles = fc.record({
   name: texts,
   heirs: fc.array(ids, { maxLength: 3 }),
-  claims: counts,
+  claims,
   edition: editions,
   farewells: counts,
   seen: counts,

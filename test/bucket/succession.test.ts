@@ -3,7 +3,8 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Ledger } from "../../src/bucket/ledger.ts";
 import { NEW_PROFILE } from "../../src/bucket/member.ts";
-import { type Standing, successionOf } from "../../src/bucket/succession.ts";
+import { NEVER } from "../../src/bucket/row.ts";
+import { type Claim, isNamed, type Standing, successionOf } from "../../src/bucket/succession.ts";
 
 const IDS = ["a", "b", "c", "d", "e"];
 const id = fc.constantFrom(...IDS);
@@ -15,18 +16,31 @@ const standings: fc.Arbitrary<Standing[]> = fc.tuple(
       .record({
         heirs: fc.array(id, { maxLength: 3 }),
         claimed: fc.array(id, { maxLength: 3 }),
+        heard: fc.nat({ max: 2 }),
         by: fc.option(id, { freq: 9 }),
       })
-      .map(({ heirs, claimed, by }): Standing => {
-        const claims = new Map(claimed.filter((victim) => victim !== own).map((victim) => [victim, 1]));
+      .map(({ heirs, claimed, by, heard }): Standing => {
+        const claims = new Map(
+          claimed.filter((victim) => victim !== own).map((victim) => [victim, claimAt(1)]),
+        );
         const farewell = by === null || by === own ? null : { by };
-        return { id: own, heirs: heirs.filter((heir) => heir !== own), claims, farewell };
+        return member(own, {
+          heirs: heirs.filter((heir) => heir !== own),
+          claims,
+          farewell,
+          version: heard,
+        });
       }),
   ),
 );
 
 function member(own: string, said: Partial<Standing> = {}): Standing {
-  return { id: own, heirs: [], claims: new Map(), farewell: null, ...said };
+  return { id: own, boot: 1, version: 0, heirs: [], claims: new Map(), farewell: null, ...said };
+}
+
+/** A claim by one who knew its victim up to a version. */
+function claimAt(version: number): Claim {
+  return { edition: 1, known: { boot: 1, version } };
 }
 
 test("the order in which members were heard of does not matter", () => {
@@ -55,7 +69,7 @@ test("every chain ends with somebody who is not gone, and circles are broken", (
 });
 
 test("of two claims the lower id's counts, and a leaver's own word before any claim", () => {
-  const claims = new Map([["c", 1]]);
+  const claims = new Map([["c", claimAt(0)]]);
   const claimed = successionOf([member("b", { claims }), member("a", { claims }), member("c")]);
   expect(claimed.get("c")).toBe("a");
   const left = successionOf([member("b"), member("a", { claims }), member("c", { heirs: ["b"] })]);
@@ -95,7 +109,7 @@ test("of two that leave and name each other first, both name the next in the end
 test("claims of one whose rows were taken over stand until its successor's own word holds them", () => {
   const ledger = new Ledger();
   const stampOf = (version: number): { boot: number; version: number } => ({ boot: 1, version });
-  const claims = new Map([["c", 1]]);
+  const claims = new Map([["c", { edition: 1, known: NEVER }]]);
   ledger.setProfile(ledger.member("b"), stampOf(1), { ...NEW_PROFILE, heirs: ["a"], claims, edition: 1 });
   ledger.member("c");
   ledger.dropRows({ gone: "b", by: "a", edition: 2 });
@@ -109,8 +123,45 @@ test("claims of one whose rows were taken over stand until its successor's own w
 test("as many other claims are other claims", () => {
   const ledger = new Ledger();
   for (const [version, victim] of ["b", "c"].entries()) {
-    const claims = new Map([[victim, version]]);
+    const claims = new Map([[victim, { edition: version, known: NEVER }]]);
     ledger.setProfile(ledger.member("a"), { boot: 1, version }, { ...NEW_PROFILE, claims });
   }
   expect([...ledger.succession]).toEqual([["c", "a"]]);
+});
+
+test("a claim counts where as much is known of the one who is gone as the claimant knew", () => {
+  const claims = new Map([["c", claimAt(5)]]);
+  const after = (version: number) => successionOf([member("a", { claims }), member("c", { version })]);
+  expect(after(4).size).toBe(0);
+  expect(after(5).get("c")).toBe("a");
+});
+
+test("whoever hears of a claim first and of its victim later ends where the others are", () => {
+  const heard = (order: readonly ("claim" | "victim")[]): Ledger => {
+    const ledger = new Ledger();
+    for (const what of order) {
+      if (what === "victim") ledger.know(ledger.member("c"), { boot: 1, version: 5 });
+      else {
+        const profile = { ...NEW_PROFILE, claims: new Map([["c", claimAt(5)]]), edition: 1 };
+        ledger.setProfile(ledger.member("a"), { boot: 1, version: 1 }, profile);
+      }
+    }
+    return ledger;
+  };
+  const late = heard(["claim"]);
+  expect([late.succession.size, late.canJudge(late.member("a"))]).toEqual([0, false]);
+  for (const ledger of [heard(["claim", "victim"]), heard(["victim", "claim"])]) {
+    expect(ledger.succession.get("c")).toBe("a");
+    expect(ledger.canJudge(ledger.member("a"))).toBe(true);
+  }
+});
+
+test("a leaver's word decides alone where one that it named stays", () => {
+  const claims = new Map([["c", claimAt(0)]]);
+  const back = member("d", { claims });
+  const left = member("c", { heirs: ["b"] });
+  expect(isNamed(left, [member("b"), left, back])).toBe(true);
+  const both = [member("b", { heirs: ["c"] }), left, back];
+  expect(isNamed(left, both)).toBe(false);
+  expect(successionOf(both).get("c")).toBe("d");
 });

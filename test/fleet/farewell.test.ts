@@ -17,7 +17,7 @@ const LINEAGE = { stamp: 1, founder: "founder" };
 
 /** A replica, `me`, that has one bucket open; what others say is put in their mouths. */
 class Scene {
-  readonly state = new ReplicaState({ id: "me", formerId: "", boot: 9, soundSince: 9 }, 0, 1_700_000_000_000);
+  readonly state = new ReplicaState({ id: "me", boot: 9, soundSince: 9 }, 0, 1_700_000_000_000);
   readonly holding: Holding;
   #version = 0;
 

@@ -86,9 +86,12 @@ test("who left and is started again is told so, and is not taken for dead", asyn
     await victim.running.flush();
   }
   expect(victim.running.replica.state.me.heirs).toEqual([liar.id]);
+  const formerId = victim.running.replica.id;
   await victim.running.close();
   victim = await startVictim({ time, store, log, peers: ["http://127.0.0.1:1"] });
   victim.time.pass(100);
+  // In case all whom it named have left too.
+  expect([...victim.running.replica.state.me.claims.keys()]).toEqual([formerId]);
   // Nobody remembers it any more.
   const { state } = victim.running.replica;
   state.newId = () => "4".repeat(32);

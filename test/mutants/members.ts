@@ -114,9 +114,9 @@ export const MEMBERS: readonly Mutant[] = [
   },
   {
     fault: "who comes back after it has left does not go on with what nobody else got",
-    file: "src/fleet/membership.ts",
-    find: "if (isAdmitting && ledger.members.get(identity.formerId)?.hasLeft === true) this.evict(identity.formerId);",
-    replace: "",
+    file: "src/fleet/recovery.ts",
+    find: "const claims = new Map(former.hasLeft ? [[former.id, edition]] : []);",
+    replace: "const claims = new Map(former.hasLeft ? [[id, edition]] : []);",
     by: "members",
   },
   {

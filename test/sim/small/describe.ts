@@ -143,7 +143,11 @@ function addProfile(sketch: Sketch, profile: Profile | null): void {
   }
   const { heirs, edition, era, claims, farewells, seen } = profile;
   sketch.add("profile", heirs.join(" "), edition, era);
-  for (const counts of [claims, farewells, seen]) {
+  for (const [id, { edition: madeIn, known }] of claims) {
+    sketch.add("claims", id.slice(0, 3), madeIn);
+    sketch.stamp(id, known);
+  }
+  for (const counts of [farewells, seen]) {
     sketch.add("*");
     for (const [id, count] of counts) sketch.add(id.slice(0, 3), count);
   }
@@ -187,8 +191,8 @@ export function wordsOfDisk(disk: Disk, isTimed: boolean): readonly Word[] {
 }
 
 function addLoaded(sketch: Sketch, { identity, holdings, rows, members }: Loaded): void {
-  const { id, formerId, boot, soundSince, lineage, forgotten } = identity;
-  sketch.add("disk", id, formerId, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
+  const { id, boot, soundSince, lineage, forgotten } = identity;
+  sketch.add("disk", id, soundSince, lineage?.founder ?? "", lineage?.stamp ?? 0, forgotten);
   sketch.stamp(id, { boot, version: 0 });
   for (const [number, record] of holdings) {
     sketch.add(number, record.key);
