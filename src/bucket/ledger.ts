@@ -26,6 +26,7 @@ import {
   unlink,
 } from "./member.ts";
 import { compareStamps, NEVER, NO_ROW } from "./row.ts";
+import { type Section, sectionOf, sizeOf } from "./sections.ts";
 import type { Row, Stamp } from "./row.ts";
 import { successionOf } from "./succession.ts";
 import type { Succession } from "./succession.ts";
@@ -43,22 +44,6 @@ export function isOlder(left: Lineage, right: Lineage): boolean {
 }
 
 export type Vector = ReadonlyMap<string, Stamp>;
-
-export interface SectionEntry {
-  readonly stamp: Stamp;
-  readonly bucket: string;
-  readonly row: Row;
-}
-
-/** What one author said after `from`, up to `to`. */
-export interface Section {
-  readonly author: string;
-  readonly from: Stamp;
-  readonly to: Stamp;
-  readonly entries: readonly SectionEntry[];
-  /** Comes with the last entries only; `null` when more are to follow. */
-  readonly profile: { readonly stamp: Stamp; readonly profile: Profile } | null;
-}
 
 /**
  * `dominated`: nothing in it was new. `gap`: it begins above what is known here, so only its rows were taken. `set back`:
@@ -328,59 +313,6 @@ function hasSameClaims(left: Profile["claims"], right: Profile["claims"]): boole
 
 function hasSameKeys(left: ReadonlyMap<string, unknown>, right: ReadonlyMap<string, unknown>): boolean {
   return left.size === right.size && left.keys().every((key) => right.has(key));
-}
-
-/** So many replicas that an entry names count as much as the entry: in a large fleet they are most of its bytes. */
-const NAMED_PER_ENTRY = 16;
-
-/** How much of a message's room something takes up that names so many replicas. */
-function sizeNaming(replicas: number): number {
-  return 1 + Math.floor(replicas / NAMED_PER_ENTRY);
-}
-
-function sizeOf({ entries, profile }: Section): number {
-  let size = sizeNaming(profile === null ? 0 : profile.profile.seen.size + profile.profile.heirs.length);
-  for (const { row } of entries) size += sizeNaming(row.given.size);
-  return size;
-}
-
-function sectionOf(author: Member, from: Stamp, room: number, isHidden: (entry: Entry) => boolean): Section {
-  const entries: SectionEntry[] = [];
-  let left = room;
-  for (let entry = firstAbove(author, from); entry !== null; entry = entry.newer) {
-    if (isHidden(entry)) continue;
-    if (left <= 0) return partOf(author, from, entries);
-    const stamp = { boot: entry.boot, version: entry.version };
-    entries.push({ stamp, bucket: entry.bucket.key, row: entry.row });
-    left -= sizeNaming(entry.row.given.size);
-    if (left <= 0) author.cutAt = entry;
-  }
-  return {
-    author: author.id,
-    from,
-    to: { boot: author.boot, version: author.version },
-    entries,
-    profile: { stamp: author.profileStamp, profile: author.profile },
-  };
-}
-
-/** The oldest entry above a stamp: at an end of the list, or where the last section ended, or else it is looked for. */
-function firstAbove(author: Member, from: Stamp): Entry | null {
-  const { newest, oldest, cutAt } = author;
-  if (oldest !== null && compareStamps(oldest, from) > 0) return oldest;
-  if (cutAt !== null && compareStamps(cutAt, from) === 0) return cutAt.newer;
-  let first: Entry | null = null;
-  for (let entry = newest; entry !== null && compareStamps(entry, from) > 0; entry = entry.older) {
-    first = entry;
-  }
-  return first;
-}
-
-/** The first entries of a section; more are to follow. Single rows may be ahead of what is known to be complete. */
-function partOf(author: Member, from: Stamp, entries: readonly SectionEntry[]): Section {
-  const last = entries.at(-1);
-  const to = last !== undefined && compareStamps(last.stamp, author) < 0 ? last.stamp : from;
-  return { author: author.id, from, to, entries, profile: null };
 }
 
 /** Books the difference between two rows of one author: what left the giver arrives at the receivers. */

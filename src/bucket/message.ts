@@ -6,7 +6,8 @@
 // A reader bounds everything before it allocates and refuses what no honest replica sends: entries out of
 // order, two entries of one bucket, running totals out of range.
 import { Malformed, Reader, Writer } from "./codec.ts";
-import type { Lineage, Section, SectionEntry, Vector } from "./ledger.ts";
+import type { Lineage, Vector } from "./ledger.ts";
+import type { Section, SectionEntry } from "./sections.ts";
 import type { Farewell } from "./member.ts";
 import {
   KEY_BYTES_MAX,

@@ -1,6 +1,7 @@
 // What happens with a message: which fleet it is of, what of it is new, what it gives to us, what we owe in return.
 import type { Message } from "../bucket/message.ts";
-import type { Section, Vector } from "../bucket/ledger.ts";
+import type { Vector } from "../bucket/ledger.ts";
+import type { Section } from "../bucket/sections.ts";
 import type { BucketRows, Profile } from "../bucket/member.ts";
 import { isOlder } from "../bucket/ledger.ts";
 import { compareStamps, type Row } from "../bucket/row.ts";

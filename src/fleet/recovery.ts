@@ -2,7 +2,7 @@
 // this replica said, and tell it: they pass back its own rows when they know more of them than it does, and refuse
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
-import type { Section } from "../bucket/ledger.ts";
+import type { Section } from "../bucket/sections.ts";
 import type { Message } from "../bucket/message.ts";
 import { difference } from "../bucket/parts.ts";
 import { compareStamps, type Edge, NEVER, type Row, type Stamp } from "../bucket/row.ts";

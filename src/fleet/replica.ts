@@ -33,7 +33,7 @@ import { type Identity, ReplicaState } from "./state.ts";
 export interface ReplicaOptions {
   /** What the store held, from `load`; `null` for a new replica. */
   readonly loaded: Loaded | null;
-  /** The id of a new replica: 32 hexadecimal digits. */
+  /** 32 random hexadecimal digits: the id of a new replica, and what sets this start apart from one of a copied disk. */
   readonly newId: string;
   readonly nowMs: number;
   readonly instant: Instant;
@@ -43,8 +43,17 @@ export interface ReplicaOptions {
   readonly membership?: MembershipOptions;
 }
 
-/** Boots are drawn from wall time, so that two processes that run from copies of one disk differ. */
+/**
+ * Boots are drawn from wall time, so that two processes that run from copies of one disk differ; and at random within a
+ * millisecond, so that they mostly do also when both were started under clocks that are set back.
+ */
 const BOOTS_PER_MS = 1024;
+
+/** The boot of a start; it is later than any that the disk knows. */
+function drawBoot(storedBoot: number, wallMs: number, newId: string): number {
+  const drawn = Number.parseInt(newId.slice(0, 8), 16) % BOOTS_PER_MS;
+  return Math.max(storedBoot + 1, Math.floor(wallMs) * BOOTS_PER_MS) + drawn;
+}
 
 export class Replica implements Quota {
   readonly state: ReplicaState;
@@ -57,7 +66,7 @@ export class Replica implements Quota {
 
   constructor({ loaded, newId, nowMs, instant, random = () => 0, membership = ALONE }: ReplicaOptions) {
     const stored = loaded?.identity;
-    const boot = Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS);
+    const boot = drawBoot(stored?.boot ?? 0, instant.wallMs, newId);
     const identity: Identity = {
       id: stored?.id ?? newId,
       boot,

@@ -1,7 +1,8 @@
 // What may happen to a few ledgers, as plain steps that fast-check can draw and shrink: their owners spend, give, start
 // anew, leave and tell each other, through the real codec. As replicas do, an owner gives only what it believes to hold.
 import * as fc from "fast-check";
-import { Ledger, type MergeResult, type Section, type Vector } from "../../src/bucket/ledger.ts";
+import { Ledger, type MergeResult, type Vector } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import { decodeMessage, encodeMessage } from "../../src/bucket/message.ts";
 import { advance } from "../../src/bucket/parts.ts";
 import { type Edge, NO_EDGE, NO_ROW, type Row, type Stamp } from "../../src/bucket/row.ts";

@@ -2,7 +2,8 @@
 // parties, and no set of rows whatever speaks of more or less than the whole.
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Ledger, type Section } from "../../src/bucket/ledger.ts";
+import { Ledger } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { compareStamps, NEVER, NO_EDGE, NO_ROW } from "../../src/bucket/row.ts";

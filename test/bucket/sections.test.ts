@@ -2,7 +2,8 @@
 // many as there is room for. The ledger finds them without walking all of them each time.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { Ledger, type SectionEntry } from "../../src/bucket/ledger.ts";
+import { Ledger } from "../../src/bucket/ledger.ts";
+import type { SectionEntry } from "../../src/bucket/sections.ts";
 import { compareStamps, NO_EDGE, NO_ROW, type Stamp } from "../../src/bucket/row.ts";
 
 const AUTHOR = "a".repeat(32);

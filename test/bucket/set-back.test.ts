@@ -1,7 +1,8 @@
 // Rows that come too late. One gives less than the one before: its author's disk went back in time, and what it has
 // forgotten must not come back to it. Another is of a replica whose rows were taken over: they are said by another now.
 import { expect, test } from "vitest";
-import { Ledger, type Section } from "../../src/bucket/ledger.ts";
+import { Ledger } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_ROW, type Stamp } from "../../src/bucket/row.ts";

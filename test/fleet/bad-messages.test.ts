@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { crc32, Writer } from "../../src/bucket/codec.ts";
 import { MODULUS, WHOLE } from "../../src/bucket/parts.ts";
 import { NEVER, NO_EDGE } from "../../src/bucket/row.ts";
-import type { Section } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import { openFrame, sealFrame, versionsOf } from "../../src/fleet/seal.ts";
 import { BUCKETS_MAX, MEMBERS_MAX } from "../../src/fleet/exchange.ts";
 import { encodeMapMessage } from "../../src/bucket/lww-codec.ts";

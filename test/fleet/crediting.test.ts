@@ -1,6 +1,6 @@
 // What arrives of a calendar quota: units count in their own period, and nothing is refilled twice.
 import { expect, test } from "vitest";
-import type { Section } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_GAUGE, NO_ROW, type Row } from "../../src/bucket/row.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
 import { encodeMessage, type Message } from "../../src/bucket/message.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import { type Edge, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
+import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
 import { give } from "../../src/fleet/giving.ts";
 import type { Holding } from "../../src/fleet/holding.ts";
@@ -174,6 +174,42 @@ test("a farewell is told of when it is durable, and not before", () => {
   expect(toldFarewells(state)).toEqual([]);
   looksAfter();
   expect(toldFarewells(state)).toEqual(state.ledger.farewells());
+});
+
+/** What the others are known to have taken in of `gone`; `other` has heard of no claim. */
+function takesOver(scene: Scene): boolean {
+  const seen = new Map([["gone", 4]]);
+  for (const id of ["founder", "other"]) scene.profile(id, { seen });
+  for (const nowMs of [1, 6001, 6002]) {
+    scene.state.nowMs = nowMs;
+    scene.looksAfter();
+  }
+  return scene.state.ledger.members.get("gone")?.farewell !== null;
+}
+
+test("who takes over by a leaver's word does not wait until all have heard of a claim that can't count", () => {
+  const claims = new Map([["gone", { edition: 6, known: NEVER }]]);
+  const back = { heirs: [], claims, edition: 6 };
+  expect(
+    takesOver(
+      withGone()
+        .profile("gone", { heirs: ["me"], edition: 4 })
+        .profile("back", back),
+    ),
+  ).toBe(true);
+  expect(takesOver(withGone().profile("gone", { edition: 4 }).profile("me", back))).toBe(false);
+});
+
+test("a claim is not said to be carried out before its victim's rows are known as the claimant knew them", () => {
+  const scene = new Scene();
+  const claims = new Map([["gone", { edition: 6, known: { boot: 1, version: 50 } }]]);
+  scene.profile("other", { claims, edition: 6 });
+  scene.looksAfter();
+  expect(scene.state.me.profile.seen.get("other")).toBeUndefined();
+  const { ledger } = scene.state;
+  ledger.know(ledger.member("gone"), { boot: 1, version: 50 });
+  scene.looksAfter();
+  expect(scene.state.me.profile.seen.get("other")).toBe(6);
 });
 
 describe("one to whom farewell was said", () => {

@@ -2,7 +2,7 @@
 // who can say anything to it: a stranger who posts bytes, or a liar who knows the fleet's secret.
 import { request as httpRequest } from "node:http";
 import { randomId, type Timers } from "../../src/clock.ts";
-import type { Section } from "../../src/bucket/ledger.ts";
+import type { Section } from "../../src/bucket/sections.ts";
 import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { encodeMessage, type Message } from "../../src/bucket/message.ts";

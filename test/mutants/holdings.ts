@@ -177,15 +177,15 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "a boot follows the wall clock alone, which may be set back",
     file: "src/fleet/replica.ts",
-    find: "Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS)",
-    replace: "Math.floor(instant.wallMs) * BOOTS_PER_MS",
+    find: "Math.max(storedBoot + 1, Math.floor(wallMs) * BOOTS_PER_MS)",
+    replace: "Math.floor(wallMs) * BOOTS_PER_MS",
     by: "one replica",
   },
   {
     fault: "boots are counted, so copies of one disk draw the same",
     file: "src/fleet/replica.ts",
-    find: "Math.max((stored?.boot ?? 0) + 1, Math.floor(instant.wallMs) * BOOTS_PER_MS)",
-    replace: "(stored?.boot ?? 0) + 1",
+    find: "Math.max(storedBoot + 1, Math.floor(wallMs) * BOOTS_PER_MS) + drawn",
+    replace: "storedBoot + 1",
     by: "one replica",
   },
   {
