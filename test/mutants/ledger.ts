@@ -148,7 +148,7 @@ export const LEDGER: readonly Mutant[] = [
   },
   {
     fault: "a profile comes before the last of the rows that it goes with",
-    file: "src/bucket/ledger.ts",
+    file: "src/bucket/sections.ts",
     find: "return { author: author.id, from, to, entries, profile: null };",
     replace:
       "return { author: author.id, from, to, entries, profile: { stamp: author.profileStamp, profile: author.profile } };",

@@ -115,8 +115,8 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who comes back after it has left does not go on with what nobody else got",
     file: "src/fleet/recovery.ts",
-    find: "const claims = new Map(former.hasLeft ? [[former.id, edition]] : []);",
-    replace: "const claims = new Map(former.hasLeft ? [[id, edition]] : []);",
+    find: "former.hasLeft ? [[former.id, { edition",
+    replace: "former.hasLeft ? [[id, { edition",
     by: "members",
   },
   {
