@@ -126,22 +126,23 @@ export class Cluster implements Fleet {
   }
 
   /**
-   * What all parts of a bucket can hold. Each is of the limit that its holder knows; those that are on their way, or on
-   * the disk of a machine that is down, of the largest that they may come back with: a lower limit that came and went
-   * meanwhile has not clamped them.
+   * What all parts of a bucket can hold. Each is of the limit that its holder knows, or that its disk knows where that is
+   * more, for a kill brings that back; those that are on their way, or on the disk of a machine that is down, of the largest
+   * that they may come back with: a lower limit that came and went meanwhile has not clamped them.
    */
-  #capacityOf({ key, capacity }: Limit): number {
+  #capacityOf(limit: Limit): number {
+    const { key, capacity } = limit;
     const parts = this.#partsOf(key);
     if (this.truth === null) return capacity * (parts / WHOLE);
     let left = parts;
     let sum = 0;
     let mostEver = Math.max(capacity, this.#capacityMost.get(key) ?? 0);
-    for (const { replica, isSuperseded } of this.machines.values()) {
-      const local = replica?.state.holdings.get(key)?.local;
+    for (const machine of this.machines.values()) {
+      const local = machine.replica?.state.holdings.get(key)?.local;
       if (local === undefined || local === null) continue;
       mostEver = Math.max(mostEver, local.limit.capacity);
-      const share = isSuperseded ? 0 : Math.max(0, local.share);
-      sum += share * local.limit.capacity;
+      const share = machine.isSuperseded ? 0 : Math.max(0, local.share);
+      sum += share * Math.max(local.limit.capacity, machine.durableLimit(limit).capacity);
       left -= share;
     }
     this.#capacityMost.set(key, mostEver);

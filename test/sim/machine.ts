@@ -11,23 +11,12 @@ import { Replica } from "../../src/fleet/replica.ts";
 import type { Parcel } from "../../src/fleet/parcel.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { Batch } from "../../src/store/store.ts";
+import { placeOf, posted, postedIn } from "./posted-limits.ts";
 import { SharedProcess, type Truth } from "./shared.ts";
 import type { World } from "./world.ts";
 
 const TICK_MS = 100;
-const LIMITS_PREFIX = "limits/";
 const NOTHING = new Uint8Array();
-
-/** A limit of another size. */
-function scaled(limit: Limit, factor: number): Limit {
-  const { refill } = limit;
-  const capacity = limit.capacity * factor;
-  return {
-    ...limit,
-    capacity: refill.kind === "held" ? Math.ceil(capacity) : capacity,
-    refill: refill.kind === "continuous" ? { ...refill, unitsPerMs: refill.unitsPerMs * factor } : refill,
-  };
-}
 
 export interface Fleet {
   readonly world: World;
@@ -72,6 +61,7 @@ export class Machine {
   hasStopped = false;
   /** It left the fleet, and a sibling has confirmed. */
   hasLeft = false;
+  readonly #durableLimits = new Map<string, Limit>();
 
   constructor(name: string, fleet: Fleet) {
     this.name = name;
@@ -149,20 +139,24 @@ export class Machine {
     };
     map.onChange((key) => {
       for (const limit of this.fleet.limits) {
-        if (key === LIMITS_PREFIX + limit.key) replica.open(this.#inForce(limit), this.monotonicMs);
+        if (key === placeOf(limit)) replica.open(this.#inForce(limit), this.monotonicMs);
       }
     });
   }
 
   /** A limit as it was set at run time, as far as is known here. */
   #inForce(limit: Limit): Limit {
-    const posted = this.shared?.map.get(LIMITS_PREFIX + limit.key);
-    return posted === undefined ? limit : scaled(limit, Number(Buffer.from(posted.value).toString()));
+    return posted(limit, this.shared?.map.get(placeOf(limit))?.value);
+  }
+
+  /** Which limit its disk knows: one that was set at run time counts as kept when it is there. */
+  durableLimit(limit: Limit): Limit {
+    return this.#durableLimits.get(limit.key) ?? limit;
   }
 
   /** An operator sets a limit for the whole fleet, as a part of what is configured; 1 unsets it. */
   setLimit(limit: Limit, factor: number): void {
-    const key = LIMITS_PREFIX + limit.key;
+    const key = placeOf(limit);
     if (factor === 1) this.shared?.map.delete(key);
     else this.shared?.map.set(key, Buffer.from(String(factor)));
     this.drive();
@@ -229,7 +223,7 @@ export class Machine {
     this.#later(() => {
       if (this.#sharedBatch !== batch) return;
       this.#sharedBatch = null;
-      if (!this.isDiskFull) this.#apply(batch);
+      if (!this.isDiskFull) this.#applyShared(batch);
       shared.ended(!this.isDiskFull);
     });
   }
@@ -248,6 +242,11 @@ export class Machine {
       if (value === null) this.disk.delete(key);
       else this.disk.set(key, value);
     }
+  }
+
+  #applyShared(batch: Batch): void {
+    this.#apply(batch);
+    for (const [key, limit] of postedIn(batch, this.fleet.limits)) this.#durableLimits.set(key, limit);
   }
 
   readonly #waitingAnswers: (() => void)[] = [];
@@ -341,7 +340,7 @@ export class Machine {
     this.#sharedBatch = null;
     if (shared === null) return;
     const isDurable = batch !== null && !this.isDiskFull && this.fleet.world.chance.hits(0.5);
-    if (isDurable) this.#apply(batch);
+    if (isDurable) this.#applyShared(batch);
     shared.died(isDurable);
   }
 
