@@ -212,6 +212,24 @@ test("a claim is not said to be carried out before its victim's rows are known a
   expect(scene.state.me.profile.seen.get("other")).toBe(6);
 });
 
+test.each([
+  ["is not said while one that can be reached has not heard that it left", 0, 3, false],
+  ["is said when all that can be reached have heard that it left", 0, 4, true],
+  ["does not wait for one that can't be reached", 60_000, 3, true],
+] as const)("a farewell to a leaver %s", (_, silentMs, seen, isSaid) => {
+  const scene = withGone().profile("gone", { heirs: ["me"], edition: 4 });
+  const { state, looksAfter } = scene;
+  for (const id of ["founder", "heir"]) scene.profile(id, { seen: new Map([["gone", 4]]) });
+  scene.profile("other", { seen: new Map([["gone", seen]]) });
+  for (let times = 0; times < 5; times++) {
+    state.nowMs += 6000;
+    for (const member of state.ledger.members.values()) member.heardMs = state.nowMs;
+    state.ledger.member("other").heardMs = state.nowMs - silentMs;
+    looksAfter();
+  }
+  expect(state.profile.farewells.has("gone")).toBe(isSaid);
+});
+
 describe("one to whom farewell was said", () => {
   /** All have carried the farewell out, and nothing names the gone one any more. */
   function after(change: (scene: Scene) => void): boolean {
@@ -255,4 +273,20 @@ test.each([
   const bytes = encodeMessage({ ...messageOf(author), lineage, era, sections: [section] });
   expect(solo.replica.receive(bytes, 0, null)).toMatchObject({ kind: "taken", report: { rule } });
   expect(state.ledger.members.has(author)).toBe(isTaken);
+});
+
+test.each([
+  ["goes on when it is of the later era itself", 5, false],
+  ["begins again when the other is of the later era", 4, true],
+] as const)("one whose rows a sibling took over, as it took over that one's, %s", (_, ownEra, isNew) => {
+  const solo = new Solo();
+  const { state } = solo.replica;
+  const { id } = state.me;
+  state.publishProfile({ ...state.me.profile, era: ownEra });
+  const sender = "b".repeat(32);
+  const farewells = [{ gone: id, by: sender, edition: 5 }];
+  const bytes = encodeMessage({ ...messageOf(sender), lineage: state.ledger.lineage, era: 5, farewells });
+  solo.replica.receive(bytes, 0, null);
+  // It would look for its fleet, as one that was never there.
+  expect(state.mustJoin).toBe(isNew);
 });

@@ -123,6 +123,14 @@ describe("a replica that knows of no fleet", () => {
     expect(hasFounded(replica)).toBe(false);
   });
 
+  test("takes one that was silent for cut off, however long its address refuses afterwards", () => {
+    const { replica, pass, tries } = seeking({ tries: { a: "silent" } });
+    pass(1000);
+    tries["a"] = "refused";
+    pass(FOUND_AFTER_MS * 3);
+    expect(hasFounded(replica)).toBe(false);
+  });
+
   test.each([
     ["empty, for one that is not there may have spent it", "refused", 0],
     ["full, when all have answered that there is no fleet", "answered", 60],

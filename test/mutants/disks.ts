@@ -88,4 +88,34 @@ export const DISKS: readonly Mutant[] = [
 `,
     by: "one replica",
   },
+  {
+    fault: "one that is superseded goes on telling its siblings",
+    file: "src/fleet/exchange.ts",
+    find: "    if (supersededByBoot > 0 && peer !== me.id) return null;\n",
+    replace: "    if (supersededByBoot > Infinity) return null;\n",
+    by: "one replica",
+  },
+  {
+    fault: "one that is superseded goes on publishing notices",
+    file: "src/fleet/exchange.ts",
+    find: "durableId !== me.id || supersededByBoot > 0 || !isAcquainted",
+    replace: "durableId !== me.id || supersededByBoot > Infinity || !isAcquainted",
+    by: "one replica",
+  },
+  {
+    fault: "one that is superseded goes on admitting",
+    file: "src/fleet/state.ts",
+    find: `    this.supersededByBoot = boot;
+    this.isAdmitting = false;
+`,
+    replace: "    this.supersededByBoot = boot;\n",
+    by: "members",
+  },
+  {
+    fault: "one that was superseded while it asked its siblings serves when they have answered",
+    file: "src/fleet/membership.ts",
+    find: "state.isAdmitting = state.supersededByBoot === 0;",
+    replace: "state.isAdmitting = true;",
+    by: "one replica",
+  },
 ];
