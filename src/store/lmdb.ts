@@ -2,7 +2,7 @@
 // syncs the root, so that `committed` means `on disk` and a crash at any byte leaves the last commit whole. lmdb-js's
 // own default ("overlapping sync") acknowledges before the sync and is not used. One commit is under way at a time,
 // on lmdb-js's writer thread; batches that arrive meanwhile share the next (group commit), which keeps their order.
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statfsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -30,6 +30,7 @@ async function rejection(promise: unknown): Promise<unknown> {
 
 const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/No space left|ENOSPC|MDB_MAP_FULL|File too large|quota/i, "Free disk space under data_dir"],
+  [/is a file and not a folder|ENOTDIR/, "Move that file away, or name another folder as data_dir"],
   [/Read-only|EROFS|Permission|EACCES|EPERM/i, "Make data_dir writable for this user"],
   [/while it was in use/, "Start again: a new store is begun, or the one that is there is used"],
   // LMDB reports a write cut short by a full disk as an input/output error too.
@@ -38,9 +39,41 @@ const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
 
 /** A storage failure for people: what happened, where, and what to do. */
 export function storageError(what: string, place: string, cause: unknown): GatewayError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const freeBytes = freeBytesOf(place);
+  const reason = reasonOf(cause instanceof Error ? cause.message : String(cause), freeBytes);
   const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1] ?? "Check data_dir";
-  return new GatewayError("storage_unavailable", `${what} in ${place}: ${reason}. ${advice}.`, { cause });
+  const room = advice.includes("disk") && freeBytes !== null ? ` (${inWords(freeBytes)})` : "";
+  return new GatewayError("storage_unavailable", `${what} in ${place}: ${reason}. ${advice}${room}.`, {
+    cause,
+  });
+}
+
+/** What a commit may need; a disk with less is full. */
+const FULL_BYTES = 65_536;
+
+/** A full disk has many names, the system's own and those of LMDB, which reports it as an input/output error too. */
+function reasonOf(reason: string, freeBytes: number | null): string {
+  const isFull = freeBytes !== null && freeBytes < FULL_BYTES && /Input\/output|EIO/i.test(reason);
+  return isFull || /No space left|ENOSPC/i.test(reason) ? "ENOSPC: no space left on device" : reason;
+}
+
+function freeBytesOf(place: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(place);
+    return bavail * bsize;
+  } catch {
+    // The folder is not there, which the reason says.
+    return null;
+  }
+}
+
+/** Roughly: whoever logs what has changed must not log each page that comes and goes. */
+function inWords(freeBytes: number): string {
+  if (freeBytes < FULL_BYTES) return "nothing is free there";
+  const mib = freeBytes / 1_048_576;
+  if (mib < 1) return "less than 1 MiB is free there";
+  const size = 10 ** Math.floor(Math.log10(mib));
+  return `about ${(Math.round(mib / size) * size).toLocaleString("en-US")} MiB are free there`;
 }
 
 /** Written, and removed at once, to see whether there is room. */

@@ -3,7 +3,16 @@
 // it, so damage may end the process rather than throw. Hence the marker: it exists while a store is being opened, and
 // when it is found at a start, the last one died there, and the store is first read in a process of its own.
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { GatewayError } from "../errors.ts";
 import type { Log } from "../observe/events.ts";
@@ -88,7 +97,9 @@ class OwnedStore implements Store {
 
 /** Like `mkdir -p`. Node's own recursive form tries for ever where a folder can't be made in a parent that exists (/proc). */
 export function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return;
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  if (found !== undefined) throw new Error(`${directory} is a file and not a folder`);
   const parent = dirname(directory);
   if (parent !== directory) makeDirectory(parent);
   mkdirSync(directory);

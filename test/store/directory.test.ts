@@ -21,5 +21,7 @@ test.skipIf(process.platform !== "linux")("where none can be made, that is an er
 
 test("a file on the way is an error", () => {
   writeFileSync(join(root, "file"), "");
-  expect(() => makeDirectory(join(root, "file/data"))).toThrow(/ENOTDIR/);
+  expect(() => makeDirectory(join(root, "file/data"))).toThrow(
+    `${join(root, "file")} is a file and not a folder`,
+  );
 });

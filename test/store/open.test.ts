@@ -62,6 +62,15 @@ describe("a store", () => {
     expect(readdirSync(path).toSorted()).toEqual(["data.mdb", "lock.mdb"]);
   });
 
+  test.each(["", "/data"])("at a file%s is refused with what to do", async (below) => {
+    const path = join(directory, "file");
+    writeFileSync(path, "");
+    expect(await refusal(open(path + below))).toMatchObject({
+      code: "storage_unavailable",
+      message: `The store can't be opened in ${path}${below}: ${path} is a file and not a folder. Move that file away, or name another folder as data_dir.`,
+    });
+  });
+
   test("in a directory with a very long path opens", async () => {
     const path = join(directory, ...Array.from({ length: 10 }, () => "d".repeat(40)));
     const { store } = await open(path);
@@ -249,7 +258,9 @@ test("a full disk is an error that says so; what was durable stays, and the proc
   const [failed, after] = child.stdout.split("\n").filter((line) => /^[{\d]/.test(line));
   expect(JSON.parse(failed ?? "")).toMatchObject({
     code: "storage_unavailable",
-    message: expect.stringMatching(/free (disk )?space/i),
+    message: expect.stringMatching(
+      /free (disk )?space.* \((about [\d,]+ MiB are|nothing is) free there\)\.$/i,
+    ),
     small: "1",
   });
   expect(after).toBe("3");

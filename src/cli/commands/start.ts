@@ -9,6 +9,7 @@ import { keysThatNeedRestart } from "../../config/restart.ts";
 import { describeProblems } from "../../config/problems.ts";
 import { watchConfig } from "../../config/watch.ts";
 import { GatewayError } from "../../errors.ts";
+import { logConsole } from "../../observe/console-lines.ts";
 import { fdWriter, type LineWriter } from "../../observe/line-writer.ts";
 import { createObserver, type GatewayObserver } from "../../observe/observer.ts";
 import type { Invocation } from "../args.ts";
@@ -69,6 +70,7 @@ async function run(load: LoadOptions, shell: StartShell, writer: LineWriter): Pr
     isPretty: shell.isTerminal,
     hasColors: shell.isTerminal && (shell.env["NO_COLOR"] ?? "") === "",
   });
+  logConsole(observer.log);
   const running = await openGateway(config, observer, [drainRoute(() => asked.resolve("/admin/drain"))]);
   shell.output.out(
     startBanner(config, {
