@@ -36,7 +36,8 @@ function handOverAhead(state: ReplicaState, local: OpenBucket, heir: string): vo
   local.aheadParts = 0;
   local.aheadUnits = 0;
   local.aheadPeriod = -1;
-  give(state, local.holding, { to: heir, parts, units: Math.floor(aheadUnits * MILLI), period });
+  if (parts > 0)
+    give(state, local.holding, { to: heir, parts, units: Math.floor(aheadUnits * MILLI), period });
 }
 
 /** Gives parts, with the units in them, by demand; without demand anywhere, all of them to the heir. */

@@ -142,9 +142,9 @@ export class Membership {
     for (const holding of state.holdings.values()) {
       const { local } = holding;
       if (local === null) continue;
-      const isFull = isSure || local.limit.refill.kind !== "continuous";
-      if (isFull && state.isUntouched(holding) && local.limit.refill.kind !== "held")
-        local.level = local.capacity;
+      const { kind } = local.limit.refill;
+      const isFilled = kind === "calendar" || (kind === "continuous" && isSure);
+      if (isFilled && state.isUntouched(holding)) local.level = local.capacity;
       state.markDirty(holding);
       state.room(local);
     }
