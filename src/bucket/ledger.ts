@@ -281,8 +281,9 @@ export class Ledger {
     if (compareStamps(section.to, author) <= 0) return isNews ? "merged" : "dominated";
     if (compareStamps(section.from, author) > 0) return "gap";
     author.heardMs = nowMs;
-    if (section.profile !== null && compareStamps(section.profile.stamp, author.profileStamp) > 0) {
-      this.setProfile(author, section.profile.stamp, section.profile.profile);
+    const { profile } = section;
+    if (profile !== null && profile !== "known" && compareStamps(profile.stamp, author.profileStamp) > 0) {
+      this.setProfile(author, profile.stamp, profile.profile);
     }
     this.know(author, section.to);
     return "merged";

@@ -27,6 +27,11 @@ import { compareStamps, type Stamp } from "./row.ts";
 const KIND_MESSAGE = 0x4d + 0x80;
 const VERSION = 1;
 
+/** How a section ends. */
+const MORE_FOLLOWS = 0;
+const PROFILE_FOLLOWS = 1;
+const PROFILE_KNOWN = 2;
+
 export interface Message {
   readonly sender: string;
   readonly boot: number;
@@ -41,9 +46,20 @@ export interface Message {
   /** What the sender has carried out, and what it has forgotten (see farewell.ts). */
   readonly era: number;
   readonly forgotten: number;
-  /** All farewells that the sender knows of, to be carried out before the sections are merged. */
-  readonly farewells: readonly Farewell[];
+  /**
+   * All farewells that the sender tells of, to be carried out before the sections are merged; null: the receiver has said
+   * that it knows them, in the boot that it is addressed by. While one that is gone can't be forgotten, because somebody
+   * is silent, nothing has to be said of it again and again.
+   */
+  readonly farewells: readonly Farewell[] | null;
+  /** The digest of the farewells that the sender tells of. */
+  readonly carriedOut: number;
   readonly sections: readonly Section[];
+}
+
+/** A message of which it is known what farewells come with it. */
+export interface WholeMessage extends Message {
+  readonly farewells: readonly Farewell[];
 }
 
 /** Gives each value a number at its first use. */
@@ -67,7 +83,7 @@ function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table
   const ids = new Table();
   const keys = new Table();
   for (const id of message.vector.keys()) ids.number(id);
-  for (const { gone, by } of message.farewells) {
+  for (const { gone, by } of message.farewells ?? []) {
     ids.number(gone);
     ids.number(by);
   }
@@ -77,7 +93,7 @@ function tablesOf(message: Message): { readonly ids: Table; readonly keys: Table
       keys.number(bucket);
       for (const receiver of row.given.keys()) ids.number(receiver);
     }
-    if (profile === null) continue;
+    if (profile === null || profile === "known") continue;
     for (const id of profile.profile.heirs) ids.number(id);
     for (const id of profile.profile.claims.keys()) ids.number(id);
     for (const id of profile.profile.farewells.keys()) ids.number(id);
@@ -111,15 +127,29 @@ export function encodeMessage(message: Message): Uint8Array {
   }
   writer.integer(message.era);
   writer.integer(message.forgotten);
-  writer.integer(message.farewells.length);
-  for (const { gone, by, edition } of message.farewells) {
+  writer.integer(message.carriedOut);
+  writer.boolean(message.farewells !== null);
+  if (message.farewells !== null) writeFarewells(writer, message.farewells, writeId);
+  writer.integer(message.sections.length);
+  for (const section of message.sections) writeSection(writer, section, writeId, keys);
+  return writer.finish();
+}
+
+function writeFarewells(writer: Writer, farewells: readonly Farewell[], writeId: (id: string) => void): void {
+  writer.integer(farewells.length);
+  for (const { gone, by, edition } of farewells) {
     writeId(gone);
     writeId(by);
     writer.integer(edition);
   }
-  writer.integer(message.sections.length);
-  for (const section of message.sections) writeSection(writer, section, writeId, keys);
-  return writer.finish();
+}
+
+function readFarewells(reader: Reader, readId: () => string): Farewell[] {
+  const farewells: Farewell[] = [];
+  for (let left = reader.count(3); left > 0; left--) {
+    farewells.push({ gone: readId(), by: readId(), edition: readEdition(reader) });
+  }
+  return farewells;
 }
 
 function writeSection(writer: Writer, section: Section, writeId: (id: string) => void, keys: Table): void {
@@ -136,10 +166,14 @@ function writeSection(writer: Writer, section: Section, writeId: (id: string) =>
     writer.integer(keys.number(bucket));
     writeRow(writer, row, writeId);
   }
-  writer.boolean(section.profile !== null);
-  if (section.profile === null) return;
-  writeStamp(writer, section.profile.stamp);
-  writeProfile(writer, section.profile.profile, writeId);
+  const { profile } = section;
+  if (profile === null || profile === "known") {
+    writer.integer(profile === null ? MORE_FOLLOWS : PROFILE_KNOWN);
+    return;
+  }
+  writer.integer(PROFILE_FOLLOWS);
+  writeStamp(writer, profile.stamp);
+  writeProfile(writer, profile.profile, writeId);
 }
 
 /** Parses a message; throws `Malformed`. */
@@ -158,15 +192,13 @@ export function decodeMessage(bytes: Uint8Array): Message {
   for (let left = reader.count(3); left > 0; left--) vector.set(readId(), readStamp(reader));
   const era = readEdition(reader);
   const forgotten = readEdition(reader);
-  const farewells: Farewell[] = [];
-  for (let left = reader.count(3); left > 0; left--) {
-    farewells.push({ gone: readId(), by: readId(), edition: readEdition(reader) });
-  }
+  const carriedOut = reader.integer();
+  const farewells = reader.boolean() ? readFarewells(reader, readId) : null;
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
   reader.end();
   const head = { sender, boot, serial, lineage, wantsAnswer, receiver, vector, era, forgotten };
-  return { ...head, farewells, sections };
+  return { ...head, farewells, carriedOut, sections };
 }
 
 function readTable(reader: Reader, sizeMin: number, read: () => string): string[] {
@@ -195,8 +227,19 @@ function readSection(reader: Reader, readId: () => string, keys: readonly string
     if (row.given.has(author)) throw new Malformed("a replica gives to itself");
     entries.push({ stamp, bucket, row });
   }
-  const profile = reader.boolean()
-    ? { stamp: readStamp(reader), profile: readProfile(reader, readId) }
-    : null;
-  return { author, from, to, entries, profile };
+  return { author, from, to, entries, profile: readProfileOf(reader, readId) };
+}
+
+function readProfileOf(reader: Reader, readId: () => string): Section["profile"] {
+  const end = reader.integer();
+  switch (end) {
+    case MORE_FOLLOWS:
+      return null;
+    case PROFILE_FOLLOWS:
+      return { stamp: readStamp(reader), profile: readProfile(reader, readId) };
+    case PROFILE_KNOWN:
+      return "known";
+    default:
+      throw new Malformed("a section ends in an unknown way");
+  }
 }

@@ -9,14 +9,19 @@ export interface SectionEntry {
   readonly row: Row;
 }
 
+interface Said {
+  readonly stamp: Stamp;
+  readonly profile: Profile;
+}
+
 /** What one author said after `from`, up to `to`. */
 export interface Section {
   readonly author: string;
   readonly from: Stamp;
   readonly to: Stamp;
   readonly entries: readonly SectionEntry[];
-  /** Comes with the last entries only; `null` when more are to follow. */
-  readonly profile: { readonly stamp: Stamp; readonly profile: Profile } | null;
+  /** Comes with the last entries only; `known`: it is as it was at `from`; `null`: more entries are to follow. */
+  readonly profile: Said | "known" | null;
 }
 
 /** So many replicas that an entry names count as much as the entry: in a large fleet they are most of its bytes. */
@@ -29,7 +34,9 @@ function sizeNaming(replicas: number): number {
 
 /** How much of a message's room a section takes up. */
 export function sizeOf({ entries, profile }: Section): number {
-  let size = sizeNaming(profile === null ? 0 : profile.profile.seen.size + profile.profile.heirs.length);
+  let size = 1;
+  if (profile !== null && profile !== "known")
+    size = sizeNaming(profile.profile.seen.size + profile.profile.heirs.length);
   for (const { row } of entries) size += sizeNaming(row.given.size);
   return size;
 }
@@ -59,7 +66,10 @@ export function sectionOf(
     from,
     to: { boot: author.boot, version: author.version },
     entries,
-    profile: { stamp: author.profileStamp, profile: author.profile },
+    profile:
+      compareStamps(author.profileStamp, from) <= 0
+        ? "known"
+        : { stamp: author.profileStamp, profile: author.profile },
   };
 }
 

@@ -1,8 +1,8 @@
 // Messages out and in: what to tell a peer, and which messages are taken at all.
 import { Malformed, UnknownVersion } from "../bucket/codec.ts";
-import { decodeMessage, encodeMessage, type Message } from "../bucket/message.ts";
+import { decodeMessage, encodeMessage, type Message, type WholeMessage } from "../bucket/message.ts";
 import type { Ledger, Vector } from "../bucket/ledger.ts";
-import type { Entry } from "../bucket/member.ts";
+import { digestOf, type Entry } from "../bucket/member.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { isAcquainted, toldFarewells } from "./farewell.ts";
@@ -44,6 +44,8 @@ interface Serials {
   boot: number;
   highest: number;
   readonly seen: Set<number>;
+  /** The digest of the farewells that it knows, as it said last in this boot; NaN: it has not said. */
+  carriedOut: number;
 }
 
 export class Exchange {
@@ -111,6 +113,8 @@ export class Exchange {
     const vector = ledger.vector();
     if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);
     this.#serial += 1;
+    const told = toldFarewells(state);
+    const carriedOut = digestOf(told);
     const bytes = encodeMessage({
       sender: me.id,
       boot: me.boot,
@@ -121,7 +125,8 @@ export class Exchange {
       vector,
       era: me.profile.era,
       forgotten: ledger.forgotten,
-      farewells: toldFarewells(state),
+      farewells: told.length > 0 && this.serials.get(peer)?.carriedOut === carriedOut ? null : told,
+      carriedOut,
       sections,
     });
     state.counts.sent += 1;
@@ -171,7 +176,20 @@ export class Exchange {
       if (link !== null) this.links.failed(link);
       return parsed;
     }
-    return this.#take(parsed.message, link);
+    return this.#take(this.#asAddressed(parsed.message), link);
+  }
+
+  /**
+   * A message may go by what this replica said that it knows, but not by what it said before it was started anew: its disk
+   * may have gone back in time meanwhile. Nothing is taken of such a one.
+   */
+  #asAddressed(message: Message): WholeMessage {
+    const { farewells, receiver } = message;
+    if (farewells !== null) return { ...message, farewells };
+    const { me } = this.#state;
+    if (receiver?.id === me.id && receiver.boot === me.boot)
+      return { ...message, farewells: toldFarewells(this.#state) };
+    return { ...message, farewells: [], sections: [] };
   }
 
   #parse(
@@ -189,7 +207,7 @@ export class Exchange {
     }
   }
 
-  #take(message: Message, link: Link | null): Received {
+  #take(message: WholeMessage, link: Link | null): Received {
     const state = this.#state;
     const isWhole = isWholeOf(message);
     const refusal = this.#refusalOf(message, link);
@@ -207,6 +225,8 @@ export class Exchange {
       return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
     }
     this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
+    const serials = this.serials.get(message.sender);
+    if (serials?.highest === message.serial) serials.carriedOut = message.carriedOut;
     const report = mergeMessage(state, message);
     state.contact.meet(state.nowMs);
     state.counts.merges += 1;
@@ -220,7 +240,7 @@ export class Exchange {
    * Another process runs from a copy of this disk. The one that was started later goes on, and learns what the other
    * said and spent; the other admits nothing from this moment on, and so its word is the last.
    */
-  #meetTwin(message: Message): Received {
+  #meetTwin(message: WholeMessage): Received {
     const state = this.#state;
     const { sender: from, boot, wantsAnswer, sections, vector } = message;
     if (boot > state.me.boot) state.supersededBy(boot);
@@ -231,7 +251,7 @@ export class Exchange {
     return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
   }
 
-  #refusalOf(message: Message, link: Link | null): (Received & { kind: "refused" }) | null {
+  #refusalOf(message: WholeMessage, link: Link | null): (Received & { kind: "refused" }) | null {
     const { me } = this.#state;
     if (message.sender === me.id && message.boot === me.boot) {
       if (link !== null) link.isSelf = true;
@@ -248,7 +268,7 @@ export class Exchange {
    * Rows from before what everybody has carried out are not taken: they were on their way for long, or come from a
    * replica that was away for long. That one notices by itself, for the others have forgotten more than it has seen.
    */
-  #isOutdated(message: Message): boolean {
+  #isOutdated(message: WholeMessage): boolean {
     const { era, lineage, sections } = message;
     const state = this.#state;
     const { ledger } = state;
@@ -265,7 +285,7 @@ export class Exchange {
    * Whether this replica has been forgotten, or its rows were taken over. Of two sides that do so to each other only one
    * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
    */
-  #isGone({ era, forgotten, farewells }: Message): boolean {
+  #isGone({ era, forgotten, farewells }: WholeMessage): boolean {
     const { id, hasLeft, profile } = this.#state.me;
     if (hasLeft) return false;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
@@ -282,7 +302,7 @@ export class Exchange {
     let serials = this.serials.get(sender);
     if (serials === undefined) this.#forgetStrangers();
     if (serials === undefined || boot > serials.boot) {
-      serials = { boot, highest: serial, seen: new Set() };
+      serials = { boot, highest: serial, seen: new Set(), carriedOut: Number.NaN };
       this.serials.set(sender, serials);
     }
     if (boot < serials.boot || serial <= serials.highest - SERIALS_BEHIND_MAX) return true;
@@ -304,7 +324,7 @@ function isWholeOf({ sections }: Message): boolean {
 
 /** Why a message brings more than a replica keeps; null: it does not. Part of one can't be left out: the shares would not add up. */
 function crowdedBy(
-  { sender, vector, sections, farewells }: Message,
+  { sender, vector, sections, farewells }: WholeMessage,
   { members, buckets }: Ledger,
 ): string | null {
   if (vector.size > MEMBERS_MAX) return `it knows of ${vector.size} members; at most ${MEMBERS_MAX} are kept`;

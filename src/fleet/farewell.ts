@@ -26,13 +26,14 @@ const SETTLES_MS = 5000;
 export function sayFarewells(state: ReplicaState): void {
   if (!state.isAdmitting || state.pendingProfile !== null || hasHidden(state)) return;
   const members = Array.from(state.ledger.members.values());
+  const left = membersLeft(state);
   for (const member of members) {
     if (member.farewell === null) {
-      if (isToTakeOver(state, member)) {
+      if (isToTakeOver(state, member, left)) {
         takeOver(state, member);
         return;
       }
-    } else if (canForget(state, member, member.farewell)) forget(state, member);
+    } else if (canForget(state, member, { ...member.farewell, left })) forget(state, member);
   }
   acknowledge(state);
 }
@@ -42,7 +43,7 @@ function hasHidden(state: ReplicaState): boolean {
   return false;
 }
 
-function isToTakeOver(state: ReplicaState, gone: Member): boolean {
+function isToTakeOver(state: ReplicaState, gone: Member, left: readonly Member[]): boolean {
   const { ledger, me, nowMs } = state;
   if (ledger.succession.get(gone.id) !== me.id) {
     gone.goneMs = Infinity;
@@ -51,7 +52,7 @@ function isToTakeOver(state: ReplicaState, gone: Member): boolean {
   gone.goneMs = Math.min(gone.goneMs, nowMs);
   if (nowMs - gone.goneMs < SETTLES_MS) return false;
   const claimant = isNamed(gone, ledger.members.values()) ? null : claimantOf(state, gone);
-  return membersLeft(state).every((member) => {
+  return left.every((member) => {
     if (claimant !== null && !hasSeen(member, claimant.member, claimant.edition)) return false;
     return !gone.hasLeft || hasSeen(member, gone, gone.profile.edition) || !isReachable(state, member);
   });
@@ -234,19 +235,22 @@ function acknowledge(state: ReplicaState): void {
 }
 
 /** Step 3. */
-function canForget(state: ReplicaState, member: Member, { by, edition }: Farewell): boolean {
+function canForget(
+  state: ReplicaState,
+  member: Member,
+  { by, edition, left }: Farewell & { readonly left: readonly Member[] },
+): boolean {
   const { ledger } = state;
   const speaker = ledger.members.get(by);
   // Who founded the fleet is named in its lineage for good.
   if (speaker === undefined || member.id === ledger.lineage?.founder) return false;
-  return (
-    membersLeft(state).every((other) => hasSeen(other, speaker, edition)) && ledger.isUnmentioned(member.id)
-  );
+  return left.every((other) => hasSeen(other, speaker, edition)) && ledger.isUnmentioned(member.id);
 }
 
 function forget(state: ReplicaState, member: Member): void {
   const { ledger, profile } = state;
   ledger.forget(member);
+  state.heardOf.delete(member.id);
   for (const holding of state.holdings.values()) holding.sentUnits.delete(member.id);
   state.dirtyMembers.add(member.id);
   state.isIdentityDirty = true;

@@ -1,5 +1,5 @@
 // What happens with a message: which fleet it is of, what of it is new, what it gives to us, what we owe in return.
-import type { Message } from "../bucket/message.ts";
+import type { Message, WholeMessage } from "../bucket/message.ts";
 import type { Vector } from "../bucket/ledger.ts";
 import type { Section } from "../bucket/sections.ts";
 import type { BucketRows, Profile } from "../bucket/member.ts";
@@ -29,7 +29,7 @@ export interface MergeReport {
 }
 
 /** Merges a message and gives what is due. */
-export function mergeMessage(state: ReplicaState, message: Message): MergeReport {
+export function mergeMessage(state: ReplicaState, message: WholeMessage): MergeReport {
   const report = {
     from: message.sender,
     vectorHere: state.isTracing ? state.ledger.vector() : NOTHING,
@@ -51,7 +51,9 @@ export function mergeMessage(state: ReplicaState, message: Message): MergeReport
     if (section.author === state.me.id) heed(state, section, message);
   }
   for (const section of message.sections) {
-    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
+    if (section.author === state.me.id) continue;
+    rows += mergeSection(state, section, taken, credits);
+    noteLife(state, section.author, message.sender);
   }
   const { succession } = state.ledger;
   if (succession.has(state.me.id) && !successionBefore.has(state.me.id)) oweWhatWasMinted(state);
@@ -96,6 +98,13 @@ function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>
     if (profile !== undefined && profile !== profileBefore) noteProfile(state, section.author, profile);
   }
   return rows;
+}
+
+/** The first that is heard of a member may be old, when another tells it: only what follows is a sign of life. */
+function noteLife(state: ReplicaState, author: string, sender: string): void {
+  const member = state.ledger.members.get(author);
+  if (member !== undefined && author !== sender && !state.heardOf.has(author)) member.heardMs = -Infinity;
+  state.heardOf.add(author);
 }
 
 function noteProfile(state: ReplicaState, author: string, profile: Profile): void {
@@ -184,6 +193,7 @@ function introduce(state: ReplicaState, message: Message): void {
   if (member.boot !== 0) return;
   state.ledger.know(member, { boot: message.boot, version: 0 });
   member.heardMs = state.nowMs;
+  state.heardOf.add(member.id);
   state.dirtyMembers.add(member.id);
   state.news += 1;
 }

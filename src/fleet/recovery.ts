@@ -3,7 +3,7 @@
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
 import type { Section } from "../bucket/sections.ts";
-import type { Message } from "../bucket/message.ts";
+import type { Message, WholeMessage } from "../bucket/message.ts";
 import { difference } from "../bucket/parts.ts";
 import { compareStamps, type Edge, NEVER, type Row, type Stamp } from "../bucket/row.ts";
 import { redirected } from "./farewell.ts";
@@ -80,7 +80,7 @@ export function heedVector(state: ReplicaState, { vector, receiver }: Message): 
 export function heed(
   state: ReplicaState,
   section: Section,
-  { sender, farewells: told }: Pick<Message, "sender" | "farewells">,
+  { sender, farewells: told }: Pick<WholeMessage, "sender" | "farewells">,
 ): void {
   if (isAnothers(state, section.to)) {
     state.supersededBy(section.to.boot);

@@ -42,6 +42,8 @@ export class ReplicaState {
   readonly waitedFor = new Set<Holding>();
   /** Siblings that forgot what they gave: they are told all that is known of them. */
   readonly setBack = new Set<string>();
+  /** The members of whom something was heard since this replica was started. */
+  readonly heardOf = new Set<string>();
   /** Whether takes are admitted at all: not before the siblings were asked what they remember, nor after leaving. */
   isAdmitting = true;
   /** Buckets with rows that are not on disk yet. */
@@ -229,6 +231,7 @@ export class ReplicaState {
     this.publishProfile({ ...NEW_PROFILE, name });
     this.waitedFor.clear();
     this.setBack.clear();
+    this.heardOf.clear();
     this.isStartingOver = true;
     this.burn();
     this.join(lineage, era);

@@ -97,7 +97,8 @@ const messages: fc.Arbitrary<Message> = fc
       era: edition,
       forgotten: edition,
       receiver: edition % 2 === 0 ? null : { id: FOUNDER, boot },
-      farewells: [{ gone: FOUNDER, by: owner.id, edition }],
+      farewells: edition % 3 === 0 ? null : [{ gone: FOUNDER, by: owner.id, edition }],
+      carriedOut: edition,
       sections: owner.ledger.delta(new Map(), 1000, () => false),
     };
   });
@@ -325,7 +326,15 @@ test("an amount that no fleet counts up to is malformed", () => {
 
 test("a boot after which none could be written is malformed, so that nobody goes on from there", () => {
   const stamp = { boot: 2 ** 52, version: 1 };
-  const nothing = { lineage: null, wantsAnswer: false, receiver: null, era: 0, forgotten: 0, farewells: [] };
+  const nothing = {
+    lineage: null,
+    wantsAnswer: false,
+    receiver: null,
+    era: 0,
+    forgotten: 0,
+    farewells: [],
+    carriedOut: 0,
+  };
   const message: Message = {
     ...nothing,
     sender: FOUNDER,
@@ -356,6 +365,7 @@ test("an edition after which none could be written is malformed, so that no peer
     forgotten: 0,
     receiver: null,
     farewells: [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }],
+    carriedOut: 0,
     sections: [],
   };
   expect(() => decodeMessage(encodeMessage(message))).toThrow(Malformed);

@@ -135,6 +135,7 @@ test("a message that tells of a disk set back credits no units that were given t
     era: 0,
     forgotten: 0,
     farewells: [],
+    carriedOut: 0,
     sections: [section(id, SIBLING, WHOLE), section(SIBLING, id, WHOLE / 2)],
   });
   const { local } = state.holding(DAILY.key);

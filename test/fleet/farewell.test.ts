@@ -2,7 +2,7 @@
 // and nothing is credited twice.
 import { describe, expect, test } from "vitest";
 import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
-import { encodeMessage, type Message } from "../../src/bucket/message.ts";
+import { encodeMessage, type WholeMessage } from "../../src/bucket/message.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
@@ -90,7 +90,7 @@ function rowOf(parts: Readonly<Record<string, number>>): Row {
   return { ...NO_ROW, spent: 1, given: new Map(given) };
 }
 
-function messageOf(sender: string): Message {
+function messageOf(sender: string): WholeMessage {
   return {
     sender,
     boot: 1,
@@ -102,6 +102,7 @@ function messageOf(sender: string): Message {
     era: 0,
     forgotten: 0,
     farewells: [],
+    carriedOut: 0,
     sections: [],
   };
 }

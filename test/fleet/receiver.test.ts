@@ -25,3 +25,22 @@ test("a later boot of this replica that was heard elsewhere stops this process",
 test("a boot of another one, for whom this replica is taken, does not", async () => {
   expect(await supersededBy(false)).toBeLessThan(0);
 });
+
+/** Whether rows are taken from a message that tells no farewells, since the receiver had said in that boot that it knows them. */
+async function isTaken(bootsBefore: number): Promise<boolean> {
+  victim = await startVictim();
+  const liar = new Liar(victim);
+  const { id, state } = victim.running.replica;
+  const receiver = { id, boot: state.me.boot - bootsBefore };
+  const bytes = liar.message([liar.section({ spent: 1 })], { receiver, farewells: null, carriedOut: 7 });
+  expect(await liar.send(bytes)).toBe("ok");
+  return state.ledger.buckets.values().some(({ entries }) => entries.has(liar.id));
+}
+
+test("what goes by what this replica said that it knows is taken", async () => {
+  expect(await isTaken(0)).toBe(true);
+});
+
+test("what goes by what it said before it was started anew is not: its disk may have gone back", async () => {
+  expect(await isTaken(1)).toBe(false);
+});

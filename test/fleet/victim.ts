@@ -201,6 +201,7 @@ export class Liar {
       forgotten: 0,
       receiver: null,
       farewells: [],
+      carriedOut: 0,
       sections,
       ...changes,
     });

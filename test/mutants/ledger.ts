@@ -86,6 +86,27 @@ export const LEDGER: readonly Mutant[] = [
     by: "members",
   },
   {
+    fault: "a profile that has changed is said to be known",
+    file: "src/bucket/sections.ts",
+    find: "compareStamps(author.profileStamp, from) <= 0",
+    replace: "from.boot > 0",
+    by: "laws",
+  },
+  {
+    fault: "farewells are left out for one that has not said that it knows them",
+    file: "src/fleet/exchange.ts",
+    find: "told.length > 0 && this.serials.get(peer)?.carriedOut === carriedOut ? null : told",
+    replace: "told.length > 0 && this.serials.has(peer) ? null : told",
+    by: "members",
+  },
+  {
+    fault: "what goes by what this replica said before it was started anew is taken",
+    file: "src/fleet/exchange.ts",
+    find: "receiver?.id === me.id && receiver.boot === me.boot",
+    replace: "receiver?.id === me.id",
+    by: "messages",
+  },
+  {
     fault: "the claim of the higher id wins",
     file: "src/bucket/succession.ts",
     find: "  const all = [...members].sort((left, right) => (left.id < right.id ? -1 : 1));",

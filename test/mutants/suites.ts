@@ -22,6 +22,7 @@ export const SUITES = {
   messages: [
     ...VITEST,
     "test/fleet/bad-messages.test.ts",
+    "test/fleet/receiver.test.ts",
     "test/fleet/board.test.ts",
     "test/cli/wiring/fleet-pauses.test.ts",
   ],

@@ -41,8 +41,8 @@ function largest(kept: readonly Readonly<Record<string, number>>[]): number {
 }
 
 /** Three replicas that use what they have; the first founded the fleet and stays. */
-function fleet(seed: number): Cluster {
-  const membership = { reclaimAfterMs: 3000 };
+function fleet(seed: number, reclaimAfterMs = 3000): Cluster {
+  const membership = { reclaimAfterMs };
   const cluster = new Cluster({ seed, machines: 3, limits: [LIMIT], membership });
   cluster.startAll();
   cluster.world.runUntil(1500);
@@ -77,6 +77,32 @@ describe("nothing is left", () => {
     expect(Math.max(...after.slice(6))).toBeLessThanOrEqual(Math.max(...after.slice(0, 6)));
     expect(after.at(-1)).toBeLessThanOrEqual(10);
     cluster.checkDeep();
+  });
+
+  test("in messages of those who left, though one is silent and they can't be forgotten", () => {
+    const cluster = fleet(3, Infinity);
+    const { world } = cluster;
+    const [first, second, third] = cluster.machines.values();
+    use(cluster);
+    world.runUntil(world.nowMs + 2000);
+    third?.crash();
+    const bytes = (): number => first?.replica?.exchange.answer(second?.replica?.id ?? "").length ?? Infinity;
+    const gone: number[] = [];
+    const sizes: number[] = [];
+    for (let round = 0; round < 12; round++) {
+      const leaver = cluster.add(`r${round}`);
+      leaver.start();
+      world.runUntil(world.nowMs + 1000);
+      use(cluster);
+      world.runUntil(world.nowMs + 1000);
+      leaver.leave(4000, () => {});
+      world.runUntil(world.nowMs + 9000);
+      cluster.remove(leaver.name);
+      gone.push(first?.replica?.state.ledger.farewells().length ?? 0);
+      sizes.push(bytes());
+    }
+    expect(gone.at(-1)).toBeGreaterThanOrEqual(10);
+    expect(Math.max(...sizes.slice(6))).toBeLessThanOrEqual(Math.max(...sizes.slice(0, 6)));
   });
 
   test("of replicas that said once that they look for a fleet, and were never heard again", () => {

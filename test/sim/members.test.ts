@@ -182,6 +182,29 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])(
   },
 );
 
+test("one that leaves soon after it joined hands nothing to one that has been silent for long", () => {
+  const cluster = three(21);
+  const { world } = cluster;
+  const [dead, ...rest] = [...cluster.machines.values()].sort((left, right) =>
+    (left.replica?.id ?? "") < (right.replica?.id ?? "") ? -1 : 1,
+  );
+  const id = dead?.replica?.id ?? "";
+  dead?.crash();
+  world.runUntil(world.nowMs + 60_000);
+  const before = total(cluster);
+  const brief = cluster.add("brief");
+  brief.start();
+  load(cluster, "brief", 60, 1200);
+  world.runUntil(world.nowMs + 1500);
+  expect(shareOf(brief)).toBeGreaterThan(0);
+  brief.leave(4000, () => {});
+  world.runUntil(world.nowMs + 3000);
+  expect(
+    rest.map((machine) => machine.replica?.state.ledger.succession.get(brief.replica?.id ?? "")),
+  ).not.toContain(id);
+  expect(total(cluster)).toBeCloseTo(before, 6);
+});
+
 test("who leaves just after two that named each other hands over to one that stays", () => {
   const cluster = three(1, { machines: 4 });
   const { world } = cluster;

@@ -232,7 +232,7 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   }
   sketch.add(ledger.lineage?.founder ?? "", ledger.lineage?.stamp ?? 0, ledger.forgotten);
   addProfile(sketch, state.pendingProfile);
-  for (const set of [state.setBack, state.dirtyMembers]) sketch.add("set", ...set);
+  for (const set of [state.setBack, state.dirtyMembers, state.heardOf]) sketch.add("set", ...set);
   for (const set of [state.unsaved, state.waiting, state.waitedFor, state.dirty, state.active]) {
     sketch.add("buckets", ...[...set].map(({ number }) => number));
   }
@@ -249,7 +249,8 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   for (const link of replica.exchange.links.all.values()) {
     sketch.add("link", link.peer.slice(0, 3), link.isSelf, link.hasAnswered, ...link.stuck);
   }
-  for (const [peer, { boot }] of replica.exchange.serials) sketch.add("heard", peer.slice(0, 3), boot);
+  for (const [peer, { boot, carriedOut }] of replica.exchange.serials)
+    sketch.add("heard", peer.slice(0, 3), boot, carriedOut);
   for (const [peer, vector] of replica.exchange.links.vectors) {
     sketch.add("vector", peer.slice(0, 3));
     for (const [id, stamp] of vector) sketch.stamp(id, stamp);
@@ -288,7 +289,7 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
 /** A message, but for its number: the model numbers messages when they arrive. */
 export function addMessage(sketch: Sketch, message: Message): void {
   const { sender, boot, receiver, lineage, wantsAnswer, vector, era } = message;
-  const { forgotten, farewells, sections } = message;
+  const { forgotten, farewells, carriedOut, sections } = message;
   sketch.add(
     "message",
     sender,
@@ -302,7 +303,8 @@ export function addMessage(sketch: Sketch, message: Message): void {
     forgotten,
   );
   for (const [id, stamp] of vector) sketch.stamp(id, stamp);
-  for (const { gone, by, edition } of farewells) sketch.add("farewell", gone, by, edition);
+  sketch.add(carriedOut, farewells === null ? "as you know" : "told");
+  for (const { gone, by, edition } of farewells ?? []) sketch.add("farewell", gone, by, edition);
   for (const { author, from, to, entries, profile } of sections) {
     sketch.add("section");
     sketch.stamp(author, from);
@@ -312,7 +314,10 @@ export function addMessage(sketch: Sketch, message: Message): void {
       sketch.stamp(author, stamp);
       addRow(sketch, row);
     }
-    if (profile !== null) sketch.stamp(author, profile.stamp);
-    addProfile(sketch, profile?.profile ?? null);
+    if (profile === "known") sketch.add(profile);
+    else {
+      if (profile !== null) sketch.stamp(author, profile.stamp);
+      addProfile(sketch, profile?.profile ?? null);
+    }
   }
 }
