@@ -76,11 +76,15 @@ export const DISKS: readonly Mutant[] = [
     if (section.author === state.me.id) heed(state, section, message);
   }
   for (const section of message.sections) {
-    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
+    if (section.author === state.me.id) continue;
+    rows += mergeSection(state, section, taken, credits);
+    noteLife(state, section.author, message.sender);
   }
 `,
     replace: `  for (const section of message.sections) {
-    if (section.author !== state.me.id) rows += mergeSection(state, section, taken, credits);
+    if (section.author === state.me.id) continue;
+    rows += mergeSection(state, section, taken, credits);
+    noteLife(state, section.author, message.sender);
   }
   for (const section of message.sections) {
     if (section.author === state.me.id) heed(state, section, message);

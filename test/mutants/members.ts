@@ -135,18 +135,23 @@ export const MEMBERS: readonly Mutant[] = [
     by: "members",
   },
   {
+    fault: "what others tell first of one that is silent is taken for a sign of life",
+    file: "src/fleet/merging.ts",
+    find: "member !== undefined && author !== sender && !state.heardOf.has(author)",
+    replace: "member === undefined",
+    by: "members",
+  },
+  {
     fault: "a replica is forgotten while a row still names it",
     file: "src/fleet/farewell.ts",
-    find: ` && ledger.isUnmentioned(member.id)
-`,
-    replace: `
-`,
+    find: " && ledger.isUnmentioned(member.id);",
+    replace: ";",
     by: "one replica",
   },
   {
     fault: "a replica is forgotten before all have said farewell",
     file: "src/fleet/farewell.ts",
-    find: "membersLeft(state).every((other) => hasSeen(other, speaker, edition)) && ledger",
+    find: "left.every((other) => hasSeen(other, speaker, edition)) && ledger",
     replace: "ledger",
     by: "one replica",
   },
