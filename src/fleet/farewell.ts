@@ -228,9 +228,9 @@ function acknowledge(state: ReplicaState): void {
     // Who leaves waits for this: it may be the only one that knows what those whom it claimed had given.
     if (!ledger.canJudge(member)) continue;
     seen.set(member.id, edition);
-    era = Math.max(era, edition);
     if (profile.seen.get(member.id) !== edition) isNews = true;
   }
+  for (const { edition } of ledger.farewells()) if (Number.isFinite(edition)) era = Math.max(era, edition);
   if (isNews) state.proposeProfile({ ...profile, seen, era });
 }
 

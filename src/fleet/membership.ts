@@ -253,7 +253,7 @@ export class Membership {
     const edition = state.ledger.latestEdition() + 1;
     const { boot, version } = state.ledger.member(id);
     const claims = new Map(state.profile.claims).set(id, { edition, known: { boot, version } });
-    state.proposeProfile({ ...state.profile, edition, claims, era: edition });
+    state.proposeProfile({ ...state.profile, edition, claims });
     return true;
   }
 

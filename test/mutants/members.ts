@@ -83,6 +83,13 @@ export const MEMBERS: readonly Mutant[] = [
     by: "members",
   },
   {
+    fault: "one's own claims count as farewells that were carried out",
+    file: "src/fleet/membership.ts",
+    find: "state.proposeProfile({ ...state.profile, edition, claims });",
+    replace: "state.proposeProfile({ ...state.profile, edition, claims, era: edition });",
+    by: "members",
+  },
+  {
     fault: "what a disk set back had spent is not taken over",
     file: "src/fleet/recovery.ts",
     find: `    adoptTotals(holding, row);

@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
+import type { Replica } from "../../src/fleet/replica.ts";
 import { Cluster } from "./cluster.ts";
 
 const PER_SECOND = 50;
@@ -130,5 +131,55 @@ test.each(seeds)(
     bent.runFor(10_000);
     expect(bent.over).toBeLessThanOrEqual(bent.excessUnits + ROUNDING);
     bent.cluster.checkDeep();
+  },
+);
+
+/**
+ * Who was declared dead before goes on under a new id, and knows its former one. While it is cut off, the others say
+ * farewell to that one and forget it. The claims that it makes meanwhile are its own word only: they are no sign that it
+ * has carried out what the others have.
+ */
+test.each(seeds)(
+  "one who missed what the others have forgotten begins again, whomever it has declared dead itself (seed %i)",
+  (seed) => {
+    const bent = new Bent(seed, Number.MAX_VALUE);
+    const { world, machines } = bent.cluster;
+    const replicaOf = (name: string): Replica => {
+      const replica = machines.get(name)?.replica ?? null;
+      if (replica === null) throw new Error(`${name} is down`);
+      return replica;
+    };
+    const founder = replicaOf("m0").state.ledger.lineage?.founder;
+    const [away = "", first = "", second = ""] = [...machines.keys()].sort(
+      (left, right) => Number(replicaOf(left).id === founder) - Number(replicaOf(right).id === founder),
+    );
+    const former = replicaOf(away).id;
+    bent.cutOff(away);
+    bent.runFor(100);
+    replicaOf(first).membership.evict(former);
+    bent.runFor(900);
+    world.heal();
+    bent.runFor(2000);
+    const { id } = replicaOf(away);
+    expect(id).not.toBe(former);
+    bent.cutOff(away);
+    bent.runFor(100);
+    replicaOf(first).membership.evict(id);
+    for (const name of [first, second]) {
+      replicaOf(away).membership.evict(replicaOf(name).id);
+      bent.runFor(300);
+    }
+    const { members } = replicaOf(first).state.ledger;
+    for (let waitedMs = 0; members.has(former) && waitedMs < 5000; waitedMs += 100) bent.runFor(100);
+    // The one that is away is known yet, so it is not by its own farewell that it learns of this.
+    expect([members.has(former), members.get(id)?.farewell]).toEqual([false, null]);
+    world.heal();
+    for (let ranMs = 0; ranMs < 3000; ranMs++) {
+      bent.runFor(1);
+      for (const name of machines.keys()) expect(bent.shareOf(name)).toBeLessThanOrEqual(1);
+    }
+    expect(replicaOf(away).id).not.toBe(id);
+    expect(replicaOf(first).id === founder || replicaOf(second).id === founder).toBe(true);
+    expect(bent.shareOf("m0") + bent.shareOf("m1") + bent.shareOf("m2")).toBeLessThanOrEqual(1);
   },
 );
