@@ -216,7 +216,10 @@ export function toldFarewells(state: ReplicaState): Farewell[] {
     .filter(({ by, edition }) => Number.isFinite(edition) && (by !== me.id || edition <= me.profile.edition));
 }
 
-/** Says which editions of the others' profiles are carried out; the flush that holds this holds what they asked for. */
+/**
+ * Says which editions of the others' profiles are carried out; the flush that holds this holds what they asked for. The
+ * era is that of farewells alone: who has only heard claims, or made some, has not followed those who forgot.
+ */
 function acknowledge(state: ReplicaState): void {
   const { ledger, me, profile } = state;
   const seen = new Map<string, number>();

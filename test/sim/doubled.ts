@@ -165,6 +165,8 @@ export class Claims {
     for (const view of this.#views.values()) if (!view.isGone) living.add(view.id).add(view.diskId);
     for (const view of this.#speakers()) {
       sum += this.#owed(view, key);
+      // All that it holds is there twice.
+      if (!view.isGone && this.#settled.has(view.id)) continue;
       for (const [gone, inherited] of view.inherited.get(key) ?? []) {
         if (view.isGone && this.#isHeir(view.succession.get(view.id), gone, key)) continue;
         const list = counted.get(gone);
@@ -203,7 +205,7 @@ export class Claims {
       const unheard = missing(given, known.get(key) ?? NOTHING, (receiver) =>
         this.#listensTo(receiver, gone),
       );
-      held.set(gone, (view === null || view.isGone ? 0 : ownShare(view, key)) + unheard);
+      held.set(gone, (view === null || view.isGone ? 0 : shareOf(view, key)) + unheard);
     }
     let sum = 0;
     for (const parts of held.values()) sum += parts;
@@ -246,7 +248,7 @@ export class Claims {
    */
   #owed(view: View, key: string): number {
     if (view.isGone && this.#isHeir(view.succession.get(view.id), view.id, key)) return 0;
-    return Math.max(0, -(view.own.get(key) ?? 0) - inheritedBy(view, key));
+    return Math.max(0, -balanceOf(view, key));
   }
 
   /** Whether this replica counts as its own what the gone one had: before it knows, who left to it speaks for it. */
@@ -270,13 +272,13 @@ function sumOf(list: readonly Inherited[]): number {
   return list.reduce((parts, each) => parts + each.parts, 0);
 }
 
-function inheritedBy(view: View, key: string): number {
-  return sumOf([...(view.inherited.get(key)?.values() ?? [])]);
+/** What it holds, by itself and as a successor; below zero when it owes. */
+function balanceOf(view: View, key: string): number {
+  return (view.own.get(key) ?? 0) + sumOf([...(view.inherited.get(key)?.values() ?? [])]);
 }
 
-/** What it holds by itself; less than nothing as far as others' parts cover it. */
-function ownShare(view: View, key: string): number {
-  return Math.max(view.own.get(key) ?? 0, -Math.max(0, inheritedBy(view, key)));
+function shareOf(view: View, key: string): number {
+  return Math.max(0, balanceOf(view, key));
 }
 
 function isStillSo(view: View, { state, id }: Replica): boolean {

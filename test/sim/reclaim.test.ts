@@ -139,7 +139,7 @@ test.each(seeds)(
  * farewell to that one and forget it. The claims that it makes meanwhile are its own word only: they are no sign that it
  * has carried out what the others have.
  */
-test.each(seeds)(
+test.each(seeds.slice(0, 3))(
   "one who missed what the others have forgotten begins again, whomever it has declared dead itself (seed %i)",
   (seed) => {
     const bent = new Bent(seed, Number.MAX_VALUE);
