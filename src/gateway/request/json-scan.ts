@@ -8,6 +8,7 @@
 // precision, member order); finding the few members that the gateway reads costs 0.35 ms and loses nothing. Bytes are
 // looked at through tables of character classes, and nothing is allocated per token. Whether the bytes are UTF-8 is
 // not checked here: `buffer.isUtf8` is native.
+import { type Media, MediaCensus } from "./media-census.ts";
 import { equalBytes, type MemberTable } from "./member-table.ts";
 
 /** How deep arrays and objects may nest. Tool schemas reach about 30; parsers elsewhere give up near 1,000. */
@@ -28,7 +29,7 @@ export interface ScanFault {
 }
 
 /** Where the known members of the top-level object lie, and what the pass saw on its way. */
-export interface Scan {
+export interface Scan extends Media {
   readonly kind: "scanned";
   /**
    * For the name with index `i` in the table, `spans[2 * i]` is the first byte of its value and `spans[2 * i + 1]`
@@ -38,12 +39,6 @@ export interface Scan {
   /** The byte after the object's `{`, where a member can be inserted. */
   readonly insertAt: number;
   readonly memberCount: number;
-  /** How many content parts are images, by their `type`. */
-  readonly imageCount: number;
-  /** Bytes inside `data:` URLs and base64 `data` members: they are not text and must not be estimated as such. */
-  readonly mediaBytes: number;
-  /** Where the large ones among them stand, as pairs of offsets: inside the quotes. */
-  readonly largeMedia: readonly number[];
 }
 
 const QUOTE = 0x22;
@@ -67,14 +62,6 @@ const CLOSE_OBJECT = 0x7d;
 /** What `#peek` gives behind the end: no byte has this value. */
 const END = -1;
 
-/** Shorter strings are never counted as media, so that ordinary text is not looked at twice. */
-const MEDIA_BYTES_MIN = 256;
-
-/** From this size on media are worth handling apart from the text around them. */
-const LARGE_BYTES_MIN = 64 * 1024;
-/** Never added to. */
-const NO_MEDIA: number[] = [];
-
 function classOf(chars: string): Uint8Array {
   const table = new Uint8Array(256);
   for (const char of chars) table[char.charCodeAt(0)] = 1;
@@ -91,10 +78,6 @@ const ENDS_RUN = classOf('"\\').fill(1, 0, 0x20);
 const TRUE = Buffer.from("true");
 const FALSE = Buffer.from("false");
 const NULL = Buffer.from("null");
-const TYPE = Buffer.from("type");
-const DATA_URL = Buffer.from("data:");
-const MEDIA_NAMES = [Buffer.from("data"), Buffer.from("file_data")];
-const IMAGE_TYPES = [Buffer.from("image_url"), Buffer.from("input_image"), Buffer.from("image")];
 
 /**
  * Validates `bytes` as one JSON object and locates the members that `table` names. Linear in the text's length.
@@ -110,6 +93,7 @@ class Scanner {
   readonly #end: number;
   readonly #table: MemberTable;
   readonly #spans: number[];
+  readonly #media: MediaCensus;
   /** Top-level names outside the table, to find doubled ones; made when the first is met. */
   #others: Set<string> | undefined;
   #at = 0;
@@ -117,15 +101,13 @@ class Scanner {
   #reason = "";
   #member: string | null = null;
   #memberCount = 0;
-  #imageCount = 0;
-  #mediaBytes = 0;
-  #largeMedia = NO_MEDIA;
 
   constructor(bytes: Uint8Array, table: MemberTable) {
     this.#bytes = bytes;
     this.#end = bytes.length;
     this.#table = table;
     this.#spans = table.noSpans.slice();
+    this.#media = new MediaCensus(bytes);
   }
 
   run(): Scan | ScanFault {
@@ -139,9 +121,9 @@ class Scanner {
       spans: this.#spans,
       insertAt,
       memberCount: this.#memberCount,
-      imageCount: this.#imageCount,
-      mediaBytes: this.#mediaBytes,
-      largeMedia: this.#largeMedia,
+      imageCount: this.#media.imageCount,
+      mediaBytes: this.#media.mediaBytes,
+      largeMedia: this.#media.largeMedia,
     };
   }
 
@@ -224,7 +206,7 @@ class Scanner {
     this.#skipSpace();
     const valueAt = this.#at;
     if (!this.#readValue()) return false;
-    if (this.#bytes[valueAt] === QUOTE) this.#inspectText(nameAt + 1, nameEnd, valueAt + 1);
+    if (this.#bytes[valueAt] === QUOTE) this.#media.inspect(nameAt + 1, nameEnd, valueAt + 1, this.#at - 1);
     if (this.#depth > 1) return true;
     return this.#note(nameAt + 1, nameEnd, valueAt);
   }
@@ -255,27 +237,6 @@ class Scanner {
     if (this.#others.has(name)) return this.#failDoubled(name);
     this.#others.add(name);
     return ++this.#memberCount <= MEMBERS_MAX || this.#fail(`it has more than ${MEMBERS_MAX} members`);
-  }
-
-  /** Looks for media in a string value that has just been read. */
-  #inspectText(nameStart: number, nameEnd: number, start: number): void {
-    const bytes = this.#bytes;
-    const end = this.#at - 1;
-    const length = end - start;
-    if (length >= MEDIA_BYTES_MIN) {
-      const isMedia =
-        equalBytes(bytes, start, start + DATA_URL.length, DATA_URL) ||
-        MEDIA_NAMES.some((name) => equalBytes(bytes, nameStart, nameEnd, name));
-      if (isMedia) this.#mediaBytes += length;
-      if (isMedia && length >= LARGE_BYTES_MIN) this.#noteLarge(start, end);
-    } else if (nameEnd - nameStart === TYPE.length && equalBytes(bytes, nameStart, nameEnd, TYPE)) {
-      if (IMAGE_TYPES.some((type) => equalBytes(bytes, start, end, type))) this.#imageCount++;
-    }
-  }
-
-  #noteLarge(start: number, end: number): void {
-    if (this.#largeMedia === NO_MEDIA) this.#largeMedia = [];
-    this.#largeMedia.push(start, end);
   }
 
   #readString(): boolean {
