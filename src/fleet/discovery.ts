@@ -63,7 +63,7 @@ export class Discovery {
     return [...new Set([...this.#static, ...named])];
   }
 
-  /** Whether every name stands for what it stood for the last time that it was asked for. */
+  /** Whether every name, and every host that one brought, could be resolved the last time. */
   get isComplete(): boolean {
     return this.#names.every((name) => this.#known.has(keyOf(name))) && this.#faults.size === 0;
   }

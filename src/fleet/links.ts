@@ -135,7 +135,7 @@ function stuckOf(
 
 export class Links {
   readonly all = new Map<string, Link>();
-  /** Whether there may be siblings to which no link leads. */
+  /** Whether these are all that there are, as far as can be known: names were resolved, a broker is connected. */
   areAllKnown = true;
   readonly #random: Random;
   /** What each peer knew when it last spoke. */
@@ -173,8 +173,7 @@ export class Links {
       const patienceMs = occasion.isSeeking ? ANSWER_MS : link.patienceMs;
       if (link.isBusy && occasion.nowMs - link.sentMs >= patienceMs) {
         link.doublings = Math.min(DOUBLINGS_MAX, link.doublings + 1);
-        link.isBusy = false;
-        link.failures += 1;
+        this.#gaveUp(link);
       }
       return !link.isBusy && this.#isDue(link, occasion, round);
     });
@@ -247,9 +246,14 @@ export class Links {
 
   /** `absentMs`: the moment at which nobody listened there for sure. */
   failed(link: Link, absentMs = Infinity): void {
-    link.isBusy = false;
     link.isDoubtful ||= absentMs === Infinity;
     link.absentSinceMs = absentMs === Infinity ? Infinity : Math.min(link.absentSinceMs, absentMs);
+    this.#gaveUp(link);
+  }
+
+  /** The exchange under way brought no answer. */
+  #gaveUp(link: Link): void {
+    link.isBusy = false;
     link.failures += 1;
   }
 

@@ -6,12 +6,9 @@
 //                           └────▶ siblings, with the next exchange: it counts as news
 //     a sibling's entries ──▶ map ──▶ `collect`, listeners, and on to other siblings
 //
-// A store that lost or forgot some of it gets it back from the siblings. Entries are retained by the rules below,
-// which go by an entry's age, so all replicas drop it at about the same time and nobody has to say so.
-import { Malformed } from "../bucket/codec.ts";
+// A store that lost or forgot some of it gets it back from the siblings.
 import {
   decodeMapMessage,
-  decodeMapRecord,
   encodeMapMessage,
   encodeMapRecord,
   isMapKey,
@@ -32,20 +29,11 @@ import { assert, GatewayError } from "../errors.ts";
 import type { Log, Sample } from "../observe/events.ts";
 import { counter, gauge } from "../observe/sample.ts";
 import type { Batch } from "../store/store.ts";
+import { Retention } from "./retention.ts";
+import { readRecords } from "./stored-records.ts";
 
 /** All keys of the map begin so in the store. */
 export const BOARD_PREFIX = "board/";
-
-const DAY_MS = 86_400_000;
-
-/** How long entries stay after their last write; those of other keys stay until they are deleted. */
-const RETENTION: readonly (readonly [prefix: string, ageMs: number])[] = [
-  ["paused/", 3_600_000],
-  ["circuit/", 3_600_000],
-  [TOTALS_PREFIX, 100 * DAY_MS],
-];
-/** A sibling that was away for longer than this could bring back what was deleted meanwhile. */
-const DELETED_MS = 30 * DAY_MS;
 
 /** Entries in one message, about; more follow in the next. */
 const MESSAGE_BYTES = 256 * 1024;
@@ -84,8 +72,8 @@ export class SharedMap {
   /** Called when siblings should hear of something soon. */
   onNews: () => void = () => {};
   readonly #options: SharedMapOptions;
-  readonly #map = new LwwMap((entry, nowMs) => this.#isExpired(entry, nowMs));
-  readonly #retention = new Map(RETENTION);
+  readonly #map = new LwwMap((entry, nowMs) => this.#retention.isExpired(entry, nowMs));
+  readonly #retention = new Retention();
   readonly #listeners: Listener[] = [];
   readonly #dirty = new Set<string>();
   /** What was counted and not yet added to the totals. */
@@ -114,19 +102,9 @@ export class SharedMap {
   #restore(): void {
     const { stored, log, author } = this.#options;
     const moment = this.#moment();
-    const entries: Entry[] = [];
-    let isDamaged = false;
-    for (const [key, bytes] of stored) {
-      try {
-        entries.push(decodeMapRecord(bytes, moment));
-      } catch (error) {
-        if (!(error instanceof Malformed)) throw error;
-        isDamaged = true;
-        log.error("a stored entry is damaged and was left out", { key, reason: error.message });
-      }
-    }
-    for (const entry of entries.sort((left, right) => left.time - right.time)) {
-      if (this.#isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
+    const { entries, isDamaged } = readRecords(stored, moment, log);
+    for (const entry of entries) {
+      if (this.#retention.isExpired(entry, moment.nowMs)) this.#dirty.add(entry.key);
       else this.#map.place(isDamaged ? { ...entry, author } : entry);
     }
     this.#bringBack();
@@ -185,13 +163,6 @@ export class SharedMap {
   /** Entries whose keys begin with this stay for so long after their last write. */
   retain(prefix: string, ageMs: number): void {
     this.#retention.set(prefix, ageMs);
-  }
-
-  #isExpired({ key, value, bornMs }: Entry, nowMs: number): boolean {
-    const ageMs = nowMs - bornMs;
-    if (value === null && ageMs > DELETED_MS) return true;
-    for (const [prefix, ageMaxMs] of this.#retention) if (key.startsWith(prefix)) return ageMs > ageMaxMs;
-    return false;
   }
 
   /**

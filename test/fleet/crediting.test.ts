@@ -8,6 +8,7 @@ import { book, creditOf } from "../../src/fleet/crediting.ts";
 import { give } from "../../src/fleet/giving.ts";
 import { handOverAll } from "../../src/fleet/leaving.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
+import { messageOf } from "./empty-message.ts";
 import { Solo } from "./solo.ts";
 
 const DAILY: Limit = {
@@ -125,17 +126,9 @@ test("a message that tells of a disk set back credits no units that were given t
     return { author, from: NEVER, to, entries, profile: null };
   };
   mergeMessage(state, {
-    sender: SIBLING,
+    ...messageOf(SIBLING),
     boot,
-    serial: 1,
     lineage: state.ledger.lineage,
-    wantsAnswer: false,
-    receiver: null,
-    vector: new Map(),
-    era: 0,
-    forgotten: 0,
-    farewells: [],
-    carriedOut: 0,
     sections: [section(id, SIBLING, WHOLE), section(SIBLING, id, WHOLE / 2)],
   });
   const { local } = state.holding(DAILY.key);

@@ -2,7 +2,7 @@
 // and nothing is credited twice.
 import { describe, expect, test } from "vitest";
 import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
-import { encodeMessage, type WholeMessage } from "../../src/bucket/message.ts";
+import { encodeMessage } from "../../src/bucket/message.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
@@ -10,6 +10,7 @@ import { give } from "../../src/fleet/giving.ts";
 import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
 import { ReplicaState } from "../../src/fleet/state.ts";
+import { messageOf } from "./empty-message.ts";
 import { Solo } from "./solo.ts";
 
 const KEY = "p/requests";
@@ -88,23 +89,6 @@ function rowOf(parts: Readonly<Record<string, number>>): Row {
     { ...NO_EDGE, parts: count, units: 10 * count, boot: 9 },
   ]);
   return { ...NO_ROW, spent: 1, given: new Map(given) };
-}
-
-function messageOf(sender: string): WholeMessage {
-  return {
-    sender,
-    boot: 1,
-    serial: 1,
-    lineage: null,
-    wantsAnswer: false,
-    receiver: null,
-    vector: new Map(),
-    era: 0,
-    forgotten: 0,
-    farewells: [],
-    carriedOut: 0,
-    sections: [],
-  };
 }
 
 const FAREWELL = { gone: "gone", by: "heir", edition: 5 };

@@ -1,0 +1,19 @@
+// A message that says nothing, for tests to put into it what matters to them.
+import type { WholeMessage } from "../../src/bucket/message.ts";
+
+export function messageOf(sender: string): WholeMessage {
+  return {
+    sender,
+    boot: 1,
+    serial: 1,
+    lineage: null,
+    wantsAnswer: false,
+    receiver: null,
+    vector: new Map(),
+    era: 0,
+    forgotten: 0,
+    farewells: [],
+    carriedOut: 0,
+    sections: [],
+  };
+}
