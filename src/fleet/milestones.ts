@@ -3,14 +3,29 @@
 // took it for dead.
 import type { Lineage } from "../bucket/ledger.ts";
 import type { Log, LogFields } from "../observe/events.ts";
+import type { Board } from "./board.ts";
 import type { Replica } from "./replica.ts";
 
 /** Addresses that one line names. */
 const NAMED_MAX = 10;
 
+/**
+ * `gave-way/STAMP`: the fleet that was founded then has given way. Those of the older one would not notice: whoever hears of them
+ * is a newcomer by the time it speaks to them.
+ */
+const GAVE_WAY = "gave-way/";
+/** How long that stays, and for how long it is news. */
+const KEPT_MS = 3_600_000;
+const NEWS_MS = 60_000;
+
 export class Milestones {
   readonly #replica: Replica;
+  readonly #board: Board;
   readonly #log: Log;
+  /** Of the fleets that gave way, the one that this replica was in. */
+  #gaveWay = "";
+  /** The one that others gave up last, as the log was told. */
+  #heardOf = "";
   #id: string;
   #lineage: Lineage | null;
   #isHeldBack = false;
@@ -19,9 +34,14 @@ export class Milestones {
   #hadLeft: boolean;
   #isReturnTold = false;
 
-  constructor(replica: Replica, log: Log) {
+  constructor(replica: Replica, board: Board, log: Log) {
     this.#replica = replica;
+    this.#board = board;
     this.#log = log;
+    board.retain(GAVE_WAY, KEPT_MS);
+    board.onChange((key, value, ageMs) => {
+      if (key.startsWith(GAVE_WAY) && value !== null && ageMs < NEWS_MS) this.#hear(key);
+    });
     this.#id = replica.id;
     this.#lineage = replica.state.ledger.lineage;
     this.#hadLeft = replica.state.me.hasLeft;
@@ -66,11 +86,35 @@ export class Milestones {
     this.#lookForSiblings();
     if (lineage === null || isSame(lineage, known)) return;
     const fleet = this.#describe(lineage);
-    if (known !== null)
-      this.#log.warn("met an older fleet; this one gives way and goes on in it, holding nothing", fleet);
+    if (known !== null) this.#giveWay(known, fleet);
     else if (lineage.founder === id)
       this.#log.info("founded a fleet: no peer that answered is in one", fleet);
     else this.#log.info("joined a fleet", fleet);
+  }
+
+  #giveWay(known: Lineage, fleet: LogFields): void {
+    this.#log.warn("met an older fleet; this one gives way and goes on in it, holding nothing", {
+      ...fleet,
+      own_founded_at: foundedAt(known),
+      what_to_do:
+        "nothing, if two fleets were to become one; if the older is an old data folder, stop its instance and empty that, then `sluice evict` those of its members that are no more",
+    });
+    this.#gaveWay = GAVE_WAY + known.stamp;
+    this.#board.offer(this.#gaveWay, new Uint8Array());
+  }
+
+  /** Those who gave way themselves have said so. */
+  #hear(key: string): void {
+    const { lineage } = this.#replica.state.ledger;
+    const isOwn = key === this.#gaveWay || key === GAVE_WAY + this.#lineage?.stamp;
+    // Several of its members may say so.
+    if (lineage === null || isOwn || key === this.#heardOf) return;
+    this.#heardOf = key;
+    this.#log.warn("a younger fleet has given way to this one; its members go on in it, holding nothing", {
+      founded_at: foundedAt(lineage),
+      what_to_do:
+        "nothing, if two fleets were to become one; if this instance was started with an old data folder, stop it and start it with an empty one",
+    });
   }
 
   #lookForReturn(): void {
@@ -82,7 +126,7 @@ export class Milestones {
 
   #describe({ stamp, founder }: Lineage): LogFields {
     const name = this.#replica.state.ledger.members.get(founder)?.profile.name || founder;
-    return { founded_at: new Date(stamp).toISOString(), founder: name };
+    return { founded_at: foundedAt({ stamp }), founder: name };
   }
 
   #sayNewId(replica: string, before: string): void {
@@ -96,6 +140,10 @@ export class Milestones {
         ids,
       );
   }
+}
+
+function foundedAt({ stamp }: Pick<Lineage, "stamp">): string {
+  return new Date(stamp).toISOString();
 }
 
 function isSame(left: Lineage, right: Lineage | null): boolean {

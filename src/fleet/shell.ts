@@ -157,7 +157,7 @@ class Shell implements RunningReplica {
     this.board = board;
     this.#options = options;
     const { clock, timers, log } = options;
-    this.#milestones = new Milestones(replica, log);
+    this.#milestones = new Milestones(replica, board, log);
     this.#rollCall = new RollCall(replica, log);
     this.courier = new Courier(replica, {
       board,

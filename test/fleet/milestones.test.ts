@@ -45,6 +45,17 @@ test("a fleet that is joined is told of once", async () => {
   expect(lines.filter((line) => line.includes("fleet"))).toEqual(["joined a fleet"]);
 });
 
+test("that a younger fleet has given way is told once, by those of the older one", async () => {
+  const { log, lines } = keepingLog();
+  victim = await startVictim({ log });
+  const { board } = victim.running;
+  for (const stamp of [victim.time.wallMs + 5, victim.time.wallMs + 5, victim.time.wallMs + 6]) {
+    board.offer(`gave-way/${stamp}`, new Uint8Array());
+  }
+  const line = "a younger fleet has given way to this one; its members go on in it, holding nothing";
+  expect(lines).toEqual([line, line]);
+});
+
 test("giving way to an older fleet, and being taken for dead, are warnings", async () => {
   const { log, lines } = keepingLog();
   victim = await startVictim({ log });
@@ -54,6 +65,7 @@ test("giving way to an older fleet, and being taken for dead, are warnings", asy
   victim.time.pass(100);
   await victim.running.flush();
   expect(lines).toEqual(["met an older fleet; this one gives way and goes on in it, holding nothing"]);
+  expect([...victim.running.board.entries("gave-way/")]).toHaveLength(1);
   expect(await liar.send(liar.message([], { lineage, era: 9, forgotten: 9 }))).toBe("ok");
   victim.time.pass(100);
   expect(lines.slice(1)).toEqual([
