@@ -16,3 +16,12 @@ export function isMatch(pattern: string, name: string): boolean {
   }
   return true;
 }
+
+/** Which names a question asks for: `?bucket=main/*`, several times if need be; all when it has none. */
+export function askedBuckets(query: URLSearchParams): (name: string) => boolean {
+  const patterns = query.getAll("bucket");
+  if (patterns.length === 0) return () => true;
+  const names = new Set(patterns);
+  const globs = patterns.filter((pattern) => pattern.includes("*"));
+  return (name) => names.has(name) || globs.some((glob) => isMatch(glob, name));
+}

@@ -18,6 +18,7 @@ import { Pause, Line } from "./line.ts";
 import { isSlot, type Meter, Meters, type MeterSpec } from "./meters.ts";
 import { refusal, unpricedRefusal } from "./refusal.ts";
 import type { Ask, Place, RateLimitFacts, Refusal, Reservation, Waiting } from "./reservation.ts";
+import { gauge } from "../observe/sample.ts";
 import { lineSamples } from "./samples.ts";
 import { Waiter } from "./waiter.ts";
 import { WaitingRoom } from "./waiting-room.ts";
@@ -55,6 +56,9 @@ const LOWER_EVERY_MS = 3000;
 
 /** How many pauses are remembered by name. */
 const PAUSES_MAX = 2000;
+
+/** Limits that metrics show at once: 1.1 MB of text. */
+const LIMITS_SHOWN_MAX = 1000;
 
 export class Limiter {
   /** How many requests may wait for one bucket; may be changed at any time. */
@@ -238,14 +242,20 @@ export class Limiter {
     if (line !== undefined) line.refused++;
   }
 
-  /** For metrics; read when somebody scrapes. */
-  *samples(): Iterable<Sample> {
+  /** For metrics; read when somebody scrapes. Of the limits that are asked for at most `LIMITS_SHOWN_MAX`, and how many more there are. */
+  *samples(isAsked: (limit: string) => boolean = () => true): Iterable<Sample> {
     const now = this.#clock.elapsedMs();
+    const asked: Line[] = [];
     for (const [bucket, held] of this.#lines) {
       const line = held.deref();
       if (line === undefined) this.#lines.delete(bucket);
-      else if (this.lists(bucket)) yield* lineSamples(this.#quota, line, now);
+      else if (this.lists(bucket) && isAsked(bucket.limit.key)) asked.push(line);
     }
+    // Client keys are what is many.
+    asked.sort((left, right) => Number(isOfKey(left)) - Number(isOfKey(right)));
+    for (const line of asked.slice(0, LIMITS_SHOWN_MAX)) yield* lineSamples(this.#quota, line, now);
+    const help = "Limits that are not shown, because there are too many; ?bucket=NAME* picks some.";
+    yield gauge("sluice_limits_left_out", help, Math.max(0, asked.length - LIMITS_SHOWN_MAX));
   }
 
   /** Refuses all that wait and all that come. What is reserved can still be settled. */
@@ -352,6 +362,10 @@ export class Limiter {
 
 /** Which of its meters a reservation is ended at: the provider's slots, or the others. */
 type Part = "all" | "use" | "slots";
+
+function isOfKey({ meter }: Line): boolean {
+  return meter?.ownerKind === "key";
+}
 
 function held(reservation: Reservation): Held {
   if (!(reservation instanceof Held)) throw new TypeError("a reservation comes from `reserve`");

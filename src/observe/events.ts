@@ -103,9 +103,15 @@ export interface Sample {
   readonly value: number;
 }
 
+/** Whether somebody who scrapes asks for this limit. */
+export type IsAsked = (limit: string) => boolean;
+
+/** Gives its samples at each scrape; what is many, only as far as it is asked for. */
+export type SampleSource = (isAsked: IsAsked) => Iterable<Sample>;
+
 export interface Observer {
   readonly log: Log;
   requestEnded(record: RequestRecord): void;
   /** Registers a source that is asked for its samples at each scrape. */
-  addSource(source: () => Iterable<Sample>): void;
+  addSource(source: SampleSource): void;
 }

@@ -1,7 +1,7 @@
 // Where events become metrics and log lines. The request path pays for adding numbers and for one line of text; the
 // rest happens when somebody scrapes.
 import type { Clock } from "../clock.ts";
-import type { Observer, RequestRecord, Sample } from "./events.ts";
+import type { IsAsked, Observer, RequestRecord, Sample, SampleSource } from "./events.ts";
 import { renderFamilies } from "./exposition.ts";
 import type { Family, Point } from "./exposition.ts";
 import type { LineWriter } from "./line-writer.ts";
@@ -34,8 +34,8 @@ export interface ObserverSettings {
 export interface GatewayObserver extends Observer {
   readonly log: LineLog;
   configure(settings: ObserverSettings): void;
-  /** The text of `/metrics`. Never throws: a source that fails is left out, logged and counted. */
-  metrics(): string;
+  /** The text of `/metrics`, with these limits. Never throws: a source that fails is left out, logged and counted. */
+  metrics(isAsked?: IsAsked): string;
 }
 
 export function createObserver(options: ObserverOptions): GatewayObserver {
@@ -46,7 +46,7 @@ class MetricsAndLines implements GatewayObserver {
   readonly log: LineLog;
   private readonly redactor = new Redactor();
   private readonly requests = new RequestMetrics((model) => this.redactor.name(model));
-  private readonly sources: (() => Iterable<Sample>)[] = [];
+  private readonly sources: SampleSource[] = [];
   private readonly process: () => Family[];
   private readonly writer: LineWriter;
   private failures = 0;
@@ -76,12 +76,12 @@ class MetricsAndLines implements GatewayObserver {
     this.log.request(record);
   }
 
-  addSource(source: () => Iterable<Sample>): void {
+  addSource(source: SampleSource): void {
     this.sources.push(source);
   }
 
-  metrics(): string {
-    const families = familiesOf(this.sources.flatMap((source) => this.read(source)));
+  metrics(isAsked: IsAsked = () => true): string {
+    const families = familiesOf(this.sources.flatMap((source) => this.read(source, isAsked)));
     return renderFamilies([
       ...this.requests.families(),
       ...families,
@@ -90,9 +90,9 @@ class MetricsAndLines implements GatewayObserver {
     ]);
   }
 
-  private read(source: () => Iterable<Sample>): readonly Sample[] {
+  private read(source: SampleSource, isAsked: IsAsked): readonly Sample[] {
     try {
-      return [...source()];
+      return [...source(isAsked)];
     } catch (error) {
       this.failures += 1;
       this.log.error("metrics source failed", { error });

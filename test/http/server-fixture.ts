@@ -5,7 +5,7 @@ import type { ClientDownstream } from "../../src/http/downstream.ts";
 import type { RequestFacts } from "../../src/gateway/request/request.ts";
 import type { ClientKey, Runtime } from "../../src/gateway/runtime.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../../src/http/server.ts";
-import type { LogFields, RequestRecord, Sample } from "../../src/observe/events.ts";
+import type { LogFields, RequestRecord, Sample, SampleSource } from "../../src/observe/events.ts";
 import { RawClient } from "./raw-client.ts";
 
 export const ANONYMOUS: ClientKey = {
@@ -56,7 +56,7 @@ type FixtureOptions = Partial<HttpOptions> & { readonly runtime?: Runtime; reado
 export async function startServer(options: FixtureOptions = {}, wantedPort = 0): Promise<Fixture> {
   const records: RequestRecord[] = [];
   const logs: { message: string; fields: LogFields | undefined }[] = [];
-  const sources: (() => Iterable<Sample>)[] = [];
+  const sources: SampleSource[] = [];
   const note = (message: string, fields?: LogFields): void => void logs.push({ message, fields });
   const server = createHttpServer({
     gateway: { runtime: options.runtime ?? OPEN_RUNTIME, serve: options.serve ?? echo },
@@ -78,7 +78,7 @@ export async function startServer(options: FixtureOptions = {}, wantedPort = 0):
     server,
     records,
     logs,
-    samples: () => sources.flatMap((source) => Array.from(source())),
+    samples: () => sources.flatMap((source) => Array.from(source(() => true))),
     client() {
       const client = new RawClient(port);
       onTestFinished(() => client.close());

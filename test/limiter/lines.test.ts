@@ -3,13 +3,22 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import type { IsAsked } from "../../src/observe/events.ts";
 import { limitSpec, SoloLimiter } from "./solo-limiter.ts";
 
 setFlagsFromString("--expose-gc");
 const collect: unknown = runInNewContext("gc");
 
+function namesIn(solo: SoloLimiter, isAsked?: IsAsked): ReadonlySet<string> {
+  return new Set([...solo.limiter.samples(isAsked)].flatMap(({ labels }) => labels["bucket"] ?? []));
+}
+
+function leftOut(solo: SoloLimiter, isAsked?: IsAsked): number | undefined {
+  return [...solo.limiter.samples(isAsked)].find(({ name }) => name === "sluice_limits_left_out")?.value;
+}
+
 function bucketsIn(solo: SoloLimiter): number {
-  return new Set([...solo.limiter.samples()].map(({ labels }) => labels["bucket"])).size;
+  return namesIn(solo).size;
 }
 
 test("the line of a limit that is configured no more is freed; that of one which stays is the same", async () => {
@@ -30,4 +39,17 @@ test("the line of a limit that is configured no more is freed; that of one which
   // The last reload may still be on the stack.
   expect(bucketsIn(solo)).toBeLessThanOrEqual(2);
   expect(kept.lines[0]?.size).toBe(0);
+});
+
+test("metrics show a bounded number of limits, providers' first, or those that are asked for, and count the others", () => {
+  const solo = new SoloLimiter();
+  const spec = (at: number) => limitSpec("key", `k${at}`, "requests=5/1s");
+  const keys = solo.limiter.open(Array.from({ length: 1500 }, (_, at) => spec(at)));
+  const target = solo.target("p", [limitSpec("provider", "p", "tokens=100/10s")]);
+  expect([bucketsIn(solo), leftOut(solo)]).toEqual([1000, 501]);
+  expect(namesIn(solo).has("p/tokens")).toBe(true);
+  const isAsked: IsAsked = (limit) => limit.startsWith("k149");
+  expect([namesIn(solo, isAsked).size, leftOut(solo, isAsked)]).toEqual([11, 0]);
+  // Both are held to here.
+  expect([keys.lines.length, target.lines.length]).toEqual([1500, 1]);
 });

@@ -96,7 +96,10 @@ export function pickOf(invocation: Invocation, rows: number): Pick {
 export async function readStatus(remote: Remote, pick: Pick): Promise<InstanceStatus> {
   const [ready, metrics, setLimits] = await Promise.all([
     remote.ask("GET", "/readyz"),
-    remote.ask("GET", "/metrics"),
+    remote.ask(
+      "GET",
+      `/metrics${pick.match === undefined ? "" : `?bucket=${encodeURIComponent(pick.match)}`}`,
+    ),
     readSetLimits(remote),
   ]);
   const samples = parseMetrics(metrics.text);
@@ -114,7 +117,7 @@ export async function readStatus(remote: Remote, pick: Pick): Promise<InstanceSt
     traffic: trafficOf(samples),
     heldBack: heldBackOf(samples),
     buckets,
-    bucketsHidden: asked.length - buckets.length,
+    bucketsHidden: asked.length - buckets.length + sum(samples, "sluice_limits_left_out"),
     setLimits,
     fleet,
   };

@@ -10,7 +10,7 @@ import {
 import type { RunningReplica } from "../../fleet/shell.ts";
 import type { Clock } from "../../clock.ts";
 import { jsonAnswer, type PlainRoute } from "../../http/plain-route.ts";
-import { isMatch } from "../name-pattern.ts";
+import { askedBuckets } from "../name-pattern.ts";
 
 /** How many buckets `GET /fleet` tells of when nobody says how many, and the most that it does. */
 const BUCKETS = 1000;
@@ -72,18 +72,13 @@ export function fleetRoutes(
 
 /** `?bucket=main/*` (several times, if need be), `?limit=100`, `?after=NAME`. Throws `invalid_request`. */
 function questionIn(query: URLSearchParams): FleetQuestion {
-  const patterns = query.getAll("bucket");
   const limit = Number(query.get("limit") ?? BUCKETS);
   if (!Number.isInteger(limit) || limit < 0 || limit > BUCKETS_MAX) {
     throw new GatewayError("invalid_request", `\`limit\` is a whole number from 0 to ${BUCKETS_MAX}.`, {
       param: "limit",
     });
   }
-  const names = new Set(patterns);
-  const globs = patterns.filter((pattern) => pattern.includes("*"));
-  const isAsked = (bucket: string): boolean =>
-    patterns.length === 0 || names.has(bucket) || globs.some((glob) => isMatch(glob, bucket));
-  return { isAsked, after: query.get("after") ?? "", limit };
+  return { isAsked: askedBuckets(query), after: query.get("after") ?? "", limit };
 }
 
 function notOne(word: string, named: number, candidates: number): GatewayError {

@@ -24,6 +24,7 @@ import { HealthBook } from "../../routing/health-book.ts";
 import { openStore } from "../../store/open.ts";
 import type { Store } from "../../store/store.ts";
 import { Watch } from "../../upstream/watch.ts";
+import { askedBuckets } from "../name-pattern.ts";
 import { ClientKeys } from "./client-keys.ts";
 import { gaugeSamples } from "./gauges.ts";
 import { openCache } from "./open-cache.ts";
@@ -109,7 +110,7 @@ async function open(
     timers: systemTimers,
     lineLengthMax: config.queue.maxLength,
   });
-  observer.addSource(() => limiter.samples());
+  observer.addSource((isAsked) => limiter.samples(isAsked));
   sharePauses({ board: replica.board, limiter, clock: systemClock, replica: replica.replica.id });
   observer.addSource(() => replica.board.samples());
   observer.addSource(() => fleetSamples(replica.replica, systemClock.elapsedMs(), replica.counts()));
@@ -371,7 +372,11 @@ class GatewayProcess implements Running {
             fleetState: this.#fleetState(),
           }),
       },
-      { method: "GET", path: "/metrics", handle: () => metricsAnswer(observer.metrics()) },
+      {
+        method: "GET",
+        path: "/metrics",
+        handle: ({ query }) => metricsAnswer(observer.metrics(askedBuckets(query))),
+      },
     ];
   }
 }

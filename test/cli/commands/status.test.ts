@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import { parseMetrics } from "../../../src/cli/commands/metrics-text.ts";
+import { askedBuckets } from "../../../src/cli/name-pattern.ts";
 import { describeFleet, type FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
 import { messageIn } from "../../../src/cli/commands/remote.ts";
 import { runLimits, runStatus } from "../../../src/cli/commands/status.ts";
@@ -18,6 +19,7 @@ import { createObserver } from "../../../src/observe/observer.ts";
 import { ManualClock } from "../../manual-clock.ts";
 import { memoryWriter } from "../../observe/memory-writer.ts";
 import { requestRecord } from "../../observe/record.ts";
+import { gauge } from "../../../src/observe/sample.ts";
 import type { Sample } from "../../../src/observe/events.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sluice-status-"));
@@ -28,6 +30,7 @@ let url: string;
 let isDraining: boolean;
 let keySent: string | undefined;
 let hasBudget: boolean;
+let leftOut: number;
 let fleetAsked: string;
 
 function bucketSamples(bucket: string, values: Readonly<Record<string, number>>): Sample[] {
@@ -57,6 +60,7 @@ const LEVELS = { level_units: 480, capacity_units: 500, fleet_level_units: 480, 
 beforeEach(async () => {
   isDraining = false;
   hasBudget = false;
+  leftOut = 0;
   const observer = createObserver({
     writer: memoryWriter(),
     clock: new ManualClock(),
@@ -65,7 +69,8 @@ beforeEach(async () => {
   });
   observer.requestEnded(requestRecord());
   observer.requestEnded(requestRecord({ route: "/v1/completions", outcome: "provider_error", usage: null }));
-  observer.addSource(() => [
+  observer.addSource((isAsked) => [
+    gauge("sluice_limits_left_out", "", isAsked("key/b/usd/day") ? leftOut : 0),
     ...bucketSamples("main/requests/min", { ...LEVELS, waiting_requests: 3, refused_requests_total: 1 }),
     ...(hasBudget ? budgetSamples() : []),
   ]);
@@ -73,8 +78,8 @@ beforeEach(async () => {
     keySent = request.headers.authorization;
     if (request.url?.startsWith("/fleet?") === true) fleetAsked = request.url;
     const answer =
-      request.url === "/metrics"
-        ? metricsAnswer(observer.metrics())
+      request.url?.startsWith("/metrics") === true
+        ? metricsAnswer(observer.metrics(askedBuckets(new URL(request.url, url).searchParams)))
         : request.url?.startsWith("/fleet?") === true
           ? jsonAnswer(FLEET)
           : readyz({
@@ -229,6 +234,12 @@ describe("of many limits", () => {
     expect(out).not.toContain("key/a/usd/day");
     expect(out).toContain("… and 1 more limits: --match 'NAME*' picks some, --rows N shows more.");
     expect(fleetAsked).toBe("/fleet?limit=1&bucket=main%2Frequests%2Fmin");
+  });
+
+  test("those that the instance does not tell at once are counted too, and not where others are picked", async () => {
+    leftOut = 2000;
+    expect((await run(`status --url ${url}`)).out).toContain("… and 2,000 more limits");
+    expect((await run(`status --match main/* --url ${url}`)).out).not.toContain("more limits");
   });
 
   test("some can be picked by name", async () => {
