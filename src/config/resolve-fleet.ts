@@ -23,6 +23,12 @@ export function resolveFleet(raw: RawFleet, hostName: string, report: Report): F
       "siblings are reached over NATS or by addresses, not both: keep one kind",
     );
   }
+  if (new Set(peers.flatMap(credentialsOf)).size > 1) {
+    report.error(
+      ["fleet", "peers"],
+      "NATS is asked with one user and password: give the same, or give it once",
+    );
+  }
   if (isAsked && listen === null) {
     report.error(["fleet"], "`listen` is missing: siblings have to reach this instance too");
   }
@@ -48,6 +54,13 @@ export function resolveFleet(raw: RawFleet, hostName: string, report: Report): F
     unreachableAfterMs: raw.unreachable_after,
     bootGraceMs: raw.boot_grace,
   };
+}
+
+/** `user:password` of a NATS server's URL, if it has them. */
+function credentialsOf(peer: Peer): readonly string[] {
+  if (peer.kind !== "nats") return [];
+  const { username, password } = new URL(peer.url);
+  return username === "" && password === "" ? [] : [`${username}:${password}`];
 }
 
 /** The peer, or what is wrong with it. */

@@ -25,6 +25,12 @@ const FAULT_OF: Readonly<Record<RefusalReason, TransportFault>> = {
   own: "self",
 };
 
+/** Of more ways to siblings that fail alike, or work again, in that time it is only told that there are more. */
+const LINES_MAX = 5;
+
+/** A sibling with another secret is told of for so long after it was last heard. */
+const STRANGER_MS = 60_000;
+
 type Refused = Received & { readonly kind: "refused" };
 
 export interface CourierOptions {
@@ -62,6 +68,9 @@ export class Courier {
   readonly #faults = new Map<string, TransportFault>();
   /** When refusals and failures were logged that are not to be logged again yet. */
   readonly #logged = new Map<string, number>();
+  /** Messages and answers under another secret, and when the last one came. */
+  #strangers = 0;
+  #strangerMs = -Infinity;
   #transport: Transport | null = null;
   #isScheduled = false;
   #stopAsking: () => void = () => {};
@@ -94,6 +103,7 @@ export class Courier {
     const peers = transport.peers();
     this.#replica.setLinks(peers, transport.areAllKnown?.());
     board.keepLinks(peers);
+    this.#lookForStrangers(transport);
     this.#keepLinks(peers);
     for (const { link, bytes } of this.#replica.due(clock.elapsedMs())) {
       void this.#exchange(transport, link, pack({ ledger: bytes, board: board.request(link) }));
@@ -117,7 +127,8 @@ export class Courier {
       if (received.kind === "refused") throw faultOf(received);
       this.#options.onMerge?.(received);
       this.#join(answer.board, link);
-      if (this.#faults.delete(link)) this.#options.log.info("a sibling answers again", { address: link });
+      if (this.#faults.delete(link) && this.#isToTell("again", link))
+        this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
       this.#replica.linkFailed(link, error instanceof TransportError && error.isAbsent);
       if (error instanceof TransportError) this.#noteFault(link, error);
@@ -131,7 +142,39 @@ export class Courier {
     if (this.#faults.get(link) === fault || fault === "self") return;
     if (!this.#isToLog(`${link} ${fault}`)) return;
     this.#faults.set(link, fault);
-    this.#options.log.warn("no exchange with a sibling", { address: link, fault, reason: message });
+    if (this.#isToTell(fault, link))
+      this.#options.log.warn("no exchange with a sibling", { address: link, fault, reason: message });
+  }
+
+  /** Whether one line more is told about so many siblings alike; of the first that is not, that there are more. */
+  #isToTell(what: string, link: string): boolean {
+    this.#isToLog(`${what} at ${link}`);
+    let told = 0;
+    for (const key of this.#logged.keys()) if (key.startsWith(`${what} at `)) told += 1;
+    if (told > LINES_MAX && this.#isToLog(`more ${what}`)) {
+      const { log } = this.#options;
+      if (what === "again") log.info("more siblings answer again");
+      else log.warn("no exchange with more siblings", { fault: what });
+    }
+    return told <= LINES_MAX;
+  }
+
+  /** Those who hold another secret can't be told apart from strangers, and are refused like these; an operator should know. */
+  #lookForStrangers(transport: Transport): void {
+    const count = (transport.refused().get("wrong_secret") ?? 0) + (this.#failures.get("wrong_secret") ?? 0);
+    if (count === this.#strangers) return;
+    this.#strangers = count;
+    if (!this.isMetByStrangers)
+      this.#options.log.warn("somebody with another fleet.secret asks or answers here, and is refused", {
+        what_to_do:
+          "if that is a sibling, give both the same fleet.secret; if not, close this port to others",
+      });
+    this.#strangerMs = this.#options.clock.elapsedMs();
+  }
+
+  /** Whether somebody with another secret was heard lately. */
+  get isMetByStrangers(): boolean {
+    return this.#options.clock.elapsedMs() - this.#strangerMs < STRANGER_MS;
   }
 
   /** Forgets ways to siblings that are no more. */

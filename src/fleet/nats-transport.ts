@@ -27,7 +27,7 @@ const RETRY_MS = 1000;
 const PEERS_MAX = 4096;
 
 export interface NatsTransportOptions extends GateOptions {
-  /** `nats://[user:password@]host:port`, one or more servers of one NATS cluster. */
+  /** `nats://[user:password@]host:port`, one or more servers of one NATS cluster, which has one user for all of them. */
   readonly servers: readonly string[];
   /** What the subjects begin with; fleets that share a NATS each have their own. */
   readonly prefix: string;
@@ -38,12 +38,13 @@ export interface NatsTransportOptions extends GateOptions {
 /** Begins to connect and returns at once: a broker that is down at the start must not keep a gateway from serving. */
 export async function openNatsTransport(options: NatsTransportOptions): Promise<NatsTransport> {
   const { connect } = await import("@nats-io/transport-node");
-  const first = new URL(options.servers[0] ?? "nats://127.0.0.1:4222");
+  const urls = options.servers.map((server) => new URL(server));
+  const { username = "", password = "" } = urls.find((url) => url.username !== "") ?? {};
   const dial = (): Promise<NatsConnection> =>
     connect({
-      servers: options.servers.map((server) => new URL(server).host),
-      ...(first.username === "" ? {} : { user: decodeURIComponent(first.username) }),
-      ...(first.password === "" ? {} : { pass: decodeURIComponent(first.password) }),
+      servers: urls.map(({ host }) => host),
+      ...(username === "" ? {} : { user: decodeURIComponent(username) }),
+      ...(password === "" ? {} : { pass: decodeURIComponent(password) }),
       name: "sluice",
       noEcho: true,
       timeout: CONNECT_TIMEOUT_MS,

@@ -56,6 +56,8 @@ export interface RunningReplica {
   peers(): readonly string[];
   /** Messages that were refused, and exchanges that failed, by reason, since the start. */
   counts(): ReturnType<Courier["counts"]>;
+  /** Whether somebody with another `fleet.secret` was heard within the last minute. */
+  readonly isMetByStrangers: boolean;
   /** Resolves when another process goes on under this identity: this one must end. */
   readonly superseded: Promise<void>;
   /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`. */
@@ -189,6 +191,10 @@ class Shell implements RunningReplica {
 
   peers(): readonly string[] {
     return this.courier.peers();
+  }
+
+  get isMetByStrangers(): boolean {
+    return this.courier.isMetByStrangers;
   }
 
   counts(): ReturnType<Courier["counts"]> {

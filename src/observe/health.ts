@@ -16,6 +16,8 @@ export interface Readiness {
   readonly providerCount: number;
   /** Why the replica admits nothing yet, or no longer: `seeking`, `recovering`, `superseded`; null: it does. */
   readonly fleetState: string | null;
+  /** What does not keep it from serving, and should be looked at all the same. */
+  readonly warnings: readonly string[];
 }
 
 function json(status: number, value: object): PlainAnswer {
@@ -28,10 +30,12 @@ export function healthz(): PlainAnswer {
   return json(200, { status: "ok" });
 }
 
-/** 200 when requests can be served, else 503 with the reasons. */
+/** 200 when requests can be served, else 503 with the reasons; and warnings, if there are any. */
 export function readyz(readiness: Readiness): PlainAnswer {
   const reasons = reasonsAgainst(readiness);
-  return reasons.length === 0 ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reasons });
+  const warned = readiness.warnings.length === 0 ? {} : { warnings: readiness.warnings };
+  if (reasons.length === 0) return json(200, { status: "ready", ...warned });
+  return json(503, { status: "not_ready", reasons, ...warned });
 }
 
 function reasonsAgainst({
@@ -40,7 +44,7 @@ function reasonsAgainst({
   isDraining,
   providerCount,
   fleetState,
-}: Readiness): readonly string[] {
+}: Omit<Readiness, "warnings">): readonly string[] {
   return [
     ...(isDraining ? ["draining"] : []),
     ...(isStoreOpen ? [] : ["store_closed"]),

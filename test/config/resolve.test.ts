@@ -347,6 +347,10 @@ describe("what strangers can reach", () => {
       "fleet: { peers: [ http://b:1, nats://n:1 ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
       "not both: keep one kind",
     ],
+    [
+      "fleet: { peers: [ nats://a:b@n:1, nats://m:1, nats://a:c@o:1 ], secret: sixteen-letters- }",
+      "NATS is asked with one user and password",
+    ],
     ["fleet: { reclaim: sometimes }", "expected never, operator, or { after: 60s }"],
     ["fleet: { reclaim: { after: -5s } }", "a duration can't be negative"],
     ["fleet: { found_after: soon }", "expected a duration"],
@@ -361,6 +365,7 @@ describe("what strangers can reach", () => {
     "listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]\nadmin: { key: c }",
     "listen: 0.0.0.0:80\nadmin: { key: c }",
     "fleet: { peers: [ nats://n:4222, tls://n:4222 ], secret: sixteen-letters- }",
+    "fleet: { peers: [ nats://n:1, nats://a:b@m:1, nats://a:b@o:1 ], secret: sixteen-letters- }",
     "fleet: { peers: [ dns://siblings ], secret: sixteen-letters-, listen: 127.0.0.1:1 }",
     "fleet: { reclaim: never, found_after: never }",
   ])("%j is sound", async (yaml) => {

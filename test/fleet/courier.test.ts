@@ -5,8 +5,8 @@ import type { Timers } from "../../src/clock.ts";
 import { Board } from "../../src/fleet/board.ts";
 import { Courier } from "../../src/fleet/courier.ts";
 import { pack, unpack } from "../../src/fleet/parcel.ts";
-import { type Transport, TransportError } from "../../src/fleet/transport.ts";
-import { type Log, silentLog } from "../../src/observe/events.ts";
+import { type Transport, TransportError, type TransportFault } from "../../src/fleet/transport.ts";
+import { type Log, type LogFields, silentLog } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Solo } from "./solo.ts";
 
@@ -120,4 +120,73 @@ test("an answer on which the program fails is logged, and the next exchange come
   }
   expect(exchanges).toBeGreaterThan(5);
   expect(lines).toEqual(["a fleet message could not be worked on"]);
+});
+
+/** A courier whose siblings are told what to do, and what it logs. */
+function courierTo(transport: Transport) {
+  const solo = new Solo();
+  const lines: string[] = [];
+  const keep = (message: string, fields?: LogFields): void => {
+    const fault = fields?.["fault"];
+    lines.push(typeof fault === "string" ? `${message}: ${fault}` : message);
+  };
+  const log: Log = { ...silentLog, warn: keep, info: keep };
+  const clock = { elapsedMs: () => solo.nowMs, wallMs: () => solo.wallMs };
+  const store = new MemoryStore();
+  const board = new Board({ store, clock, log: silentLog, replica: solo.replica.id, author: "a".repeat(32) });
+  const flush = (): Promise<void> => Promise.resolve();
+  const courier = new Courier(solo.replica, { board, clock, timers, log, flush });
+  solo.flush();
+  courier.use(transport);
+  const pass = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second++) {
+      for (let turn = 0; turn < 5; turn++) await nextTurn();
+      solo.advance(1000);
+      courier.schedule();
+    }
+  };
+  return { courier, lines, pass };
+}
+
+test("of very many siblings that can't be reached some are told by name, and once that there are more", async () => {
+  const peers = Array.from({ length: 60 }, (_, at) => `http://gone-${at}`);
+  let exchanges = 0;
+  const { courier, lines, pass } = courierTo({
+    peers: () => peers,
+    refused: () => new Map(),
+    close: () => Promise.resolve(),
+    exchange: () => {
+      exchanges += 1;
+      return Promise.reject(new TransportError("unreachable", "nobody is there"));
+    },
+  });
+  await pass(50);
+  expect(exchanges).toBeGreaterThan(20);
+  expect(lines).toEqual([
+    ...Array.from({ length: 5 }, () => "no exchange with a sibling: unreachable"),
+    "no exchange with more siblings: unreachable",
+  ]);
+  expect(courier.counts().failed.get("unreachable")).toBe(exchanges);
+  await courier.close();
+});
+
+test("that somebody has another secret is told once, and stands for a minute after the last word", async () => {
+  const refused = new Map<TransportFault, number>();
+  const { courier, lines, pass } = courierTo({
+    peers: () => [],
+    refused: () => refused,
+    close: () => Promise.resolve(),
+    exchange: () => Promise.reject(new TransportError("unreachable", "nobody is there")),
+  });
+  await pass(2);
+  expect(courier.isMetByStrangers).toBe(false);
+  for (let word = 1; word <= 3; word++) {
+    refused.set("wrong_secret", word);
+    await pass(20);
+    expect(courier.isMetByStrangers).toBe(true);
+  }
+  await pass(60);
+  expect(courier.isMetByStrangers).toBe(false);
+  expect(lines).toEqual(["somebody with another fleet.secret asks or answers here, and is refused"]);
+  await courier.close();
 });

@@ -154,6 +154,24 @@ describe.skipIf(!hasNatsServer)("NATS", () => {
     await back.stop();
   });
 
+  test("user and password are found in any of the servers' URLs", async () => {
+    const broker = await startNatsServer(undefined, ["--user", "u", "--pass", "p"]);
+    const host = `127.0.0.1:${broker.port}`;
+    const transport = await openNatsTransport({
+      secret: SECRET,
+      session: "left",
+      receive: quiet,
+      servers: [`nats://${host}`, `nats://u:p@${host}`],
+      prefix: "users",
+      clock: systemClock,
+      log: silentLog,
+    });
+    await transport.connected();
+    expect(transport.areAllKnown()).toBe(true);
+    await transport.close();
+    await broker.stop();
+  });
+
   test("a broker that refuses the password is asked again until it does not, and the log says so once each time", async () => {
     const refusing = await startNatsServer(undefined, ["--user", "u", "--pass", "another"]);
     const url = `nats://u:p@127.0.0.1:${refusing.port}`;

@@ -114,13 +114,15 @@ function describeDifferences(differences: FleetStatus["limits_differ"]): string 
 }
 
 function describeMembers(view: FleetStatus): string {
-  const names = new Map(view.members.map(({ replica, name }) => [replica, name || replica.slice(0, 8)]));
-  const members = view.members.map(({ replica, state, version, silent_ms, is_self, is_founder }) => [
-    names.get(replica) ?? replica,
-    `${state}${is_founder ? ", founder" : ""}${is_self ? ", this one" : ""}`,
-    count(version),
-    is_self ? "–" : silent_ms < 0 ? "never" : `${count(silent_ms)} ms`,
-  ]);
+  const names = namesOf(view.members);
+  const members = view.members
+    .filter(isPresent)
+    .map(({ replica, state, version, silent_ms, is_self, is_founder }) => [
+      names.get(replica) ?? replica,
+      `${state}${is_founder ? ", founder" : ""}${is_self ? ", this one" : ""}`,
+      count(version),
+      is_self ? "–" : silent_ms < 0 ? "never" : `${count(silent_ms)} ms`,
+    ]);
   const shares = view.buckets.flatMap(({ bucket, parts }) =>
     parts.map(({ replica, share, level, demand, waiting }, index) => [
       index === 0 ? bucket : "",
@@ -135,9 +137,39 @@ function describeMembers(view: FleetStatus): string {
   const columns = ["limit", "replica", "share", "", "level", "demand/s", "waits for"];
   return [
     `Fleet: ${view.name || "this instance"} is ${view.state}.`,
-    table(["member", "state", "version", "heard before"], members),
+    [table(["member", "state", "version", "heard before"], members), ...describeGone(view.members)].join(
+      "\n",
+    ),
     ...(shares.length === 0 ? [] : [table(columns, shares)]),
   ].join("\n\n");
+}
+
+type Members = FleetStatus["members"];
+
+function isPresent({ state }: Members[number]): boolean {
+  return state !== "gone";
+}
+
+/** What people call them; with the id where a name is used again, as after each clean restart. */
+function namesOf(members: Members): ReadonlyMap<string, string> {
+  const present = members.filter(isPresent);
+  return new Map(
+    members.map(({ replica, name }) => {
+      const id = replica.slice(0, 8);
+      const isShared = present.filter((other) => other.name === name).length > 1;
+      return [replica, name === "" ? id : isShared ? `${name} (${id})` : name];
+    }),
+  );
+}
+
+/** Those whose share others have: one line, however often instances were restarted while one that is dead holds the rest up. */
+function describeGone(members: Members): readonly string[] {
+  const gone = members.filter((member) => !isPresent(member));
+  if (gone.length === 0) return [];
+  const names = namesOf(members);
+  const silent = members.filter(({ state }) => state === "silent").map(({ replica }) => names.get(replica));
+  const wait = silent.length === 0 ? "" : `, waiting for ${silent.join(", ")} to be evicted or to come back`;
+  return [`${count(gone.length)} gone${wait}.`];
 }
 
 function inAmounts(bucket: string, units: number): string {

@@ -37,6 +37,8 @@ export interface InstanceStatus {
   readonly isReady: boolean;
   /** Why it is not ready, in the words of `/readyz`. */
   readonly reasons: readonly string[];
+  /** What should be looked at although it is ready. */
+  readonly warnings: readonly string[];
   readonly traffic: readonly TrafficStatus[];
   readonly heldBack: readonly HeldBack[];
   readonly buckets: readonly BucketStatus[];
@@ -113,7 +115,8 @@ export async function readStatus(remote: Remote, pick: Pick): Promise<InstanceSt
   return {
     url: remote.url,
     isReady: ready.status === 200,
-    reasons: ready.status === 200 ? [] : reasonsIn(ready.text),
+    reasons: ready.status === 200 ? [] : wordsIn(ready.text, "reasons"),
+    warnings: wordsIn(ready.text, "warnings"),
     traffic: trafficOf(samples),
     heldBack: heldBackOf(samples),
     buckets,
@@ -123,8 +126,8 @@ export async function readStatus(remote: Remote, pick: Pick): Promise<InstanceSt
   };
 }
 
-function reasonsIn(text: string): readonly string[] {
-  const words = /"reasons":\[([^\]]*)\]/.exec(text)?.[1] ?? "";
+function wordsIn(text: string, member: "reasons" | "warnings"): readonly string[] {
+  const words = new RegExp(`"${member}":\\[([^\\]]*)\\]`).exec(text)?.[1] ?? "";
   return [...words.matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word);
 }
 
@@ -195,10 +198,15 @@ export function describeHidden(hidden: number): string {
     : `… and ${count(hidden)} more limits: --match 'NAME*' picks some, --rows N shows more.`;
 }
 
+/** `ready`, or why not; with what should be looked at. */
+export function stateOf({ isReady, reasons, warnings }: InstanceStatus): string {
+  const state = isReady ? "ready" : `not ready (${reasons.join(", ") || "no reason given"})`;
+  return warnings.length === 0 ? state : `${state}; look at ${warnings.join(", ")}`;
+}
+
 /** For people. */
 export function describeStatus(status: InstanceStatus): string {
-  const state = status.isReady ? "ready" : `not ready (${status.reasons.join(", ") || "no reason given"})`;
-  const parts = [`${status.url} is ${state}.`];
+  const parts = [`${status.url} is ${stateOf(status)}.`];
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
   parts.push(describeHeldBack(status.heldBack));
   if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));

@@ -4,7 +4,7 @@ import type { Timers } from "../../clock.ts";
 import type { Invocation } from "../args.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { RemoteShell } from "./remote.ts";
-import { describeHidden, pickOf, readStatus } from "./status.ts";
+import { describeHidden, pickOf, readStatus, stateOf } from "./status.ts";
 import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
@@ -66,8 +66,7 @@ export function describeFrame(
   current: InstanceStatus,
   elapsedMs: number,
 ): string {
-  const state = current.isReady ? "ready" : `not ready (${current.reasons.join(", ")})`;
-  const parts = [`${current.url}  ${state}`];
+  const parts = [`${current.url}  ${stateOf(current)}`];
   if (current.traffic.length > 0)
     parts.push(rates(previous?.traffic ?? current.traffic, current.traffic, elapsedMs));
   parts.push(describeHeldBack(current.heldBack));

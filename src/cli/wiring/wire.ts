@@ -370,6 +370,7 @@ class GatewayProcess implements Running {
             isDraining: this.#isDraining,
             providerCount: this.#config.providers.size,
             fleetState: this.#fleetState(),
+            warnings: replica.isMetByStrangers ? ["fleet_other_secret"] : [],
           }),
       },
       {

@@ -88,6 +88,7 @@ beforeEach(async () => {
               isDraining,
               providerCount: 1,
               fleetState: null,
+              warnings: [],
             });
     response.writeHead(answer.status, answer.headers).end(answer.body);
   });
@@ -273,6 +274,34 @@ test("limits that are not the same at a sibling are told", () => {
       "(one of many)      –     –               gw-3",
     ].join("\n"),
   );
+});
+
+test("replicas that are gone are one line, and those that share a name are told apart", () => {
+  const members = [
+    ...FLEET.members,
+    member({ replica: "c".repeat(32), name: "gw-2" }),
+    member({ replica: "d".repeat(32), name: "gw-2", state: "silent" }),
+    ...["e", "f", "0"].map((digit) => member({ replica: digit.repeat(32), name: "gw-2", state: "gone" })),
+  ];
+  const text = describeFleet({
+    ...FLEET,
+    members,
+    buckets: [],
+    buckets_not_configured: 0,
+    limits_differ: [],
+  });
+  expect(text).toBe(`Fleet: gw-0 is serving.
+
+member           state                    version  heard before
+gw-0             live, founder, this one        7  –
+gw-1             silent                         7  4,000 ms
+gw-2 (cccccccc)  live                           7  0 ms
+gw-2 (dddddddd)  silent                         7  0 ms
+3 gone, waiting for gw-1, gw-2 (dddddddd) to be evicted or to come back.`);
+  const settled = members.filter(({ state }) => state !== "silent");
+  expect(
+    describeFleet({ ...FLEET, members: settled, buckets: [], buckets_not_configured: 0, limits_differ: [] }),
+  ).toMatch(/^3 gone\.$/m);
 });
 
 test("a limit in dollars is shown in dollars, as it is configured and set", async () => {

@@ -22,6 +22,7 @@ function status(requests: number, failed: number, tokens: number): InstanceStatu
     url: "http://gateway",
     isReady: true,
     reasons: [],
+    warnings: [],
     traffic: [traffic],
     buckets: [{ ...bucket, waiting: 2, refused: 0 }],
     bucketsHidden: 0,
