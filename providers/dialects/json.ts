@@ -60,15 +60,6 @@ export function parseProviderJson(text: string): unknown {
   }
 }
 
-/** Parses JSON that may be cut short or not be JSON at all; undefined then. */
-export function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** A copy without the named members. */
 export function without(object: Json, keys: ReadonlySet<string>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.has(key)));

@@ -3,6 +3,7 @@
 //
 //   version u8 │ CRC-32 of the rest u32 │ head length u32 │ head, JSON │ body, as the client got it
 import { crc32 } from "node:zlib";
+import { tryParse } from "../json.ts";
 
 /** One complete, successful answer. Read-only: several clients may be getting it. */
 export interface CachedAnswer {
@@ -53,16 +54,7 @@ export function decodeAnswer(value: Uint8Array): CachedAnswer | null {
   if (crc32(bytes.subarray(HEAD_LENGTH_AT)) !== bytes.readUInt32LE(CHECKSUM_AT)) return null;
   const bodyAt = HEAD_AT + bytes.readUInt32LE(HEAD_LENGTH_AT);
   if (bodyAt > bytes.length) return null;
-  return withBody(parsed(bytes.toString("utf8", HEAD_AT, bodyAt)), bytes.subarray(bodyAt));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Not what was written; the caller finds no members in it.
-    return null;
-  }
+  return withBody(tryParse(bytes.toString("utf8", HEAD_AT, bodyAt)), bytes.subarray(bodyAt));
 }
 
 function withBody(head: unknown, body: Buffer): CachedAnswer | null {

@@ -1,5 +1,6 @@
 // Client keys that are made at run time. They are described as in `sluice.yaml` and pass the same checks, so that what works
 // there works here; but nothing is taken from the environment, for the words come over the network.
+import { tryParse } from "../json.ts";
 import type { Config, KeyDefinition } from "./config.ts";
 import { type Plain, readDocument } from "./document.ts";
 import { describePath, type Path } from "./problems.ts";
@@ -28,7 +29,7 @@ const TEXT_CHARS_MAX = 16_384;
 /** Reads an operator's words, JSON. */
 export function readKeyDefinition(text: string): WrittenKey | KeyFault {
   if (text.length > TEXT_CHARS_MAX) return { kind: "fault", message: "The definition is too long." };
-  if (!isJson(text)) {
+  if (tryParse(text) === undefined) {
     return { kind: "fault", message: 'The body must be JSON such as {"name": "team-a"}.' };
   }
   const document = readDocument(text, "", {});
@@ -63,13 +64,4 @@ function faultAt(key: string, message: string): KeyFault {
   const stop = /[.?]$/.test(message) ? "" : ".";
   const text = `${message.slice(0, 1).toUpperCase()}${message.slice(1)}${stop}`;
   return { kind: "fault", message: key === "" ? text : `\`${key}\`: ${message}${stop}` };
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@
 // followed: they would carry secrets to where nobody has configured them.
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
+import { tryParse } from "../json.ts";
 import { KeyFault } from "./key.ts";
 
 export interface Question {
@@ -63,13 +64,7 @@ export function members(text: string, origin: string): Readonly<Record<string, u
 
 /** The same with null for anything else. */
 export function jsonObject(text: string): Readonly<Record<string, unknown>> | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The parser's message would quote the text, which may be a secret.
-    return null;
-  }
+  const value = tryParse(text);
   return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
 }
 

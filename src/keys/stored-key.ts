@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { parseKeyDefinition } from "../config/key-definition.ts";
 import type { RawKeyDefinition } from "../config/schema.ts";
+import { tryParse } from "../json.ts";
 
 const instantMs = z.number().int().nonnegative();
 
@@ -52,21 +53,13 @@ export function encodeRevoked(atMs: number): Uint8Array {
 
 /** Reads what stands under a key's name. */
 export function decodeKey(name: string, bytes: Uint8Array): Kept {
-  const parsed = stored.safeParse(parseJson(Buffer.from(bytes).toString()));
+  const parsed = stored.safeParse(tryParse(Buffer.from(bytes).toString()));
   if (!parsed.success) return { kind: "unreadable" };
   if ("revoked" in parsed.data) return { kind: "revoked", atMs: parsed.data.revoked };
   const { definition, created, secrets } = parsed.data;
   const raw = parseKeyDefinition(definition);
   if (raw === null || raw.name !== name) return { kind: "unreadable" };
   return { kind: "key", key: { name, raw, plain: definition, createdMs: created, secrets } };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** The secrets of a key whose secret is replaced at `nowMs`: the former ones stay good until `untilMs` at the latest. */

@@ -2,6 +2,7 @@
 //
 // A replica keeps its own totals of a day in pages, rows of (key, provider, model) with counts. Nobody else writes them, they
 // only grow, and the fleet's use is the sum over replicas; so nothing is counted twice, whatever is lost or repeated.
+import { tryParse } from "../json.ts";
 
 /** Money in micro-dollars. Input includes what was read from and written to caches. */
 export interface Counts {
@@ -130,7 +131,7 @@ export function encodePage(page: Page): Uint8Array {
 /** Reads a page, a sibling's perhaps; rows that are none are left out, and so is a page of another version. */
 export function decodePage(bytes: Uint8Array): Page {
   const page = new Map<string, Row>();
-  const parsed = parse(new TextDecoder().decode(bytes));
+  const parsed = tryParse(new TextDecoder().decode(bytes));
   if (typeof parsed !== "object" || parsed === null || !("v" in parsed) || parsed.v !== VERSION) return page;
   if (!("rows" in parsed) || !Array.isArray(parsed.rows)) return page;
   for (const entry of parsed.rows) {
@@ -138,14 +139,6 @@ export function decodePage(bytes: Uint8Array): Page {
     if (row !== null) page.set(rowId(row), row);
   }
   return page;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function toRow(entry: unknown): Row | null {

@@ -2,6 +2,7 @@
 // at the start and, cumulative, at the end. Blocks are told apart by the index of their events, so a provider that
 // interleaves them, or starts the message twice, loses nothing.
 import { GatewayError } from "../../../src/errors.ts";
+import { tryParse } from "../../../src/json.ts";
 import { ChunkWriter } from "../chunks.ts";
 import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { providerFailure } from "../failure.ts";
@@ -241,13 +242,7 @@ function grown(block: Json, delta: Json): Json {
 
 /** A block of the provider's own tools, with the input that was streamed into it. */
 function withInput(block: Json, input: string): Json {
-  return input === "" ? block : { ...block, input: parseInput(input) };
-}
-
-function parseInput(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
+  if (input === "") return block;
+  const parsed = tryParse(input);
+  return { ...block, input: parsed === undefined ? input : parsed };
 }

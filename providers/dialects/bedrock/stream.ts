@@ -1,6 +1,7 @@
 // A Converse stream as chat chunks. The stop reason and the usage come apart and in either order, so the stream is over
 // when both are there, or at its end; exceptions come as frames of a stream that began with 200.
 import { GatewayError } from "../../../src/errors.ts";
+import { tryParse } from "../../../src/json.ts";
 import { ChunkWriter, type FinishReason } from "../chunks.ts";
 import type { DialectTarget, DialectUsage } from "../dialect.ts";
 import { providerFailure } from "../failure.ts";
@@ -12,7 +13,6 @@ import {
   readObject,
   readString,
   readText,
-  tryParse,
   without,
   type Json,
 } from "../json.ts";

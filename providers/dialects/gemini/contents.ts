@@ -1,6 +1,7 @@
 // A chat conversation as Gemini contents. Roles are user and model; results of tools name their function, not only the
 // call, and stand in a turn of their own; calls carry the signature of the thought behind them.
-import { isObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { tryParse } from "../../../src/json.ts";
+import { isObject, readString, readText, type Json } from "../json.ts";
 import { invalid, unsupported } from "../shared/params.ts";
 import { contentParts, type Part, type Source } from "../shared/parts.ts";
 import { hasThoughts } from "../shared/thinking.ts";

@@ -1,7 +1,8 @@
 // A chat completion as a Messages answer, and errors in that language.
 import type { GatewayError } from "../../../src/errors.ts";
+import { tryParse } from "../../../src/json.ts";
 import type { ClientContext } from "../dialect.ts";
-import { isObject, readArray, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { isObject, readArray, readObject, readString, readText, type Json } from "../json.ts";
 import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { Extras } from "../shared/extras.ts";
 import { thinkingFromChat } from "../shared/thinking.ts";

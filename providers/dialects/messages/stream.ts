@@ -2,8 +2,9 @@
 // after another, one event says why it stopped and what it used, and it stops. Chat lets tool calls overlap; one that
 // begins while another is unfinished waits for it.
 import type { GatewayError } from "../../../src/errors.ts";
+import { tryParse } from "../../../src/json.ts";
 import type { ClientContext, ClientStream } from "../dialect.ts";
-import { readArray, readNumber, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { readArray, readNumber, readObject, readString, readText, type Json } from "../json.ts";
 import { sseFrame } from "../sse.ts";
 import { answeredCalls, type AnsweredCall } from "../shared/answered-calls.ts";
 import { Extras } from "../shared/extras.ts";

@@ -1,6 +1,7 @@
 // The input items of a Responses request as chat messages. What a model said in one turn (reasoning, text, calls) is
 // several items there and one message here.
-import { isObject, readArray, readObject, readString, readText, tryParse, type Json } from "../json.ts";
+import { tryParse } from "../../../src/json.ts";
+import { isObject, readArray, readObject, readString, readText, type Json } from "../json.ts";
 import { invalid, unsupported } from "../shared/params.ts";
 import { base64ToText, textToBase64 } from "../shared/parts.ts";
 

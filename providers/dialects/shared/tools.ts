@@ -1,15 +1,7 @@
 // The tools of a chat request in one form for every language: what is declared, what the model may or must call, and
 // the calls and results of the conversation so far.
-import {
-  isObject,
-  readArray,
-  readBoolean,
-  readObject,
-  readString,
-  readText,
-  tryParse,
-  type Json,
-} from "../json.ts";
+import { tryParse } from "../../../src/json.ts";
+import { isObject, readArray, readBoolean, readObject, readString, readText, type Json } from "../json.ts";
 import { invalid, unsupported } from "./params.ts";
 
 export interface FunctionTool {

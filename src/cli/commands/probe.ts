@@ -2,6 +2,7 @@
 // answer means that there is none.
 import { get } from "node:http";
 import type { ListedModel, Probe } from "../../config/detect.ts";
+import { tryParse } from "../../json.ts";
 
 /** A server on this machine answers within a few milliseconds, and a start waits for this. */
 const DEADLINE_MS = 300;
@@ -30,7 +31,7 @@ export const probeModels: Probe = (url) =>
   });
 
 function readModels(text: string): readonly ListedModel[] | null {
-  const answer = parse(text);
+  const answer = tryParse(text);
   const data: unknown = isObject(answer) ? answer["data"] : undefined;
   if (!Array.isArray(data)) return null;
   return data
@@ -38,15 +39,6 @@ function readModels(text: string): readonly ListedModel[] | null {
     .flatMap(({ id, owned_by: ownedBy }) =>
       typeof id === "string" ? [{ id, ownedBy: typeof ownedBy === "string" ? ownedBy : "" }] : [],
     );
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

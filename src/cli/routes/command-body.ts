@@ -1,5 +1,6 @@
 // The bodies of operators' commands: JSON that a schema describes, or a sentence that says what is wrong with it.
 import type { z } from "zod";
+import { tryParse } from "../../json.ts";
 
 /** What a schema makes of the body; a text says what is wrong with it, with `example` of what it could be. */
 export function readBody<Value extends object>(
@@ -8,12 +9,8 @@ export function readBody<Value extends object>(
   example: string,
 ): Value | string {
   const expected = `The body must be JSON such as ${example}`;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return `${expected}.`;
-  }
+  const value = tryParse(text);
+  if (value === undefined) return `${expected}.`;
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

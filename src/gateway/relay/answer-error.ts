@@ -3,8 +3,9 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { classify, toGatewayError, type ErrorHint } from "../../../providers/dialects/classify.ts";
 import { errorMember } from "../../../providers/dialects/failure.ts";
-import { isObject, readArray, tryParse } from "../../../providers/dialects/json.ts";
+import { isObject, readArray } from "../../../providers/dialects/json.ts";
 import type { GatewayError } from "../../errors.ts";
+import { tryParse } from "../../json.ts";
 import type { TargetLimits } from "../target-limits.ts";
 
 /** Whose answer it is and how it came. */

@@ -1,6 +1,7 @@
 // Joins the pieces of an event stream into whole frames. Most pieces are whole frames already and pass through; only the
 // beginning of a frame whose end has not come yet is copied, into room that doubles, so that a frame which comes byte by
 // byte is copied a few times, not thousands.
+import { tryParse } from "../../json.ts";
 import { dataOf, framesEnd } from "./frames.ts";
 
 /** The longest frame: a whole image in base64 fits. Longer ones are refused rather than collected. */
@@ -84,15 +85,5 @@ export function wholeFrame(rest: Buffer | null): Buffer | null {
   const frame = rest?.toString("utf8").trim();
   if (frame === undefined) return null;
   const data = dataOf(frame);
-  return data === "[DONE]" || isJson(data) ? Buffer.from(`${frame}\n\n`) : null;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    // Cut off: that is what is being asked.
-    return false;
-  }
+  return data === "[DONE]" || tryParse(data) !== undefined ? Buffer.from(`${frame}\n\n`) : null;
 }

@@ -9,6 +9,7 @@
 // A frame that ends in another way is parsed, and its end is the one to compare with from then on.
 import { errorMember } from "../../../providers/dialects/failure.ts";
 import { isObject } from "../../../providers/dialects/json.ts";
+import { tryParse } from "../../json.ts";
 import { dataOf, frameEnd } from "./frames.ts";
 
 const LF = 0x0a;
@@ -111,18 +112,9 @@ function stopAt(frame: string): FrameStop | null {
   const data = dataOf(frame);
   if (data === "") return null;
   if (data === "[DONE]") return IS_DONE;
-  const chunk = parsed(data);
+  const chunk = tryParse(data);
   if (!isObject(chunk)) return NOT_JSON;
   return errorMember(chunk) !== undefined || ERROR_TYPES.has(chunk["type"]) || ERROR_EVENT.test(frame)
-    ? { kind: "error", data: parsed(Buffer.from(data, "latin1").toString()) }
+    ? { kind: "error", data: tryParse(Buffer.from(data, "latin1").toString()) }
     : null;
-}
-
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    // Not JSON: that is what is being asked.
-    return undefined;
-  }
 }

@@ -8,7 +8,8 @@
 //
 // A name in quotes that stands inside a string has a backslash before it, so a byte search can't be fooled by content.
 import { saysSomething } from "../../../providers/dialects/chunks.ts";
-import { isObject, tryParse } from "../../../providers/dialects/json.ts";
+import { isObject } from "../../../providers/dialects/json.ts";
+import { tryParse } from "../../json.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;

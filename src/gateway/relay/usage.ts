@@ -1,4 +1,5 @@
 // What a request used, read from the usage object of the client's own language, or estimated when there is none.
+import { tryParse } from "../../json.ts";
 import type { Sale, Usage } from "../../observe/events.ts";
 import { firstUsage, lastUsage, USAGE_METADATA } from "./frames.ts";
 
@@ -30,13 +31,9 @@ const OUTPUT = ["completion_tokens", "output_tokens", "candidatesTokenCount", "o
 /** Where nothing is generated, the total may be all that is said. */
 const TOTAL = ["total_tokens", "totalTokens"];
 
+/** What is not JSON after all is the same as not reported, so it is estimated. */
 function parsed(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString("utf8"));
-  } catch {
-    // Not JSON after all: the same as not reported, so it is estimated.
-    return null;
-  }
+  return tryParse(bytes.toString("utf8"));
 }
 
 /** Sound that went in: alone, or beside tokens. */

@@ -2,6 +2,7 @@
 // be tried elsewhere and goes out in one write; beyond the bound it is passed on as it comes, checked on its way, and
 // torn off where it turns out to be no JSON, so that no client takes it for whole.
 import { GatewayError } from "../../errors.ts";
+import { tryParse } from "../../json.ts";
 import type { Usage } from "../../observe/events.ts";
 import { errorInAnswer, type AnswerContext } from "./answer-error.ts";
 import { convertEmbeddings, needsConversion, type EmbeddingFormat } from "../sending/embeddings.ts";
@@ -158,12 +159,7 @@ export class WholeRelay implements Relay {
 
 /** Whether the body is one whole JSON object: a page of HTML, a list and an answer that was cut short are not. */
 function isObject(body: Buffer): boolean {
-  try {
-    // JSON is as whole read as Latin-1, which is cheaper.
-    const answer: unknown = JSON.parse(body.toString("latin1"));
-    return typeof answer === "object" && answer !== null && !Array.isArray(answer);
-  } catch {
-    // Not JSON: that is what is being asked.
-    return false;
-  }
+  // JSON is as whole read as Latin-1, which is cheaper.
+  const answer = tryParse(body.toString("latin1"));
+  return typeof answer === "object" && answer !== null && !Array.isArray(answer);
 }
