@@ -61,6 +61,11 @@ function latestFrom(wallMs: number): number {
   return (Math.floor(wallMs) + AHEAD_MS_MAX) * STAMPS_PER_MS;
 }
 
+/** When a write with this stamp was made, by the wall clock of who made it, in milliseconds since the epoch: the same for all replicas. */
+export function writtenAt(time: number): number {
+  return Math.floor(time / STAMPS_PER_MS);
+}
+
 /** Whether the left of two entries of one key stays. Total: equal only to itself. */
 export function wins(left: Entry, right: Entry): boolean {
   if (typeof left.value === "number" && typeof right.value === "number" && left.value !== right.value) {

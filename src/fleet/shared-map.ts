@@ -23,6 +23,7 @@ import {
   LwwMap,
   TOTALS_PREFIX,
   type Value,
+  writtenAt,
 } from "../bucket/lww-map.ts";
 import type { Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
@@ -61,6 +62,8 @@ export interface Posted {
   readonly value: Uint8Array;
   /** Milliseconds since it was written. */
   readonly ageMs: number;
+  /** When that was, by the writer's wall clock. */
+  readonly writtenMs: number;
 }
 
 /** `value` null: the key was deleted. */
@@ -365,6 +368,7 @@ export class SharedMap {
   }
 }
 
-function posted({ key, value, bornMs }: Entry, nowMs: number): Posted | undefined {
-  return value instanceof Uint8Array ? { key, value, ageMs: Math.max(0, nowMs - bornMs) } : undefined;
+function posted({ key, value, bornMs, time }: Entry, nowMs: number): Posted | undefined {
+  if (!(value instanceof Uint8Array)) return undefined;
+  return { key, value, ageMs: Math.max(0, nowMs - bornMs), writtenMs: writtenAt(time) };
 }

@@ -4,7 +4,6 @@ import { z } from "zod";
 import type { Config, LimitSpec, Provider } from "../../config/config.ts";
 import { limitKey, type LimitOwner } from "../../config/limits.ts";
 import { limitFault } from "../../config/resolve-limits.ts";
-import type { Clock } from "../../clock.ts";
 import type { Board } from "../../fleet/board.ts";
 import { readBody } from "../routes/command-body.ts";
 
@@ -21,7 +20,7 @@ const change = z.strictObject({
 export type LimitChange = z.infer<typeof change>;
 
 export interface LimitOverride extends LimitChange {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by the clock of the instance that was told. */
   readonly setMs: number;
 }
 
@@ -42,22 +41,19 @@ export function changedLimit(spec: LimitSpec, { amount, burst }: LimitChange): L
 
 export class LimitOverrides {
   readonly #board: Board;
-  readonly #clock: Clock;
 
-  constructor(board: Board, clock: Clock) {
+  constructor(board: Board) {
     this.#board = board;
-    this.#clock = clock;
   }
 
   /** By the limits' names. */
   all(): ReadonlyMap<string, LimitOverride> {
-    const wallMs = this.#clock.wallMs();
     const found = new Map<string, LimitOverride>();
-    for (const { key, value, ageMs } of this.#board.entries(PREFIX)) {
+    for (const { key, value, writtenMs } of this.#board.entries(PREFIX)) {
       const read = parseLimitChange(Buffer.from(value).toString());
       // What a later version may have said is left to it.
       if (typeof read === "string") continue;
-      found.set(key.slice(PREFIX.length), { ...read, setMs: wallMs - Math.round(ageMs) });
+      found.set(key.slice(PREFIX.length), { ...read, setMs: writtenMs });
     }
     return found;
   }

@@ -44,7 +44,7 @@ export class RunTime {
     const { replica, limiter, clock, log } = parts;
     const { board } = replica;
     this.#parts = parts;
-    this.#overrides = new LimitOverrides(board, clock);
+    this.#overrides = new LimitOverrides(board);
     const keys = new KeyBook({ board, clock, log });
     this.#keys = keys;
     parts.clientKeys.areAsked = () => keys.hasBegun;

@@ -149,12 +149,12 @@ describe("a limit set at run time", () => {
 });
 
 test("a limit set on one replica is in force on its sibling, and one that does not fit there is left out", () => {
-  const clock = new ManualClock();
   const [one, other] = ["0", "1"].map((digit) => {
     const ids = { replica: digit.repeat(32), author: digit.repeat(32) };
+    const clock = new ManualClock(0, 1_764_547_200_000 + Number(digit) * 5000);
     return new Board({ store: new MemoryStore(), clock, log: silentLog, ...ids });
   });
-  const [here, there] = [new LimitOverrides(one!, clock), new LimitOverrides(other!, clock)];
+  const [here, there] = [new LimitOverrides(one!), new LimitOverrides(other!)];
   let changes = 0;
   there.onChange(() => changes++);
   void here.set("main/requests/min", { amount: 30 });
@@ -163,6 +163,9 @@ test("a limit set on one replica is in force on its sibling, and one that does n
   const heard = one!.receive(other!.request("link"), null);
   other!.receive(one!.answer(heard), "link");
   expect(changes).toBe(3);
+  // Clocks that differ tell one time of the change.
+  const setMs = [here, there].map((overrides) => overrides.all().get("main/requests/min")?.setMs);
+  expect(setMs).toEqual([1_764_547_200_000, 1_764_547_200_000]);
   const limits = configuredLimits(there.applyTo(config));
   expect(limits.get("main/requests/min")).toMatchObject({ amount: 30, burst: 30 });
   expect(limits.get("main/concurrent")).toMatchObject({ amount: 9 });
