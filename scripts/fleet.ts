@@ -1,5 +1,5 @@
 // `npm run fleet`: three gateways and a provider that enforces a quota, on this machine, through a cut, a kill and more.
-// Shows live what the provider let in and that it refused nothing. Takes about half a minute; exit code 0 says it held.
+// Shows live what the provider let in and that it refused nothing. Takes about a minute; exit code 0 says it held.
 import { type FleetProcesses } from "../test/e2e/fleet-processes.ts";
 import { runFaults } from "../test/e2e/fleet-scenario.ts";
 import { type Load } from "../test/e2e/load.ts";

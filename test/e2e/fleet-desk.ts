@@ -87,6 +87,12 @@ export function levelOf({ buckets }: View): number {
   return (buckets[0]?.parts ?? []).reduce((sum, { level }) => sum + level, 0);
 }
 
+/** How many units a replica holds itself; 0 while it does not answer. */
+export async function ownLevel(station: Station): Promise<number> {
+  const seen = await viewOf(station);
+  return seen?.buckets[0]?.parts.find(({ replica }) => replica === seen.replica)?.level ?? 0;
+}
+
 /** Waits until every member sees all of them alive and serves. */
 export async function untilTogether(fleet: FleetProcesses): Promise<void> {
   const count = fleet.stations.length;

@@ -192,8 +192,9 @@ export class FleetProcesses {
     return station;
   }
 
-  async boot(station: Station): Promise<void> {
-    await this.#configure(station);
+  /** Starts a process there; `keys`: more of its configuration's `fleet`. */
+  async boot(station: Station, keys: object = {}): Promise<void> {
+    await this.#configure(station, keys);
     station.start();
     await station.process.line(/listens on/);
   }
@@ -219,12 +220,6 @@ export class FleetProcesses {
 
   heal(): void {
     for (const path of this.#paths.values()) path.set(NO_FAULTS);
-  }
-
-  /** The process ids of the gateways. */
-  get pids(): readonly number[] {
-    const started = this.stations.filter(({ life }) => life > 0);
-    return started.flatMap((station) => station.process.child.pid ?? []);
   }
 
   /** The provider's count. */
@@ -253,7 +248,7 @@ export class FleetProcesses {
     return `http://127.0.0.1:${path.port}`;
   }
 
-  async #configure(station: Station): Promise<void> {
+  async #configure(station: Station, keys: object): Promise<void> {
     const { requestsPerMin, burst, maxWaitMs } = this.options;
     const others = this.stations.filter((other) => other !== station);
     const peers = await Promise.all(others.map((other) => this.#path(station, other)));
@@ -280,6 +275,7 @@ export class FleetProcesses {
         found_after: "60s",
         boot_grace: "20s",
         ...this.options.fleet,
+        ...keys,
       },
     };
     // JSON is YAML.

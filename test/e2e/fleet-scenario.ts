@@ -1,51 +1,44 @@
 // A bad quarter of an hour for a fleet, in half a minute: three gateways under three times the load that their provider
 // allows; one is cut off, a path fails in one direction, all messages are late, one gateway is killed and comes back, one
-// is suspended, one joins, one leaves. And a quiet one: all three are restarted in turn. Who it is that something
+// is suspended, one joins, one leaves, and two are killed while their disks stand still. And a quiet one: all three are restarted in turn. Who it is that something
 // happens to, and for how long, is drawn from a seed. `npm test` checks what comes of it, `npm run fleet` shows it.
-import { get } from "node:http";
-import { setTimeout as pause } from "node:timers/promises";
-import { Chance } from "../sim/random.ts";
-import { CpuWaits } from "./cpu-waits.ts";
-import { askMany, levelOf, untilSeen, untilTogether } from "./fleet-desk.ts";
+import { join } from "node:path";
+import { askMany, levelOf, ownLevel, untilSeen, untilTogether } from "./fleet-desk.ts";
 import { FleetProcesses, type ProviderStats, type Station } from "./fleet-processes.ts";
-import { Load, type Loss, type Tally } from "./load.ts";
+import { BURST, REQUESTS_PER_SECOND, Scene, type ScenarioOptions, until } from "./fleet-scene.ts";
+import type { Loss, Tally } from "./load.ts";
+import { holdUp } from "./stuck-disk.ts";
 
 export interface ScenarioResult {
   readonly provider: ProviderStats;
   readonly tally: Tally;
-  /** Requests that got no answer, but for those that were running on the gateway that was killed, when it was. */
+  /** Requests that got no answer, but for those that were running on a gateway that was killed, when it was. */
   readonly lost: readonly Loss[];
   readonly seconds: number;
   /**
-   * What the provider let in once the first burst was spent, of its refill in that time; less what was refilled while the
-   * gateways stood in line for a processor, as the system counts it: on average, so much of the time they could do nothing.
+   * What the provider let in once the first burst was spent, and what the gateways still held in the end, of its refill in
+   * that time; less what was refilled while one that was killed or suspended was away for longer than its part can keep.
    */
   readonly use: number;
   /** Served of a burst after all was over and the buckets had filled up: a part that is lost is missing, one that is double is refused. */
   readonly lastBurst: number;
 }
 
-export interface ScenarioOptions {
-  readonly seed: number;
-  readonly nats?: string;
-  /** Told of each step. */
-  readonly say: (what: string) => void;
-  /** Called when the fleet and its load run, for a view of them. */
-  readonly watch?: (fleet: FleetProcesses, load: Load) => void;
-}
-
-/** Few enough for two cores that have something else to do besides. */
-const REQUESTS_PER_SECOND = 20;
-export const BURST = 80;
 const LOAD_FACTOR = 3;
-/** How long anything may take on a busy machine. */
-const PATIENCE_MS = 120_000;
-const LOOK_EVERY_MS = 20;
 
 type Script = (scene: Scene) => Promise<void>;
 
-/** Runs a script with real processes; everything it started has ended when it resolves. */
-async function runScenario(script: Script, options: ScenarioOptions): Promise<ScenarioResult> {
+const NOTHING_MORE: Script = async () => {};
+
+interface Scripts {
+  /** During which the quota is used. */
+  readonly main: Script;
+  /** What burns and strands units, so that nothing is said of their use. */
+  readonly after?: Script;
+}
+
+/** Runs scripts with real processes; everything they started has ended when it resolves. */
+async function runScenario(scripts: Scripts, options: ScenarioOptions): Promise<ScenarioResult> {
   const fleet = new FleetProcesses({
     replicas: 3,
     requestsPerMin: REQUESTS_PER_SECOND * 60,
@@ -57,13 +50,13 @@ async function runScenario(script: Script, options: ScenarioOptions): Promise<Sc
   try {
     await fleet.start();
     await untilTogether(fleet);
-    return await play(new Scene(fleet, options), script);
+    return await play(new Scene(fleet, options), scripts);
   } finally {
     await fleet.stop();
   }
 }
 
-async function play(scene: Scene, script: Script): Promise<ScenarioResult> {
+async function play(scene: Scene, { main, after = NOTHING_MORE }: Scripts): Promise<ScenarioResult> {
   const { fleet, load } = scene;
   scene.say(`three gateways share ${REQUESTS_PER_SECOND} requests/s; ${LOAD_FACTOR} times as many arrive`);
   load.start(REQUESTS_PER_SECOND * LOAD_FACTOR);
@@ -71,12 +64,13 @@ async function play(scene: Scene, script: Script): Promise<ScenarioResult> {
   // From then on only the refill can be admitted.
   await until("the first burst is spent", () => load.tally.served >= BURST && load.tally.refused > 0);
   for (const station of fleet.stations) await scene.serves(station);
-  const { admitted: before } = await fleet.stats();
-  const possible = new Possible(scene);
   const startedMs = performance.now();
-  await script(scene);
-  const { admitted } = await fleet.stats();
-  const use = Math.min(1, (admitted - before) / possible.units());
+  const used = -(await usedSoFar(scene));
+  await main(scene);
+  const useMs = performance.now() - startedMs - scene.wastedMs;
+  const use = Math.min(1, (used + (await usedSoFar(scene))) / ((REQUESTS_PER_SECOND * useMs) / 1000));
+  scene.say(`${(use * 100).toFixed(1)} % of the quota was used`);
+  await after(scene);
   const seconds = (performance.now() - startedMs) / 1000;
   const tally = await load.stop();
   const lost = tally.lost.filter((loss) => !scene.isExcused(loss));
@@ -85,165 +79,40 @@ async function play(scene: Scene, script: Script): Promise<ScenarioResult> {
   return { provider: await fleet.stats(), tally, lost, seconds, use, lastBurst };
 }
 
-/** Counts what could have been let in. */
-class Possible {
-  readonly #waits: CpuWaits;
-  readonly #replicas: number;
-  readonly #startedMs = performance.now();
-
-  constructor({ fleet }: Scene) {
-    this.#replicas = fleet.stations.length;
-    this.#waits = new CpuWaits(() => fleet.pids);
-  }
-
-  units(): number {
-    const withheldMs = this.#waits.sinceLastMs() / this.#replicas;
-    const ms = Math.max(0, performance.now() - this.#startedMs - withheldMs);
-    return (REQUESTS_PER_SECOND * ms) / 1000;
-  }
+/** What was let in, and what a machine that is busy has not come to yet: the gateways hold it. */
+async function usedSoFar({ fleet, open }: Scene): Promise<number> {
+  const levels = await Promise.all(open.map(ownLevel));
+  const { admitted } = await fleet.stats();
+  return levels.reduce((sum, level) => sum + Math.max(0, level), admitted);
 }
 
 /** Waits until the buckets are full, and asks all gateways for more than there is at once; how many were served. */
 async function burst(scene: Scene): Promise<number> {
   const { open } = scene;
-  for (const station of open) await untilSeen(station, (seen) => levelOf(seen) >= BURST - 1);
+  await untilFull(open);
   const tallies = await Promise.all(open.map((station) => askMany(station, BURST / 2)));
   return tallies.reduce((sum, tally) => sum + (tally[200] ?? 0), 0);
 }
 
-/** The fleet, its load, and what can be done to them. */
-class Scene {
-  readonly fleet: FleetProcesses;
-  readonly load: Load;
-  readonly options: ScenarioOptions;
-  readonly chance: Chance;
-  readonly #away = new Set<Station>();
-  #killed: { readonly station: string; readonly life: number; readonly lossesBefore: number } | null = null;
-
-  constructor(fleet: FleetProcesses, options: ScenarioOptions) {
-    this.fleet = fleet;
-    this.options = options;
-    this.chance = new Chance(options.seed);
-    this.load = new Load(() => this.open);
-  }
-
-  /** The gateways that take requests at this moment. */
-  get open(): readonly Station[] {
-    return this.fleet.stations.filter((station) => !this.#away.has(station));
-  }
-
-  say(what: string): void {
-    this.options.say(what);
-  }
-
-  /** A while of about so many milliseconds. */
-  async while(ms: number): Promise<void> {
-    await pause(this.chance.between(0.75 * ms, 1.25 * ms));
-  }
-
-  /** The stations in an order by chance. */
-  shuffled(): Station[] {
-    return this.fleet.stations
-      .map((station) => ({ station, rank: this.chance.next() }))
-      .sort((left, right) => left.rank - right.rank)
-      .map(({ station }) => station);
-  }
-
-  /** Resolves when the station has served a few requests from now on. */
-  async serves(station: Station): Promise<void> {
-    const enough = this.load.servedBy(station) + 3;
-    await until(`${station.name} serves`, () => this.load.servedBy(station) >= enough);
-  }
-
-  /** Sends no more requests there, as a load balancer does; what was sent has been read when it resolves. */
-  async withdraw(station: Station): Promise<void> {
-    this.#away.add(station);
-    await until("all is sent", () => this.load.isSent(station));
-    // It is read behind what came before.
-    await onNewConnection(station.port, "/healthz");
-  }
-
-  async kill(station: Station): Promise<void> {
-    this.#away.add(station);
-    const { life, name } = station;
-    this.#killed = { station: name, life, lossesBefore: this.load.tally.lost.length };
-    await station.process.kill();
-  }
-
-  async suspend(station: Station): Promise<void> {
-    this.#away.add(station);
-    station.process.signal("SIGSTOP");
-    await this.while(2000);
-    station.process.signal("SIGCONT");
-    this.#away.delete(station);
-  }
-
-  async boot(station: Station): Promise<void> {
-    await this.fleet.boot(station);
-    this.#away.delete(station);
-  }
-
-  async join(name: string): Promise<Station> {
-    const joined = await this.fleet.join(name, (station) => this.#away.add(station));
-    this.#away.delete(joined);
-    return joined;
-  }
-
-  async leave(station: Station): Promise<void> {
-    await this.withdraw(station);
-    station.process.signal("SIGTERM");
-    const code = await station.process.ended;
-    const { output } = station.process;
-    if (code !== 0 || !output.includes("left the fleet"))
-      throw new Error(`${station.name} ended with ${code} and did not hand over: ${output.slice(-2000)}`);
-  }
-
-  /** Whether the request ran on the killed process when it was killed: its connection broke then. */
-  isExcused(loss: Loss): boolean {
-    const killed = this.#killed;
-    return (
-      killed !== null &&
-      loss.isBroken &&
-      loss.station === killed.station &&
-      loss.life === killed.life &&
-      this.load.tally.lost.indexOf(loss) >= killed.lossesBefore
-    );
-  }
+async function untilFull(stations: readonly Station[]): Promise<void> {
+  for (const station of stations) await untilSeen(station, (seen) => levelOf(seen) >= BURST - 1);
 }
 
-/** An answer by way of a connection of its own, which is accepted behind those that were opened before. */
-function onNewConnection(port: number, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const asked = get({ host: "127.0.0.1", port, path, agent: false, timeout: PATIENCE_MS }, (answer) => {
-      answer.resume();
-      answer.once("end", resolve);
-    });
-    asked.once("timeout", () => asked.destroy(new Error(`no ${path} in time`)));
-    asked.once("error", reject);
-  });
-}
-
-async function until(what: string, isSo: () => boolean): Promise<void> {
-  const startedMs = performance.now();
-  while (!isSo()) {
-    if (performance.now() - startedMs > PATIENCE_MS) throw new Error(`not in time: ${what}`);
-    await pause(LOOK_EVERY_MS);
-  }
-}
-
-/** Cuts, delays, a kill, a suspension, a join and a leave. */
+/** Cuts, delays, a kill, a suspension, a join and a leave; then kills in the midst of gives. */
 export function runFaults(options: ScenarioOptions): Promise<ScenarioResult> {
-  return runScenario(async (scene) => {
-    await cuts(scene);
-    await deaths(scene);
-    const [leaver] = scene.shuffled();
-    const joined = await scene.join("gw-3");
-    scene.say(`${joined.name} has joined`);
-    await scene.serves(joined);
-    if (leaver !== undefined) await scene.leave(leaver);
-    scene.say(`${leaver?.name} has handed its share over and left; ${joined.name} and the others go on`);
-    await scene.while(2000);
-  }, options);
+  return runScenario({ main: faults, after: killsWithStuckDisks }, options);
+}
+
+async function faults(scene: Scene): Promise<void> {
+  await cuts(scene);
+  await deaths(scene);
+  const [leaver] = scene.shuffled();
+  const joined = await scene.join("gw-3");
+  scene.say(`${joined.name} has joined`);
+  await scene.serves(joined);
+  if (leaver !== undefined) await scene.leave(leaver);
+  scene.say(`${leaver?.name} has handed its share over and left; ${joined.name} and the others go on`);
+  await scene.while(2000);
 }
 
 async function cuts(scene: Scene): Promise<void> {
@@ -270,21 +139,78 @@ async function deaths(scene: Scene): Promise<void> {
   const [killed, suspended] = scene.shuffled();
   if (killed === undefined || suspended === undefined) throw new Error("three stations");
   scene.say(`kill -9 ${killed.name}`);
-  await scene.kill(killed);
-  await scene.while(1000);
-  await scene.boot(killed);
-  await scene.serves(killed);
+  await scene.without(killed, async () => {
+    await scene.kill(killed);
+    await scene.while(1000);
+    await scene.boot(killed);
+  });
   scene.say(`${killed.name} is back`);
   await scene.while(1500);
   scene.say(`${suspended.name} is suspended for two seconds`);
-  await scene.suspend(suspended);
+  await scene.without(suspended, () => scene.suspend(suspended));
   scene.say(`${suspended.name} goes on`);
-  await Promise.all([scene.while(1500), scene.serves(suspended)]);
+  await scene.while(1500);
+}
+
+/** Kills one gateway while it spends and another while it gives, when their disks stand still and nobody can tell them anything. */
+async function killsWithStuckDisks(scene: Scene): Promise<void> {
+  const [spender, giver] = scene.shuffled().filter((station) => scene.open.includes(station));
+  if (spender === undefined || giver === undefined) throw new Error("three stations");
+  await killWhileSpending(scene, spender);
+  await killWhileGiving(scene, giver);
+}
+
+/** It spends what was reserved ahead. What the disk says to be spent must not be there again. */
+async function killWhileSpending(scene: Scene, victim: Station): Promise<void> {
+  await rest(scene);
+  await askMany(victim, BURST / 2);
+  scene.say(`the disk of ${victim.name} stands still in the midst of a burst`);
+  const goOn = holdUp(join(victim.directory, "data"));
+  const asked = askMany(victim, BURST);
+  await scene.while(300);
+  await killCutOff(scene, victim, goOn);
+  await asked;
+}
+
+/** It holds nearly all, and its siblings need it. What it gave must not be seen: it exists twice otherwise. */
+async function killWhileGiving(scene: Scene, victim: Station): Promise<void> {
+  const others = scene.open.filter((station) => station !== victim);
+  await rest(scene);
+  await askMany(victim, BURST / 2);
+  // What is reserved and not spent is written back.
+  await scene.while(600);
+  scene.say(`the disk of ${victim.name} stands still, and its siblings need what it holds`);
+  const goOn = holdUp(join(victim.directory, "data"));
+  scene.aim(others);
+  await scene.while(1000);
+  await killCutOff(scene, victim, goOn);
+}
+
+/** No requests until the buckets are full: so nothing that was burnt before hides what is there twice. */
+async function rest(scene: Scene): Promise<void> {
+  const stations = scene.open;
+  scene.say("no requests until the buckets are full");
+  scene.aim([]);
+  await untilFull(stations);
+}
+
+/** It comes back while its siblings can't be reached and goes by its disk alone; then all are asked for all that they have. */
+async function killCutOff(scene: Scene, victim: Station, goOn: () => Promise<void>): Promise<void> {
+  scene.say(`kill -9 ${victim.name}; it starts again cut off`);
+  await scene.kill(victim);
+  await goOn();
+  scene.fleet.isolate(victim);
+  await scene.boot(victim, { boot_grace: "300ms" });
+  await untilSeen(victim, ({ state }) => state === "serving");
+  scene.aim(null);
+  await Promise.all(scene.open.map((station) => askMany(station, BURST)));
+  scene.fleet.heal();
+  scene.say("the cut heals");
 }
 
 /** Every gateway is restarted, one after another, as for a new version. */
 export function runRollingRestart(options: ScenarioOptions): Promise<ScenarioResult> {
-  return runScenario(async (scene) => {
+  const main: Script = async (scene) => {
     for (const station of scene.shuffled()) {
       await scene.leave(station);
       scene.say(`${station.name} has handed its share over and left`);
@@ -293,5 +219,6 @@ export function runRollingRestart(options: ScenarioOptions): Promise<ScenarioRes
       scene.say(`${station.name} is back`);
     }
     await scene.while(1500);
-  }, options);
+  };
+  return runScenario({ main }, options);
 }

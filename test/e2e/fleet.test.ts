@@ -1,12 +1,7 @@
 // Real gateways, real faults, and a provider that counts exactly what it lets in and what it has to refuse.
 import { expect, onTestFailed, test } from "vitest";
-import {
-  BURST,
-  runFaults,
-  runRollingRestart,
-  type ScenarioOptions,
-  type ScenarioResult,
-} from "./fleet-scenario.ts";
+import { runFaults, runRollingRestart, type ScenarioResult } from "./fleet-scenario.ts";
+import { BURST, type ScenarioOptions } from "./fleet-scene.ts";
 import type { Load } from "./load.ts";
 
 /** Another one draws other victims and other times. */
