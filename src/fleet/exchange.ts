@@ -54,11 +54,14 @@ export class Exchange {
   /** The numbers of messages that were heard of each sender, in its latest boot. */
   readonly serials = new Map<string, Serials>();
   #serial = 0;
+  /** It was started from the disk of one that has left. */
+  readonly #hadLeft: boolean;
   #noticed: Stamp = NEVER;
 
   constructor(state: ReplicaState, links: Links) {
     this.#state = state;
     this.links = links;
+    this.#hadLeft = state.me.hasLeft;
   }
 
   /** The messages to send now. */
@@ -269,16 +272,16 @@ export class Exchange {
    * replica that was away for long. That one notices by itself, for the others have forgotten more than it has seen.
    */
   #isOutdated(message: WholeMessage): boolean {
-    const { era, lineage, sections } = message;
+    const { era, lineage, sections, farewells } = message;
     const state = this.#state;
     const { ledger } = state;
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
-    if (this.#isGone(message) && isAcquainted(state)) {
+    if (this.#isGone(message)) {
       oweWhatWasMinted(state);
-      goOnAsNewcomer(state);
+      goOnAsNewcomer(state, farewells);
       return true;
     }
-    return sections.length > 0 && era < ledger.forgotten;
+    return (sections.length > 0 || farewells.length > 0) && era < ledger.forgotten;
   }
 
   /**
@@ -286,8 +289,9 @@ export class Exchange {
    * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
    */
   #isGone({ era, forgotten, farewells }: WholeMessage): boolean {
-    const { id, hasLeft, profile } = this.#state.me;
-    if (hasLeft) return false;
+    const { profile } = this.#state;
+    const { id, hasLeft } = this.#state.me;
+    if (hasLeft && !this.#hadLeft) return false;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
   }
 

@@ -161,11 +161,12 @@ export function carryOut(state: ReplicaState, farewell: Farewell): void {
   const { ledger } = state;
   const known = ledger.members.get(farewell.gone);
   if (farewell.gone === state.me.id) return;
-  // Forgotten here already.
+  // Forgotten here already: no row names it. (A newcomer knows what was forgotten up to when, and not who.)
   if (
     known === undefined &&
     farewell.gone !== ledger.lineage?.founder &&
-    farewell.edition <= ledger.forgotten
+    farewell.edition <= ledger.forgotten &&
+    ledger.isUnmentioned(farewell.gone)
   ) {
     return;
   }

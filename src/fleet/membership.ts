@@ -104,7 +104,7 @@ export class Membership {
   #lookBack(): void {
     const state = this.#state;
     const isGone = state.ledger.succession.has(state.me.id) || state.me.hasLeft;
-    if (isGone && this.leaving === "no") {
+    if (isGone && this.leaving === "no" && !state.isRecovering) {
       if (!hasHidden(state)) goOnUnderNewId(state, state.newId());
     }
     if (state.nowMs - this.#farewellMs < FAREWELL_MS && !state.isToAcknowledge) return;

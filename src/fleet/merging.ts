@@ -163,10 +163,10 @@ function ruleOf(state: ReplicaState, message: Message): MergeReport["rule"] {
   const { ledger } = state;
   const { lineage } = message;
   if (lineage === null) return ledger.lineage === null ? "other fleet" : "newcomer";
-  if (ledger.lineage === null) state.join(lineage, message.era);
+  if (ledger.lineage === null) state.join(lineage, message);
   else if (ledger.lineage.stamp !== lineage.stamp || ledger.lineage.founder !== lineage.founder) {
     if (isOlder(ledger.lineage, lineage)) return "other fleet";
-    state.startOver(lineage, message.era);
+    state.startOver(lineage, message);
   }
   return compareVectors(state, message);
 }

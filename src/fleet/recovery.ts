@@ -2,6 +2,7 @@
 // this replica said, and tell it: they pass back its own rows when they know more of them than it does, and refuse
 // rows in which its running totals have fallen. What they remember is taken over, the levels on the disk are worth
 // nothing then, and units that were given before are not credited again.
+import type { Farewell } from "../bucket/member.ts";
 import type { Section } from "../bucket/sections.ts";
 import type { Message, WholeMessage } from "../bucket/message.ts";
 import { difference } from "../bucket/parts.ts";
@@ -31,7 +32,7 @@ export function oweWhatWasMinted(state: ReplicaState): void {
   }
 }
 
-/** Who was declared dead and lives goes on under a new id with share zero. */
+/** Who was declared dead and lives goes on under a new id with share zero; so does who had left and comes back. */
 export function goOnUnderNewId(state: ReplicaState, id: string): void {
   const former = state.me;
   for (const holding of state.holdings.values()) {
@@ -49,17 +50,23 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
   const edition = former.hasLeft ? state.ledger.latestEdition() + 1 : 0;
   const { boot, version } = former;
   const claims = new Map(former.hasLeft ? [[former.id, { edition, known: { boot, version } }]] : []);
-  const { name, seen } = former.profile;
-  const era = Math.max(former.profile.era, edition);
-  state.rename(id, { name, heirs: [], claims, farewells: new Map(), edition, seen, era });
+  // The era stays: it tells the siblings whether they have forgotten something that this disk still speaks of.
+  state.rename(id, { ...former.profile, heirs: [], claims, farewells: new Map(), edition });
   state.dirtyMembers.add(former.id);
 }
 
-/** Everybody has forgotten this replica while it was away: it begins again as a newcomer, with level zero. */
-export function goOnAsNewcomer(state: ReplicaState): void {
-  const lineage = state.ledger.lineage;
+/**
+ * The others have forgotten more than this replica has heard, perhaps itself: it begins again as a newcomer, with level
+ * zero. One that has given nothing has said nothing that could be missed, and keeps its name: under the former one it
+ * would be waited for for good, with what it was given meanwhile.
+ */
+export function goOnAsNewcomer(state: ReplicaState, told: readonly Farewell[]): void {
+  const { ledger, me } = state;
+  const { lineage } = ledger;
   if (lineage === null) return;
-  state.identity = { ...state.identity, id: state.newId() };
+  const isGone = me.hasLeft || ledger.succession.has(me.id) || told.some(({ gone }) => gone === me.id);
+  const hasGiven = state.holdings.values().some(({ given }) => given.size > 0);
+  if (isGone || hasGiven) state.identity = { ...state.identity, id: state.newId() };
   state.startOver(lineage);
   state.ledger.lineage = null;
   state.mustJoin = true;

@@ -18,6 +18,14 @@ export interface Identity {
   readonly soundSince: number;
 }
 
+/** How far a member is with those who are gone (see farewell.ts). */
+interface Age {
+  readonly era: number;
+  readonly forgotten: number;
+}
+
+const NO_AGE: Age = { era: 0, forgotten: 0 };
+
 export class ReplicaState {
   identity: Identity;
   readonly ledger = new Ledger();
@@ -204,9 +212,13 @@ export class ReplicaState {
     }
   }
 
-  /** Becomes a member of a fleet, with share zero; `era` is that of the member that took it in. */
-  join(lineage: Lineage, era = 0): void {
+  /**
+   * Becomes a member of a fleet, with share zero. It goes on from what the member that takes it in has carried out and
+   * forgotten: rows of those who are forgotten must not come back through one that has never heard of them.
+   */
+  join(lineage: Lineage, { era, forgotten }: Age = NO_AGE): void {
     this.ledger.lineage = lineage;
+    this.ledger.forgotten = forgotten;
     this.isNewcomer = era > 0;
     if (era > 0) this.proposeProfile({ ...this.profile, era });
     this.isIdentityDirty = true;
@@ -215,7 +227,7 @@ export class ReplicaState {
   }
 
   /** This replica's fleet gives way to an older one: it goes on there from share zero and level zero. */
-  startOver(lineage: Lineage, era = 0): void {
+  startOver(lineage: Lineage, age = NO_AGE): void {
     const { ledger } = this;
     for (const holding of this.holdings.values()) {
       for (const author of holding.rows.entries.keys()) holding.dirtyRows.add(author);
@@ -234,7 +246,7 @@ export class ReplicaState {
     this.heardOf.clear();
     this.isStartingOver = true;
     this.burn();
-    this.join(lineage, era);
+    this.join(lineage, age);
     for (const holding of this.holdings.values()) this.publish(holding);
   }
 

@@ -93,7 +93,7 @@ test("one whom its fleet has forgotten looks for it, and never founds another", 
   const solo = new Solo();
   const { replica } = solo;
   const former = replica.id;
-  goOnAsNewcomer(replica.state);
+  goOnAsNewcomer(replica.state, []);
   for (let second = 0; second < 60; second++) solo.advance(1000);
   expect(replica.id).not.toBe(former);
   expect(replica.state.ledger.lineage).toBeNull();

@@ -107,7 +107,7 @@ test("who left and is started again is told so, and is not taken for dead", asyn
   // Nobody remembers it any more.
   const { state } = victim.running.replica;
   state.newId = () => "4".repeat(32);
-  goOnAsNewcomer(state);
+  goOnAsNewcomer(state, []);
   victim.time.pass(100);
   const told = lines.filter((line) => line.includes("replica"));
   expect(told).toEqual(["had left the fleet; goes on in it as a new replica"]);

@@ -83,7 +83,7 @@ describe("one that is a member but not acquainted", () => {
   test("tells nothing when it has just joined, before that is on its disk", () => {
     const solo = talkative();
     const { replica } = solo;
-    replica.state.join({ stamp: 1, founder: SIBLING }, 3);
+    replica.state.join({ stamp: 1, founder: SIBLING }, { era: 3, forgotten: 0 });
     expect(told(replica, SIBLING)).toBe(0);
     expect(replica.notice()).toBeNull();
     solo.flush();

@@ -22,6 +22,10 @@ const BACKUPS_MAX = 4;
 /** How long a schedule strikes, and how often. */
 const SHORT = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
 const LONG = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
+/** Where replicas come and go all the time, and are away for long enough to be forgotten. */
+const MOVING = { faultsMs: 45_000, everyMs: 1500, quietMs: 8000 };
+/** How long one that has left stays away. */
+const AWAY_MS = 7000;
 /** How long a healed fleet may take until all have come back and agree, and then until it admits something. */
 const AGREES_MS = 30_000;
 const ADMITS_MS = 10_000;
@@ -62,7 +66,7 @@ class Chaos {
       truth: isSharing ? new Truth() : null,
     });
     this.chance = this.cluster.world.chance;
-    this.#schedule = seed % 16 === 0 ? LONG : SHORT;
+    this.#schedule = this.kind.isMoving ? MOVING : seed % 16 === 0 ? LONG : SHORT;
     const { world } = this.cluster;
     world.network.delayMaxMs = this.chance.pick([1, 5, 50, 300]);
     world.network.loss = this.chance.pick([0, 0, 0.1, 0.3]);
@@ -91,7 +95,10 @@ class Chaos {
     const { world, limits } = this.cluster;
     const first = limits[0];
     if (first === undefined || first.refill.kind !== "continuous") return;
-    const meanMs = this.chance.exponential(1 / (first.refill.unitsPerMs / Math.max(1, first.capacity / 20)));
+    const pace = this.kind.isMoving ? 5 : 1;
+    const meanMs = this.chance.exponential(
+      pace / (first.refill.unitsPerMs / Math.max(1, first.capacity / 20)),
+    );
     const arrive = (): void => {
       if (world.nowMs > untilMs) return;
       const cost = Math.min(first.capacity, Math.ceil(this.chance.exponential(first.capacity / 20)));
@@ -104,7 +111,7 @@ class Chaos {
         runsMs: this.chance.exponential(150),
         actual: costs.map((units) => units * used),
       });
-      world.after(this.chance.exponential(Math.max(25, meanMs)), arrive);
+      world.after(this.chance.exponential(Math.max(25 * pace, meanMs)), arrive);
     };
     world.after(this.chance.between(0, 500), arrive);
   }
@@ -292,12 +299,22 @@ class Chaos {
     });
   }
 
-  /** A leaver whose hand-over was not confirmed starts again, or its share would be lost. */
+  /**
+   * A leaver whose hand-over was not confirmed starts again, or its share would be lost. Of the others some come back
+   * with their disks, soon or when they are forgotten.
+   */
   #retire(machine: Machine): void {
     // It was started again meanwhile, for all are at the end of the faults.
     if (machine.replica !== null) return;
-    if (machine.hasLeft) this.cluster.remove(machine.name);
-    else this.#restart(machine);
+    if (!machine.hasLeft) this.#restart(machine);
+    else if (this.chance.hits(0.6))
+      this.cluster.world.after(this.chance.exponential(AWAY_MS), () => this.#comeBack(machine));
+    else this.cluster.remove(machine.name);
+  }
+
+  #comeBack(machine: Machine): void {
+    this.#restart(machine);
+    this.#load(machine, this.#schedule.faultsMs);
   }
 
   /** The faults are over: what was promised for then must hold. */
@@ -321,6 +338,7 @@ class Chaos {
     const fault = this.#sharedFault();
     if (fault !== "") throw new Broken(fault);
     const differing = this.cluster.differences();
+    if (this.kind.isWhole) this.cluster.checkWhole();
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
     this.#admitSomething([...machines.values()]);
     this.#isOver = true;

@@ -54,23 +54,39 @@ export interface Kind {
   readonly membership: Partial<MembershipOptions>;
   readonly mayDouble: boolean;
   readonly isSharing: boolean;
+  /** Replicas leave and come back, again and again; schedules are longer, and requests fewer. */
+  readonly isMoving: boolean;
+  /** In the end those who are there hold the whole. */
+  readonly isWhole: boolean;
 }
 
-const PLAIN: Kind = { faults: FAULTS, membership: {}, mayDouble: false, isSharing: false };
+const PLAIN: Kind = {
+  faults: FAULTS,
+  membership: {},
+  mayDouble: false,
+  isSharing: false,
+  isMoving: false,
+  isWhole: true,
+};
 /** A write from more than a day ahead is refused, so where something is shared the clocks don't go that far apart. */
 const NEAR_FAULTS = FAULTS.map((fault) => (fault === "clock step" ? "small step" : fault));
-/** Two of five schedules are plain: all that can happen to processes, networks and clocks, and no unit may be over. */
+const MOVING_FAULTS: readonly Fault[] = [
+  ...["leave", "leave", "leave", "leave", "leave", "join", "crash", "partition"],
+  ...["one-way cut", "stop and go on", "sleep", "full disk"],
+] as const;
+/** Two of six schedules are plain: all that can happen to processes, networks and clocks, and no unit may be over. */
 const KINDS: readonly Kind[] = [
   PLAIN,
   PLAIN,
-  { faults: [...NEAR_FAULTS, ...DISK_FAULTS], membership: {}, mayDouble: true, isSharing: true },
+  { ...PLAIN, faults: [...NEAR_FAULTS, ...DISK_FAULTS], mayDouble: true, isSharing: true, isWhole: false },
   {
-    faults: FAULTS,
+    ...PLAIN,
     membership: { reclaimAfterMs: 1500, unreachableAfterMs: 1000 },
     mayDouble: true,
-    isSharing: false,
+    isWhole: false,
   },
-  { faults: [...NEAR_FAULTS, "set limit", "set limit"], membership: {}, mayDouble: false, isSharing: true },
+  { ...PLAIN, faults: [...NEAR_FAULTS, "set limit", "set limit"], isSharing: true },
+  { ...PLAIN, faults: MOVING_FAULTS, isMoving: true },
 ];
 
 export function kindOf(seed: number): Kind {
