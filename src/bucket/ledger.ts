@@ -29,7 +29,7 @@ import { compareStamps, NEVER, NO_ROW } from "./row.ts";
 import { type Section, sectionOf, sizeOf } from "./sections.ts";
 import type { Row, Stamp } from "./row.ts";
 import { successionOf } from "./succession.ts";
-import type { Succession } from "./succession.ts";
+import type { Claim, Succession } from "./succession.ts";
 
 /** Which fleet this is. Of two lineages that meet, the older wins whole. */
 export interface Lineage {
@@ -146,7 +146,12 @@ export class Ledger {
 
   /** Whether all is known of those whom a member claims that it knew of them. */
   canJudge(member: Member): boolean {
-    return this.#awaited.size === 0 || this.#awaitedBy(member).length === 0;
+    if (this.#awaited.size === 0) return true;
+    // Of those whose rows were taken over, or who are forgotten, no more will be heard.
+    return !this.#unheardOf(member).some(
+      ([victim, { edition }]) =>
+        !member.profile.farewells.has(victim) && (this.members.has(victim) || edition > this.forgotten),
+    );
   }
 
   #succeed(): void {
@@ -156,17 +161,16 @@ export class Ledger {
       if (by?.profile.farewells.has(member.id) === true) member.profile = NEW_PROFILE;
     }
     this.succession = successionOf(this.members.values());
-    this.#awaited = new Set([...this.members.values()].flatMap((member) => this.#awaitedBy(member)));
+    const unheard = [...this.members.values()].flatMap((member) => this.#unheardOf(member));
+    this.#awaited = new Set(unheard.map(([victim]) => victim));
   }
 
-  #awaitedBy({ claims, profile }: Member): string[] {
-    const isAwaited = (victim: string, known: Stamp): boolean => {
+  /** Its claims on those of whom it knew more than is known here. */
+  #unheardOf({ claims }: Member): [string, Claim][] {
+    return [...claims].filter(([victim, { known }]) => {
       const member = this.members.get(victim);
-      // Of those whose rows were taken over, no more will be heard.
-      const isOver = profile.farewells.has(victim) || (member !== undefined && member.farewell !== null);
-      return !isOver && compareStamps(member ?? NEVER, known) < 0;
-    };
-    return [...claims].filter(([victim, { known }]) => isAwaited(victim, known)).map(([victim]) => victim);
+      return member?.farewell == null && compareStamps(member ?? NEVER, known) < 0;
+    });
   }
 
   /** All farewells known here; whoever is told of rows must be told of these first. */
@@ -188,7 +192,7 @@ export class Ledger {
         member.farewell = { ...member.farewell, by: farewell.by, edition: Infinity };
       }
     }
-    gone.farewell = farewell;
+    gone.farewell = this.#passedOn(farewell);
     gone.profile = { ...NEW_PROFILE, claims: gone.profile.claims };
     const touched: BucketRows[] = [];
     for (let entry = gone.newest; entry !== null; entry = gone.newest) {
@@ -199,6 +203,20 @@ export class Ledger {
     }
     this.#succeed();
     return touched;
+  }
+
+  /** A farewell by one who is gone as well passes to whoever took over from that one. */
+  #passedOn(farewell: Farewell): Farewell {
+    const seen = new Set([farewell.gone]);
+    let { by, edition } = farewell;
+    for (let next = this.members.get(by)?.farewell; next; next = this.members.get(by)?.farewell) {
+      // Nobody honest says farewell in a circle.
+      if (seen.has(by)) return farewell;
+      seen.add(by);
+      by = next.by;
+      edition = Infinity;
+    }
+    return { gone: farewell.gone, by, edition };
   }
 
   /** The latest edition of anyone's profile that was heard of. */

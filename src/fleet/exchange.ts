@@ -99,6 +99,7 @@ export class Exchange {
     const { ledger, me, isRecovering, durableId, supersededByBoot } = this.#state;
     if (ledger.lineage === null || isRecovering || compareStamps(this.#noticed, me) >= 0) return null;
     if (durableId !== me.id || supersededByBoot > 0 || !isAcquainted(this.#state)) return null;
+    if (this.#isHalfTold()) return null;
     const known = ledger.vector();
     known.set(me.id, this.#noticed);
     const bytes = this.#encode("", known, undefined, false);
@@ -151,9 +152,10 @@ export class Exchange {
    */
   #base(known: Vector, link: Link | undefined): Vector {
     const { setBack, ledger, me, isRecovering } = this.#state;
-    if (setBack.size === 0 && link === undefined && !isRecovering) return known;
+    const isSilent = isRecovering || this.#isHalfTold();
+    if (setBack.size === 0 && link === undefined && !isSilent) return known;
     const base = new Map<string, Stamp>(known);
-    if (isRecovering) base.set(me.id, me);
+    if (isSilent) base.set(me.id, me);
     if (link !== undefined) {
       for (const member of ledger.members.values()) {
         if (member !== me && !link.stuck.has(member.id)) base.set(member.id, member);
@@ -161,6 +163,15 @@ export class Exchange {
     }
     for (const id of setBack) base.set(id, NEVER);
     return base;
+  }
+
+  /**
+   * It has left, and a row of it can't be told before it is durable: what it gave would be missing from what it is known to
+   * have handed over. So it says nothing of itself until then.
+   */
+  #isHalfTold(): boolean {
+    const { me, holdings } = this.#state;
+    return me.hasLeft && holdings.values().some((holding) => holding.isHidden);
   }
 
   #isHidden(entry: Entry): boolean {

@@ -182,6 +182,9 @@ export function carryOut(state: ReplicaState, farewell: Farewell): void {
     if (holding.isStaged) state.publish(holding);
   }
   state.dirtyMembers.add(farewell.gone);
+  // Farewells that the gone one had said passed to whoever speaks for it now.
+  for (const member of ledger.members.values())
+    if (member.farewell?.edition === Infinity) state.dirtyMembers.add(member.id);
   state.isStartingOver = true;
   state.news += 1;
   state.wake();
@@ -235,7 +238,9 @@ function acknowledge(state: ReplicaState): void {
     if (profile.seen.get(member.id) !== edition) isNews = true;
   }
   for (const { edition } of ledger.farewells()) if (Number.isFinite(edition)) era = Math.max(era, edition);
-  if (isNews) state.proposeProfile({ ...profile, seen, era });
+  // What was claimed of those who are forgotten is over.
+  const claims = new Map([...profile.claims].filter(([victim]) => ledger.members.has(victim)));
+  if (isNews || claims.size < profile.claims.size) state.proposeProfile({ ...profile, seen, claims, era });
 }
 
 /** Step 3. */

@@ -60,6 +60,8 @@ export class Journal {
   /** Everything that was due is in the flush, for it must become durable at once. */
   #isFlushingAll = false;
   #flushingProfile: Profile | null = null;
+  /** Those that are forgotten are deleted. */
+  #flushingMembers: readonly string[] = [];
   #flushingId = "";
   /** The last write was refused. */
   isFailing = false;
@@ -162,6 +164,7 @@ export class Journal {
         member.saved = { boot: member.boot, version: member.version };
       }
     }
+    this.#flushingMembers = [...dirtyMembers];
     for (const id of dirtyMembers) {
       const member = ledger.members.get(id);
       const profile = (member === this.#state.me ? this.#flushingProfile : null) ?? member?.profile;
@@ -228,7 +231,10 @@ export class Journal {
     const state = this.#state;
     const profile = this.#flushingProfile;
     this.#flushingProfile = null;
-    if (!isDurable) for (const id of state.ledger.members.keys()) state.dirtyMembers.add(id);
+    const members = this.#flushingMembers;
+    this.#flushingMembers = [];
+    if (!isDurable)
+      for (const id of [...state.ledger.members.keys(), ...members]) state.dirtyMembers.add(id);
     else if (profile !== null) {
       if (state.pendingProfile === profile) state.pendingProfile = null;
       state.isNewcomer = false;
