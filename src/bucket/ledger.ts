@@ -244,7 +244,7 @@ export class Ledger {
     if (farewell === null) return;
     this.members.delete(member.id);
     for (const { balances } of this.buckets.values()) balances.delete(member.id);
-    this.forgotten = Math.max(this.forgotten, farewell.edition);
+    if (Number.isFinite(farewell.edition)) this.forgotten = Math.max(this.forgotten, farewell.edition);
     this.#succeed();
   }
 

@@ -253,7 +253,10 @@ function canForget(
   const speaker = ledger.members.get(by);
   // Who founded the fleet is named in its lineage for good.
   if (speaker === undefined || member.id === ledger.lineage?.founder) return false;
-  return left.every((other) => hasSeen(other, speaker, edition)) && ledger.isUnmentioned(member.id);
+  // It passed to one that says nothing of it: then it was forgotten before.
+  const isOver = edition === Infinity && !speaker.profile.farewells.has(member.id);
+  const last = isOver ? speaker.profile.edition : edition;
+  return left.every((other) => hasSeen(other, speaker, last)) && ledger.isUnmentioned(member.id);
 }
 
 function forget(state: ReplicaState, member: Member): void {
