@@ -54,14 +54,14 @@ export class Exchange {
   /** The numbers of messages that were heard of each sender, in its latest boot. */
   readonly serials = new Map<string, Serials>();
   #serial = 0;
-  /** It was started from the disk of one that has left. */
-  readonly #hadLeft: boolean;
+  /** Under which id it had left when it was started; empty: it had not. */
+  readonly #leftAs: string;
   #noticed: Stamp = NEVER;
 
   constructor(state: ReplicaState, links: Links) {
     this.#state = state;
     this.links = links;
-    this.#hadLeft = state.me.hasLeft;
+    this.#leftAs = state.me.hasLeft ? state.me.id : "";
   }
 
   /** The messages to send now. */
@@ -302,7 +302,7 @@ export class Exchange {
   #isGone({ era, forgotten, farewells }: WholeMessage): boolean {
     const { profile } = this.#state;
     const { id, hasLeft } = this.#state.me;
-    if (hasLeft && !this.#hadLeft) return false;
+    if (hasLeft && id !== this.#leftAs) return false;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
   }
 

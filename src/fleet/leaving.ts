@@ -1,5 +1,5 @@
 // Leaving: everything this replica holds goes to its siblings, share and units, by the demand they show. What it could
-// not give explicitly (buckets that nobody has touched) falls to the heir that it names afterwards.
+// not give explicitly (buckets that are not open here, and of which nobody speaks) falls to the heir that it names afterwards.
 import { MILLI } from "../bucket/parts.ts";
 import { givableParts, give, giveParked, partiesOf } from "./giving.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
@@ -9,7 +9,8 @@ import type { ReplicaState } from "./state.ts";
 export function handOverAll(state: ReplicaState, heir: string): boolean {
   let isAll = true;
   for (const holding of state.holdings.values()) {
-    if (holding.rows.entries.size > 0 && !handOver(state, holding, heir)) isAll = false;
+    const isKnown = holding.local !== null || holding.rows.entries.size > 0;
+    if (isKnown && !handOver(state, holding, heir)) isAll = false;
   }
   return isAll;
 }

@@ -200,8 +200,10 @@ export class Membership {
         this.leaving = "telling";
         return;
       case "telling":
-        if (!state.me.hasLeft || state.pendingProfile !== null) return;
-        if (!this.#isSucceeded()) this.#nameHeirs();
+        if (state.pendingProfile !== null) return;
+        // It goes on under another id since.
+        if (!state.me.hasLeft) this.leaving = "giving";
+        else if (!this.#isSucceeded()) this.#nameHeirs();
         else if (this.#isConfirmed()) this.leaving = "left";
         return;
       case "no":

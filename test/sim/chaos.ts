@@ -23,9 +23,9 @@ const BACKUPS_MAX = 4;
 const SHORT = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
 const LONG = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
 /** Where replicas come and go all the time, and are away for long enough to be forgotten. */
-const MOVING = { faultsMs: 45_000, everyMs: 1500, quietMs: 8000 };
+const MOVING = { faultsMs: 30_000, everyMs: 1200, quietMs: 7000 };
 /** How long one that has left stays away. */
-const AWAY_MS = 7000;
+const AWAY_MS = 6000;
 /** How long a healed fleet may take until all have come back and agree, and then until it admits something. */
 const AGREES_MS = 30_000;
 const ADMITS_MS = 10_000;
@@ -95,7 +95,7 @@ class Chaos {
     const { world, limits } = this.cluster;
     const first = limits[0];
     if (first === undefined || first.refill.kind !== "continuous") return;
-    const pace = this.kind.isMoving ? 5 : 1;
+    const pace = this.kind.isMoving ? 8 : 1;
     const meanMs = this.chance.exponential(
       pace / (first.refill.unitsPerMs / Math.max(1, first.capacity / 20)),
     );
