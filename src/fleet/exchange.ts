@@ -345,8 +345,8 @@ function crowdedBy(
   if (vector.size > MEMBERS_MAX) return `it knows of ${vector.size} members; at most ${MEMBERS_MAX} are kept`;
   let rows = 0;
   for (const { entries } of sections) rows += entries.length;
-  if (members.size + sections.length + 2 * farewells.length + 1 > MEMBERS_MAX) {
-    const ids = new Set([sender, ...sections.map(({ author }) => author)]);
+  if (members.size + vector.size + sections.length + 2 * farewells.length + 1 > MEMBERS_MAX) {
+    const ids = new Set([sender, ...vector.keys(), ...sections.map(({ author }) => author)]);
     for (const { gone, by } of farewells) ids.add(gone).add(by);
     const count = members.size + countNew(ids, members);
     if (count > MEMBERS_MAX)

@@ -203,8 +203,8 @@ export class Membership {
         if (state.pendingProfile !== null) return;
         // It goes on under another id since.
         if (!state.me.hasLeft) this.leaving = "giving";
-        else if (!this.#isSucceeded()) this.#nameHeirs();
-        else if (this.#isConfirmed()) this.leaving = "left";
+        // Whom it has named may have left meanwhile, unheard.
+        else if (!this.#nameHeirs() && this.#isSucceeded() && this.#isConfirmed()) this.leaving = "left";
         return;
       case "no":
       case "left":
@@ -214,18 +214,19 @@ export class Membership {
   /**
    * Names all that it knows to stay, after those that it has named already: some may be about to leave as well, and may
    * have named this one. Nothing is taken from anyone by a name that is added: it counts only where all before it have
-   * left, and one that has left holds nothing any more.
+   * left, and one that has left holds nothing any more. Returns whether it knew of any more.
    */
-  #nameHeirs(): void {
+  #nameHeirs(): boolean {
     const state = this.#state;
     const { heirs } = state.profile;
     const more = this.#siblings().filter((id) => !heirs.includes(id));
-    if (more.length === 0 || heirs.length >= HEIRS_MAX) return;
+    if (more.length === 0 || heirs.length >= HEIRS_MAX) return false;
     state.proposeProfile({
       ...state.profile,
       heirs: [...heirs, ...more].slice(0, HEIRS_MAX),
       edition: state.ledger.latestEdition() + 1,
     });
+    return true;
   }
 
   /** Whether what this replica held is held by one that has not left. */

@@ -41,6 +41,7 @@ export function mergeMessage(state: ReplicaState, message: WholeMessage): MergeR
     return { ...report, rule, taken: [], rows: 0, hasGiven: false };
   }
   heedVector(state, message);
+  meetMembers(state, message);
   const taken = new Set<Holding>();
   const credits: Credit[] = [];
   let rows = 0;
@@ -184,6 +185,20 @@ function compareVectors(state: ReplicaState, message: Message): MergeReport["rul
   for (const id of message.vector.keys()) if (!state.ledger.members.has(id)) isBehind = true;
   if (isAhead) return isBehind ? "concurrent" : "dominated";
   return isBehind ? "dominates" : "equal";
+}
+
+/**
+ * Whom a sibling knows is a member here too, before anything is heard of it: nobody may be forgotten whom that one has not
+ * heard to be gone. (What comes from before the last who was forgotten here may still know that one.)
+ */
+function meetMembers(state: ReplicaState, { vector, era }: Message): void {
+  const { ledger } = state;
+  if (era < ledger.forgotten) return;
+  for (const id of vector.keys()) {
+    if (ledger.members.has(id)) continue;
+    ledger.member(id);
+    state.dirtyMembers.add(id);
+  }
 }
 
 /** A newcomer becomes a member before it is told anything, so that nobody can overlook what it was told. */

@@ -81,7 +81,8 @@ export class Milestones {
     const [before, known] = [this.#id, this.#lineage];
     this.#id = id;
     this.#lineage = lineage;
-    if (id !== before) this.#sayNewId(id, before);
+    if (lineage === null && known !== null && !this.#hadLeft) this.#sayBegunAgain(id, before);
+    else if (id !== before) this.#sayNewId(id, before);
     else if (this.#replica.isInService) this.#hadLeft = false;
     this.#lookForSiblings();
     if (lineage === null || isSame(lineage, known)) return;
@@ -127,6 +128,13 @@ export class Milestones {
   #describe({ stamp, founder }: Lineage): LogFields {
     const name = this.#replica.state.ledger.members.get(founder)?.profile.name || founder;
     return { founded_at: foundedAt({ stamp }), founder: name };
+  }
+
+  #sayBegunAgain(replica: string, before: string): void {
+    this.#log.warn(
+      "the siblings have forgotten what this replica has not heard of; it begins again as a newcomer that holds nothing",
+      { replica, before },
+    );
   }
 
   #sayNewId(replica: string, before: string): void {

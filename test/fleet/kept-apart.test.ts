@@ -4,11 +4,12 @@ import { expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { difference, MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
-import { givableParts, giveFrom } from "../../src/fleet/giving.ts";
+import { give, givableParts, giveFrom } from "../../src/fleet/giving.ts";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import { Solo } from "./solo.ts";
 
 const SIBLING = "b".repeat(32);
+const ID = `${"0".repeat(31)}1`;
 
 function limitOf(key: string): Limit {
   return { key, dimension: "tokens", capacity: 100, refill: { kind: "continuous", unitsPerMs: 0.01 } };
@@ -89,13 +90,20 @@ test.each([true, false])(
   },
 );
 
-test("one whom its fleet has forgotten looks for it, and never founds another", () => {
+test.each([
+  ["keeps its name while it has given nothing", false, [], true],
+  ["has another name when it has given something", true, [], false],
+  ["has another name when it was taken over", false, [{ gone: ID, by: SIBLING, edition: 1 }], false],
+])("one whom its fleet has forgotten looks for it, never founds another, and %s", (_, gives, told, isKept) => {
   const solo = new Solo();
   const { replica } = solo;
-  const former = replica.id;
-  goOnAsNewcomer(replica.state, []);
+  expect(replica.id).toBe(ID);
+  replica.state.newId = () => "7".repeat(32);
+  replica.open(limitOf("a"));
+  if (gives) give(replica.state, replica.state.holding("a"), { to: SIBLING, parts: 1, units: 0 });
+  goOnAsNewcomer(replica.state, told);
   for (let second = 0; second < 60; second++) solo.advance(1000);
-  expect(replica.id).not.toBe(former);
+  expect(replica.id === ID).toBe(isKept);
   expect(replica.state.ledger.lineage).toBeNull();
 });
 

@@ -56,7 +56,7 @@ test("that a younger fleet has given way is told once, by those of the older one
   expect(lines).toEqual([line, line]);
 });
 
-test("giving way to an older fleet, and being taken for dead, are warnings", async () => {
+test("giving way to an older fleet, and having been forgotten, are warnings", async () => {
   const { log, lines } = keepingLog();
   victim = await startVictim({ log });
   const liar = new Liar(victim);
@@ -69,7 +69,7 @@ test("giving way to an older fleet, and being taken for dead, are warnings", asy
   expect(await liar.send(liar.message([], { lineage, era: 9, forgotten: 9 }))).toBe("ok");
   victim.time.pass(100);
   expect(lines.slice(1)).toEqual([
-    "the siblings took this replica for dead; it goes on as a new one that holds nothing",
+    "the siblings have forgotten what this replica has not heard of; it begins again as a newcomer that holds nothing",
   ]);
 });
 
