@@ -194,15 +194,17 @@ export class Exchange {
   }
 
   /**
-   * A message may go by what this replica said that it knows, but not by what it said before it was started anew: its disk
-   * may have gone back in time meanwhile. Nothing is taken of such a one.
+   * A message may go by what this replica said that it knows, but not by what it said before it was started anew, when its
+   * disk may have gone back in time, nor by what it has forgotten since. Nothing is taken of such a one.
    */
   #asAddressed(message: Message): WholeMessage {
     const { farewells, receiver } = message;
     if (farewells !== null) return { ...message, farewells };
     const { me } = this.#state;
-    if (receiver?.id === me.id && receiver.boot === me.boot)
-      return { ...message, farewells: toldFarewells(this.#state) };
+    const told = toldFarewells(this.#state);
+    const isKnown = digestOf(told) === message.carriedOut;
+    if (receiver?.id === me.id && receiver.boot === me.boot && isKnown)
+      return { ...message, farewells: told };
     return { ...message, farewells: [], sections: [] };
   }
 

@@ -233,8 +233,7 @@ export class Journal {
     this.#flushingProfile = null;
     const members = this.#flushingMembers;
     this.#flushingMembers = [];
-    if (!isDurable)
-      for (const id of [...state.ledger.members.keys(), ...members]) state.dirtyMembers.add(id);
+    if (!isDurable) for (const id of [...state.ledger.members.keys(), ...members]) state.dirtyMembers.add(id);
     else if (profile !== null) {
       if (state.pendingProfile === profile) state.pendingProfile = null;
       state.isNewcomer = false;

@@ -55,6 +55,23 @@ describe("a write that fails", () => {
     expect(deletedIn(collected(solo))).toEqual([]);
   });
 
+  test("leaves one who is forgotten to be deleted", () => {
+    const solo = afterFarewell(1);
+    const { ledger, dirtyMembers } = solo.replica.state;
+    const deleted = (): string[] =>
+      collected(solo).flatMap(([key, value]) =>
+        value === null && key.endsWith(`member/${GONE}`) ? [key] : [],
+      );
+    while (solo.replica.journal.hasWork) solo.flush();
+    ledger.forget(ledger.member(GONE));
+    dirtyMembers.add(GONE);
+    expect(deleted()).toHaveLength(1);
+    solo.replica.journal.failed();
+    expect(deleted()).toHaveLength(1);
+    solo.replica.journal.written();
+    expect(deleted()).toHaveLength(0);
+  });
+
   test("leaves what must become durable at once in one piece, however much it is", () => {
     const solo = afterFarewell(1200);
     const before = collected(solo).length;

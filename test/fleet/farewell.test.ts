@@ -215,6 +215,83 @@ test.each([
   expect(state.profile.farewells.has("gone")).toBe(isSaid);
 });
 
+test("a claim on one who is forgotten keeps nobody from acknowledging, and is dropped by who made it", () => {
+  const scene = new Scene();
+  const { state } = scene;
+  const claims = new Map([["forgotten", { edition: 2, known: { boot: 1, version: 50 } }]]);
+  scene.profile("other", { claims, edition: 6 });
+  state.publishProfile({ ...state.me.profile, claims });
+  scene.looksAfter();
+  expect(state.me.profile.seen.get("other")).toBeUndefined();
+  state.ledger.forgotten = 3;
+  scene.looksAfter();
+  expect(state.me.profile.seen.get("other")).toBe(6);
+  expect(state.me.profile.claims.size).toBe(0);
+});
+
+describe("a farewell by one who is gone as well", () => {
+  const NEXT = { gone: "heir", by: "other", edition: 7 };
+
+  test.each([
+    ["first", [FAREWELL, NEXT]],
+    ["last", [NEXT, FAREWELL]],
+  ])("passes to who took over from that one, when it is heard %s", (_, farewells) => {
+    const { state } = withGone().gives("heir", {});
+    for (const farewell of farewells) carryOut(state, farewell);
+    expect(state.ledger.member("gone").farewell).toEqual({ gone: "gone", by: "other", edition: Infinity });
+    expect([...state.dirtyMembers]).toEqual(expect.arrayContaining(["gone", "heir"]));
+  });
+
+  test("said in a circle, as nobody honest does, ends nowhere and is kept as it was said", () => {
+    const { state } = withGone().gives("heir", {});
+    carryOut(state, FAREWELL);
+    carryOut(state, { gone: "heir", by: "gone", edition: 7 });
+    expect(state.ledger.farewells()).toHaveLength(2);
+  });
+
+  test("is over when that one says nothing of it: it was forgotten before", () => {
+    const scene = withGone().gives("heir", {}).gives("founder", {});
+    const { state } = scene;
+    for (const farewell of [FAREWELL, NEXT]) carryOut(state, farewell);
+    const seen = new Map([["other", 7]]);
+    scene.profile("other", { edition: 7, farewells: new Map([["heir", 7]]) });
+    for (const id of ["me", "founder"]) scene.profile(id, { seen });
+    scene.looksAfter();
+    expect(state.ledger.members.has("gone")).toBe(false);
+    expect(Number.isFinite(state.ledger.forgotten)).toBe(true);
+  });
+});
+
+test.each([
+  ["is a member here too", 5, true],
+  ["is none, when the message is from before the last who was forgotten", 4, false],
+])("whom a sibling knows %s", (_, era, isMember) => {
+  const { state } = new Scene();
+  state.ledger.forgotten = 5;
+  state.publishProfile({ ...state.me.profile, era: 5 });
+  const vector = new Map([["stranger", { boot: 1, version: 1 }]]);
+  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era, forgotten: 0, vector });
+  expect(state.ledger.members.has("stranger")).toBe(isMember);
+  expect(state.dirtyMembers.has("stranger")).toBe(isMember);
+});
+
+test("a newcomer that does not know who was forgotten carries out a farewell to one that rows name", () => {
+  const scene = new Scene().gives("founder", { gone: 600 });
+  scene.state.ledger.members.delete("gone");
+  scene.state.ledger.forgotten = 9;
+  carryOut(scene.state, { gone: "stranger", by: "heir", edition: 5 });
+  expect(scene.state.ledger.members.has("stranger")).toBe(false);
+  carryOut(scene.state, FAREWELL);
+  expect(scene.share("heir")).toBe(600);
+});
+
+test("who joins takes nothing from one who is behind what the fleet has forgotten", () => {
+  const { state } = new Scene();
+  state.ledger.lineage = null;
+  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era: 6, forgotten: 5 });
+  expect([state.profile.era, state.ledger.forgotten]).toEqual([6, 5]);
+});
+
 describe("one to whom farewell was said", () => {
   /** All have carried the farewell out, and nothing names the gone one any more. */
   function after(change: (scene: Scene) => void): boolean {

@@ -94,17 +94,32 @@ test.each([
   ["keeps its name while it has given nothing", false, [], true],
   ["has another name when it has given something", true, [], false],
   ["has another name when it was taken over", false, [{ gone: ID, by: SIBLING, edition: 1 }], false],
-])("one whom its fleet has forgotten looks for it, never founds another, and %s", (_, gives, told, isKept) => {
+])(
+  "one whom its fleet has forgotten looks for it, never founds another, and %s",
+  (_, gives, told, isKept) => {
+    const solo = new Solo();
+    const { replica } = solo;
+    expect(replica.id).toBe(ID);
+    replica.state.newId = () => "7".repeat(32);
+    replica.open(limitOf("a"));
+    if (gives) give(replica.state, replica.state.holding("a"), { to: SIBLING, parts: 1, units: 0 });
+    goOnAsNewcomer(replica.state, told);
+    for (let second = 0; second < 60; second++) solo.advance(1000);
+    expect(replica.id === ID).toBe(isKept);
+    expect(replica.state.ledger.lineage).toBeNull();
+  },
+);
+
+test("who leaves gives away with its units what is open here, though nobody has touched it", () => {
   const solo = new Solo();
-  const { replica } = solo;
-  expect(replica.id).toBe(ID);
-  replica.state.newId = () => "7".repeat(32);
-  replica.open(limitOf("a"));
-  if (gives) give(replica.state, replica.state.holding("a"), { to: SIBLING, parts: 1, units: 0 });
-  goOnAsNewcomer(replica.state, told);
-  for (let second = 0; second < 60; second++) solo.advance(1000);
-  expect(replica.id === ID).toBe(isKept);
-  expect(replica.state.ledger.lineage).toBeNull();
+  const { state, membership } = solo.replica;
+  solo.replica.open(limitOf("a"));
+  solo.flush();
+  const sibling = state.ledger.member(SIBLING);
+  sibling.boot = 7;
+  sibling.heardMs = solo.nowMs;
+  membership.leave();
+  expect(state.holding("a").given.get(SIBLING)).toMatchObject({ parts: WHOLE, units: 100 * MILLI });
 });
 
 test("a share that a claim brings refills from when the claim is durable on, not since the last tick", () => {

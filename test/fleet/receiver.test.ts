@@ -27,18 +27,22 @@ test("a boot of another one, for whom this replica is taken, does not", async ()
 });
 
 /** Whether rows are taken from a message that tells no farewells, since the receiver had said in that boot that it knows them. */
-async function isTaken(bootsBefore: number): Promise<boolean> {
+async function isTaken(bootsBefore: number, carriedOut = 0): Promise<boolean> {
   victim = await startVictim();
   const liar = new Liar(victim);
   const { id, state } = victim.running.replica;
   const receiver = { id, boot: state.me.boot - bootsBefore };
-  const bytes = liar.message([liar.section({ spent: 1 })], { receiver, farewells: null, carriedOut: 7 });
+  const bytes = liar.message([liar.section({ spent: 1 })], { receiver, farewells: null, carriedOut });
   expect(await liar.send(bytes)).toBe("ok");
   return state.ledger.buckets.values().some(({ entries }) => entries.has(liar.id));
 }
 
 test("what goes by what this replica said that it knows is taken", async () => {
   expect(await isTaken(0)).toBe(true);
+});
+
+test("what goes by what it has forgotten since is not", async () => {
+  expect(await isTaken(0, 7)).toBe(false);
 });
 
 test("what goes by what it said before it was started anew is not: its disk may have gone back", async () => {

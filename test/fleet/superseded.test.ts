@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { decodeMessage } from "../../src/bucket/message.ts";
 import { systemInstant } from "../../src/clock.ts";
+import { give } from "../../src/fleet/giving.ts";
 import { load, PREFIX } from "../../src/fleet/journal.ts";
 import { ALONE } from "../../src/fleet/membership.ts";
 import { Replica } from "../../src/fleet/replica.ts";
@@ -77,6 +78,19 @@ describe("a process that is superseded", () => {
     expect(serves(false)).toBe(true);
     expect(serves(true)).toBe(false);
   });
+});
+
+test("one that has left says nothing of itself while a row of it is not durable yet", () => {
+  const solo = talkative();
+  const { replica } = solo;
+  const { state } = replica;
+  state.publishProfile({ ...state.me.profile, heirs: [SIBLING], edition: 1 });
+  expect(told(replica, SIBLING)).toBe(1);
+  give(state, state.holding(LIMIT.key), { to: SIBLING, parts: 1, units: 0 });
+  expect(told(replica, SIBLING)).toBe(0);
+  expect(replica.notice()).toBeNull();
+  solo.flush();
+  expect(told(replica, SIBLING)).toBe(1);
 });
 
 describe("one that is a member but not acquainted", () => {

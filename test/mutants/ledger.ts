@@ -102,8 +102,15 @@ export const LEDGER: readonly Mutant[] = [
   {
     fault: "what goes by what this replica said before it was started anew is taken",
     file: "src/fleet/exchange.ts",
-    find: "receiver?.id === me.id && receiver.boot === me.boot",
-    replace: "receiver?.id === me.id",
+    find: "receiver?.id === me.id && receiver.boot === me.boot && isKnown",
+    replace: "receiver?.id === me.id && isKnown",
+    by: "messages",
+  },
+  {
+    fault: "what goes by what this replica has forgotten since is taken",
+    file: "src/fleet/exchange.ts",
+    find: "receiver?.id === me.id && receiver.boot === me.boot && isKnown",
+    replace: "receiver?.id === me.id && receiver.boot === me.boot",
     by: "messages",
   },
   {

@@ -4,7 +4,15 @@ import { DISKS } from "./disks.ts";
 import { HOLDINGS } from "./holdings.ts";
 import { LEDGER } from "./ledger.ts";
 import { MEMBERS } from "./members.ts";
+import { RETURNS } from "./returns.ts";
 import type { Mutant } from "./suites.ts";
 import { VALUES } from "./values.ts";
 
-export const MUTANTS: readonly Mutant[] = [...VALUES, ...LEDGER, ...HOLDINGS, ...DISKS, ...MEMBERS];
+export const MUTANTS: readonly Mutant[] = [
+  ...VALUES,
+  ...LEDGER,
+  ...HOLDINGS,
+  ...DISKS,
+  ...MEMBERS,
+  ...RETURNS,
+];

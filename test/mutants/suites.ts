@@ -26,7 +26,14 @@ export const SUITES = {
     "test/fleet/board.test.ts",
     "test/cli/wiring/fleet-pauses.test.ts",
   ],
-  members: [...VITEST, "test/sim/members.test.ts", "test/sim/disks.test.ts", "test/sim/reclaim.test.ts"],
+  members: [
+    ...VITEST,
+    "test/sim/members.test.ts",
+    "test/sim/returns.test.ts",
+    "test/sim/churn.test.ts",
+    "test/sim/disks.test.ts",
+    "test/sim/reclaim.test.ts",
+  ],
   "small model": [...VITEST, "test/sim/small"],
   seeds: ["node", "test/sim/run.ts", "--seeds", "400", "--jobs", "1", "--bail"],
 } as const satisfies Readonly<Record<Suite, readonly [string, ...string[]]>>;
