@@ -23,12 +23,13 @@ import { Exchange, type Outgoing, type Received } from "./exchange.ts";
 import { levelElsewhere, show, updateGauges } from "./gauges.ts";
 import { holdersOf } from "./giving.ts";
 import { OpenBucket } from "./holding.ts";
+import type { Identity } from "./identity.ts";
 import { elapsedSince, fill, Journal, type Loaded } from "./journal.ts";
 import { type Link, Links } from "./links.ts";
 import { ALONE, Membership, type MembershipOptions } from "./membership.ts";
 import { giveDue } from "./merging.ts";
 import type { Bucket, Quota, Room, Shortage } from "./quota.ts";
-import { type Identity, ReplicaState } from "./state.ts";
+import { ReplicaState } from "./state.ts";
 
 export interface ReplicaOptions {
   /** What the store held, from `load`; `null` for a new replica. */

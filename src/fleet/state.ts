@@ -9,22 +9,7 @@ import { compareStamps, type Gauge, NO_GAUGE, NO_ROW, type Row, type Stamp } fro
 import { Contact } from "./contact.ts";
 import { inherit } from "./crediting.ts";
 import { Holding, OpenBucket } from "./holding.ts";
-
-/** Who this replica is. */
-export interface Identity {
-  readonly id: string;
-  readonly boot: number;
-  /** The boot since which its disk has not gone back in time. */
-  readonly soundSince: number;
-}
-
-/** How far a member is with those who are gone (see farewell.ts). */
-interface Age {
-  readonly era: number;
-  readonly forgotten: number;
-}
-
-const NO_AGE: Age = { era: 0, forgotten: 0 };
+import { type Age, type Identity, NO_AGE } from "./identity.ts";
 
 export class ReplicaState {
   identity: Identity;

@@ -256,15 +256,15 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "rows from before what everybody has forgotten are taken",
     file: "src/fleet/exchange.ts",
-    find: "return sections.length > 0 && era < ledger.forgotten;",
-    replace: "return sections.length > 0 && era < ledger.forgotten - 1e9;",
+    find: "return (sections.length > 0 || farewells.length > 0) && era < ledger.forgotten;",
+    replace: "return false;",
     by: "one replica",
   },
   {
     fault: "one whom everybody has forgotten goes on as before",
     file: "src/fleet/exchange.ts",
-    find: "if (this.#isGone(message) && isAcquainted(state)",
-    replace: "if (this.#isGone(message) && message.era < 0 && isAcquainted(state)",
+    find: "if (this.#isGone(message)) {",
+    replace: "if (this.#isGone(message) && message.era < 0) {",
     by: "members",
   },
 ];

@@ -78,7 +78,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who was declared dead and lives goes on as before",
     file: "src/fleet/membership.ts",
-    find: 'if (isGone && this.leaving === "no") {',
+    find: 'if (isGone && this.leaving === "no" && !state.isRecovering) {',
     replace: "if (isGone && this.#links.all.size > 1e9) {",
     by: "members",
   },
@@ -158,7 +158,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a replica is forgotten before all have said farewell",
     file: "src/fleet/farewell.ts",
-    find: "left.every((other) => hasSeen(other, speaker, edition)) && ledger",
+    find: "left.every((other) => hasSeen(other, speaker, last)) && ledger",
     replace: "ledger",
     by: "one replica",
   },
@@ -194,11 +194,8 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who drops the rows of one that is gone writes that by halves",
     file: "src/fleet/farewell.ts",
-    find: `  state.dirtyMembers.add(farewell.gone);
-  state.isStartingOver = true;
-`,
-    replace: `  state.dirtyMembers.add(farewell.gone);
-`,
+    find: "  state.isStartingOver = true;\n  state.news += 1;\n",
+    replace: "  state.news += 1;\n",
     by: "one replica",
   },
   {

@@ -10,13 +10,6 @@ export const RETURNS: readonly Mutant[] = [
     by: "members",
   },
   {
-    fault: "who comes back goes on under a new id before it has heard what became of the former",
-    file: "src/fleet/membership.ts",
-    find: 'this.leaving === "no" && !state.isRecovering',
-    replace: 'this.leaving === "no"',
-    by: "members",
-  },
-  {
     fault: "a newcomer takes what was forgotten from one that is behind",
     file: "src/fleet/state.ts",
     find: "    this.ledger.forgotten = forgotten;\n",

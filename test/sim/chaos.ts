@@ -3,9 +3,11 @@
 // Most schedules are short and dense; one in sixteen is long, so that what takes its time happens too: those who are gone
 // are said farewell to and forgotten while faults go on.
 import type { Limit } from "../../src/bucket/limit.ts";
+import type { Member } from "../../src/bucket/member.ts";
+import { arrivals } from "./arrivals.ts";
 import { Broken, Cluster } from "./cluster.ts";
 import { Fork } from "./forks.ts";
-import { drawLimits, type Fault, type Kind, kindOf } from "./kinds.ts";
+import { drawLimits, type Fault, type Kind, kindOf, type Schedule, scheduleOf } from "./kinds.ts";
 import type { Machine } from "./machine.ts";
 import { Chance } from "./random.ts";
 import { Truth } from "./shared.ts";
@@ -19,18 +21,16 @@ const FACTORS = [0.5, 0.75, 1, 1.5, 2];
 const ENDS_MS = 100;
 /** Copies of a disk that are kept, to be set back to. */
 const BACKUPS_MAX = 4;
-/** How long a schedule strikes, and how often. */
-const SHORT = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
-const LONG = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
-/** Where replicas come and go all the time, and are away for long enough to be forgotten. */
-const MOVING = { faultsMs: 30_000, everyMs: 1200, quietMs: 7000 };
 /** How long one that has left stays away. */
 const AWAY_MS = 6000;
 /** How long a healed fleet may take until all have come back and agree, and then until it admits something. */
 const AGREES_MS = 30_000;
 const ADMITS_MS = 10_000;
 const LOOK_MS = 250;
-const PATIENCE_MS = 2500;
+/** How long an eviction may take to be heard by all. */
+const EVICTED_MS = 2500;
+/** How much fewer requests there are where replicas come and go for long. */
+const MOVING_PACE = 8;
 
 export interface Outcome {
   readonly seed: number;
@@ -46,7 +46,7 @@ class Chaos {
   readonly chance: Chance;
   readonly kind: Kind;
   readonly faults: string[] = [];
-  readonly #schedule: typeof SHORT;
+  readonly #schedule: Schedule;
   /** Earlier states of each disk. */
   readonly #backups = new Map<Machine, Map<string, Uint8Array>[]>();
   /** Which disk each machine's disk is a copy of, in the end. */
@@ -66,7 +66,7 @@ class Chaos {
       truth: isSharing ? new Truth() : null,
     });
     this.chance = this.cluster.world.chance;
-    this.#schedule = this.kind.isMoving ? MOVING : seed % 16 === 0 ? LONG : SHORT;
+    this.#schedule = scheduleOf(seed);
     const { world } = this.cluster;
     world.network.delayMaxMs = this.chance.pick([1, 5, 50, 300]);
     world.network.loss = this.chance.pick([0, 0, 0.1, 0.3]);
@@ -92,28 +92,7 @@ class Chaos {
 
   /** Requests at one machine until a time. */
   #load(machine: Machine, untilMs: number): void {
-    const { world, limits } = this.cluster;
-    const first = limits[0];
-    if (first === undefined || first.refill.kind !== "continuous") return;
-    const pace = this.kind.isMoving ? 8 : 1;
-    const meanMs = this.chance.exponential(
-      pace / (first.refill.unitsPerMs / Math.max(1, first.capacity / 20)),
-    );
-    const arrive = (): void => {
-      if (world.nowMs > untilMs) return;
-      const cost = Math.min(first.capacity, Math.ceil(this.chance.exponential(first.capacity / 20)));
-      const costs = limits.map(({ dimension }) => (dimension === "concurrent" ? 1 : cost));
-      const used = this.chance.hits(0.3) ? this.chance.between(0, 1.3) : 1;
-      this.cluster.arrive(machine.name, {
-        costs,
-        arrivedMs: world.nowMs,
-        deadlineMs: world.nowMs + PATIENCE_MS,
-        runsMs: this.chance.exponential(150),
-        actual: costs.map((units) => units * used),
-      });
-      world.after(this.chance.exponential(Math.max(25 * pace, meanMs)), arrive);
-    };
-    world.after(this.chance.between(0, 500), arrive);
+    arrivals(this.cluster, machine, { untilMs, pace: this.kind.isMoving ? MOVING_PACE : 1 });
   }
 
   #deepCheck(): void {
@@ -338,11 +317,22 @@ class Chaos {
     const fault = this.#sharedFault();
     if (fault !== "") throw new Broken(fault);
     const differing = this.cluster.differences();
-    if (this.kind.isWhole) this.cluster.checkWhole();
+    if (this.kind.isWhole) this.#checkWhole();
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
     this.#admitSomething([...machines.values()]);
     this.#isOver = true;
     this.cluster.checkDeep();
+  }
+
+  /**
+   * Those who are there hold the whole. Where all left at once and the last in line is no more, an operator says so; nobody
+   * else may be missed.
+   */
+  #checkWhole(): void {
+    const { world, machines } = this.cluster;
+    this.#evict([...machines.values()], ({ hasLeft }) => hasLeft);
+    world.runUntil(world.nowMs + EVICTED_MS);
+    this.cluster.checkWhole();
   }
 
   /** Everybody is back, or has left, and all agree. */
@@ -365,11 +355,11 @@ class Chaos {
    * Disks that were all set back to before a sibling left wait for it: nobody knows any more that it has left, and an
    * operator who knows that its machine is no more says so.
    */
-  #evictTheLost(machines: readonly Machine[]): void {
+  #evict(machines: readonly Machine[], isLost: (member: Member) => boolean): void {
     const living = new Set(machines.map(({ replica }) => replica?.id));
     for (const { replica } of machines.slice(0, 1)) {
-      for (const { id } of replica?.state.ledger.members.values() ?? [])
-        if (!living.has(id)) replica?.membership.evict(id);
+      for (const member of replica?.state.ledger.members.values() ?? [])
+        if (!living.has(member.id) && isLost(member)) replica?.membership.evict(member.id);
     }
   }
 
@@ -386,7 +376,7 @@ class Chaos {
       if (world.nowMs >= untilMs) throw new Broken("nothing is admitted after healing");
       if (!isLookedAfter && world.nowMs >= untilMs - ADMITS_MS / 2) {
         isLookedAfter = true;
-        this.#evictTheLost(machines);
+        this.#evict(machines, () => true);
       }
       world.runUntil(world.nowMs + LOOK_MS);
       // A calendar quota may be used up until its boundary, which is a minute away.

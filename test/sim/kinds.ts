@@ -70,10 +70,21 @@ const PLAIN: Kind = {
 };
 /** A write from more than a day ahead is refused, so where something is shared the clocks don't go that far apart. */
 const NEAR_FAULTS = FAULTS.map((fault) => (fault === "clock step" ? "small step" : fault));
+/** Five of twelve are leaving. */
 const MOVING_FAULTS: readonly Fault[] = [
-  ...["leave", "leave", "leave", "leave", "leave", "join", "crash", "partition"],
-  ...["one-way cut", "stop and go on", "sleep", "full disk"],
-] as const;
+  "leave",
+  "leave",
+  "leave",
+  "leave",
+  "leave",
+  "join",
+  "crash",
+  "partition",
+  "one-way cut",
+  "stop and go on",
+  "sleep",
+  "full disk",
+];
 /** Two of six schedules are plain: all that can happen to processes, networks and clocks, and no unit may be over. */
 const KINDS: readonly Kind[] = [
   PLAIN,
@@ -91,4 +102,21 @@ const KINDS: readonly Kind[] = [
 
 export function kindOf(seed: number): Kind {
   return KINDS[seed % KINDS.length] ?? PLAIN;
+}
+
+/** How long a schedule strikes, how often, and how long it is quiet afterwards. */
+export interface Schedule {
+  readonly faultsMs: number;
+  readonly everyMs: number;
+  readonly quietMs: number;
+}
+
+const SHORT: Schedule = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
+const LONG: Schedule = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
+/** Where replicas come and go all the time they are away for long enough to be forgotten. */
+const MOVING: Schedule = { faultsMs: 30_000, everyMs: 1200, quietMs: 7000 };
+
+export function scheduleOf(seed: number): Schedule {
+  if (kindOf(seed).isMoving) return MOVING;
+  return seed % 16 === 0 ? LONG : SHORT;
 }
