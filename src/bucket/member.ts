@@ -98,6 +98,8 @@ export class Member implements Standing {
   farewell: Farewell | null = null;
   /** Since when it is known to be gone, in elapsed milliseconds. */
   goneMs = Infinity;
+  /** Since when it claims somebody of whom more is to be heard first, in elapsed milliseconds. */
+  unjudgedMs = Infinity;
 
   constructor(id: string) {
     this.id = id;

@@ -21,6 +21,8 @@ import type { ReplicaState } from "./state.ts";
 
 /** A replica is gone for this long before its rows are taken over: what it gave last has arrived by then. */
 const SETTLES_MS = 5000;
+/** What nobody has told for so long, nobody that is left knows. */
+const UNTOLD_MS = 10_000;
 
 /** Takes over, acknowledges and forgets what is due. */
 export function sayFarewells(state: ReplicaState): void {
@@ -220,6 +222,16 @@ export function toldFarewells(state: ReplicaState): Farewell[] {
     .filter(({ by, edition }) => Number.isFinite(edition) && (by !== me.id || edition <= me.profile.edition));
 }
 
+/** Whether enough is known of those whom a member claims, or nobody will tell it any more. */
+function canJudge({ ledger, nowMs }: ReplicaState, member: Member): boolean {
+  if (ledger.canJudge(member)) {
+    member.unjudgedMs = Infinity;
+    return true;
+  }
+  member.unjudgedMs = Math.min(member.unjudgedMs, nowMs);
+  return nowMs - member.unjudgedMs >= UNTOLD_MS;
+}
+
 /**
  * Says which editions of the others' profiles are carried out; the flush that holds this holds what they asked for. The
  * era is that of farewells alone: who has only heard claims, or made some, has not followed those who forgot.
@@ -233,7 +245,7 @@ function acknowledge(state: ReplicaState): void {
     const { edition } = member.profile;
     if (member === me || member.farewell !== null || edition === 0) continue;
     // Who leaves waits for this: it may be the only one that knows what those whom it claimed had given.
-    if (!ledger.canJudge(member)) continue;
+    if (!canJudge(state, member)) continue;
     seen.set(member.id, edition);
     if (profile.seen.get(member.id) !== edition) isNews = true;
   }

@@ -229,6 +229,18 @@ test("a claim on one who is forgotten keeps nobody from acknowledging, and is dr
   expect(state.me.profile.claims.size).toBe(0);
 });
 
+test("a claim of which nobody can tell the rest is carried out after a while", () => {
+  const scene = new Scene();
+  const claims = new Map([["gone", { edition: 6, known: { boot: 1, version: 50 } }]]);
+  scene.profile("other", { claims, edition: 6 });
+  const acknowledged = [0, 9999, 10_000].map((nowMs) => {
+    scene.state.nowMs = nowMs;
+    scene.looksAfter();
+    return scene.state.me.profile.seen.get("other");
+  });
+  expect(acknowledged).toEqual([undefined, undefined, 6]);
+});
+
 describe("a farewell by one who is gone as well", () => {
   const NEXT = { gone: "heir", by: "other", edition: 7 };
 

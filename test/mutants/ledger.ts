@@ -74,7 +74,7 @@ export const LEDGER: readonly Mutant[] = [
   {
     fault: "a claim is acknowledged by one that can't go by it yet",
     file: "src/fleet/farewell.ts",
-    find: "    if (!ledger.canJudge(member)) continue;\n",
+    find: "    if (!canJudge(state, member)) continue;\n",
     replace: "",
     by: "one replica",
   },
