@@ -239,7 +239,8 @@ function canJudge({ ledger, nowMs }: ReplicaState, member: Member): boolean {
 function acknowledge(state: ReplicaState): void {
   const { ledger, me, profile } = state;
   const seen = new Map<string, number>();
-  let { era } = profile;
+  // What is forgotten here was carried out, also where that was not said yet.
+  let era = Math.max(profile.era, ledger.forgotten);
   let isNews = false;
   for (const member of ledger.members.values()) {
     const { edition } = member.profile;
@@ -252,7 +253,8 @@ function acknowledge(state: ReplicaState): void {
   for (const { edition } of ledger.farewells()) if (Number.isFinite(edition)) era = Math.max(era, edition);
   // What was claimed of those who are forgotten is over.
   const claims = new Map([...profile.claims].filter(([victim]) => ledger.members.has(victim)));
-  if (isNews || claims.size < profile.claims.size) state.proposeProfile({ ...profile, seen, claims, era });
+  if (isNews || era > profile.era || claims.size < profile.claims.size)
+    state.proposeProfile({ ...profile, seen, claims, era });
 }
 
 /** Step 3. */

@@ -241,6 +241,13 @@ test("a claim of which nobody can tell the rest is carried out after a while", (
   expect(acknowledged).toEqual([undefined, undefined, 6]);
 });
 
+test("who has forgotten somebody has carried that out, and is heard", () => {
+  const { state, looksAfter } = new Scene();
+  state.ledger.forgotten = 5;
+  looksAfter();
+  expect(state.me.profile.era).toBe(5);
+});
+
 describe("a farewell by one who is gone as well", () => {
   const NEXT = { gone: "heir", by: "other", edition: 7 };
 

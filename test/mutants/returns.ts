@@ -100,4 +100,11 @@ export const RETURNS: readonly Mutant[] = [
     replace: "edition > 0",
     by: "one replica",
   },
+  {
+    fault: "who has forgotten more than it has said so far is heard by nobody any more",
+    file: "src/fleet/farewell.ts",
+    find: "Math.max(profile.era, ledger.forgotten)",
+    replace: "profile.era",
+    by: "one replica",
+  },
 ];
