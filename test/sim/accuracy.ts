@@ -106,13 +106,16 @@ none for the other rows; theirs are what we hold ourselves to. A target counts a
 const RANDOM_FAULTS = `## Random fleets under random faults
 
 \`npm run sim -- --seeds 100000\` plays that many schedules of a few seconds (\`--seed N\` plays one again): two to eight replicas with random buckets, network, disks and load. After every event the units admitted are held against
-one exact bucket; four times per second the shares are added up; afterwards everything heals, and all replicas must come to hold the same and admit again. Of five schedules
+one exact bucket; four times per second the shares are added up; afterwards everything heals, and all replicas must come to hold the same and admit again. Of six schedules
 
 - two are **plain**: processes are killed, stopped or put to sleep, machines reboot, links are cut one way or both, clocks are stepped by up to a day, disks are full, replicas join and leave. Not one unit may be over;
 - one has **disks** that are set back to an earlier state, now and then while the machine can't reach the others, and copies of disks that are started beside the original. What siblings knew must not be spent again. What nobody who could be asked knew may be, once: that is measured, and no unit more is allowed;
 - one **reclaims** the share of who was silent for 1.5 s, although most of them live. The fleet may be over by what exists twice (what the claimed one holds, once, and its refill, until the two meet), as seen by one who sees all replicas at once. No unit more is allowed;
 - one **shares** what is not in buckets: limits are halved and doubled while traffic runs, keys are written and deleted, totals are counted. While a limit spreads, each part of a bucket obeys the limit that its holder knows, and no unit may be over that; afterwards all hold the same, nothing that was durable has given way to anything older, and totals are what was counted, less what was not on a disk when its process was killed.
-  The schedules with disks share the same, and there nothing is counted twice.
+  The schedules with disks share the same, and there nothing is counted twice;
+- one is **moving**: for half a minute replicas leave cleanly and most of them come back with their disks, soon or when they have been forgotten, among the faults of the plain ones but for reboots and stepped clocks.
+
+In the plain, the sharing and the moving ones those who are there hold the whole in the end; where all had left at once and the disk of the last in line is no more, after an operator has said so.
 `;
 
 export function pageOf(all: readonly Accuracy[]): string {
