@@ -112,8 +112,9 @@ export interface Schedule {
 }
 
 const SHORT: Schedule = { faultsMs: 3500, everyMs: 350, quietMs: 0 };
+/** One in sixteen: those who are gone are said farewell to and forgotten while faults go on. */
 const LONG: Schedule = { faultsMs: 12_000, everyMs: 700, quietMs: 6000 };
-/** Where replicas come and go all the time they are away for long enough to be forgotten. */
+/** Where replicas come and go all the time, they are away for long enough to be forgotten. */
 const MOVING: Schedule = { faultsMs: 30_000, everyMs: 1200, quietMs: 7000 };
 
 export function scheduleOf(seed: number): Schedule {
