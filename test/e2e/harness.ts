@@ -32,8 +32,8 @@ export interface GatewayProcess {
   readonly configFile: string;
   /** Everything it has written to stdout and stderr so far. */
   output(): string;
-  /** The text of `/metrics`. */
-  metrics(): Promise<string>;
+  /** The text of `/metrics`, of all limits or of those that a pattern matches. */
+  metrics(pattern?: string): Promise<string>;
   /** One sample of `/metrics` by its whole name with labels; 0 when it is not there. */
   metric(name: string): Promise<number>;
   /** Whether `/healthz` answers 200. */
@@ -124,7 +124,8 @@ interface Parts {
 
 function running({ child, url, configFile, output, exited }: Parts): GatewayProcess {
   const pid = child.pid ?? 0;
-  const metrics = async (): Promise<string> => (await fetch(`${url}/metrics`)).text();
+  const metrics = async (pattern = "*"): Promise<string> =>
+    (await fetch(`${url}/metrics?bucket=${encodeURIComponent(pattern)}`)).text();
   return {
     url,
     port: Number(new URL(url).port),
