@@ -18,6 +18,9 @@ const GAVE_WAY = "gave-way/";
 const KEPT_MS = 3_600_000;
 const NEWS_MS = 60_000;
 
+/** Looks, ten per second, for which the name of a fleet's founder is waited for. */
+const NAMELESS_LOOKS_MAX = 10;
+
 export class Milestones {
   readonly #replica: Replica;
   readonly #board: Board;
@@ -33,6 +36,7 @@ export class Milestones {
   /** It left before this start, and is not back yet: it comes back as another, and as one more if siblings have forgotten it. */
   #hadLeft: boolean;
   #isReturnTold = false;
+  #namelessLooks = 0;
 
   constructor(replica: Replica, board: Board, log: Log) {
     this.#replica = replica;
@@ -77,7 +81,7 @@ export class Milestones {
   look(): void {
     this.#lookForReturn();
     const { id } = this.#replica;
-    const { lineage } = this.#replica.state.ledger;
+    const lineage = this.#lineageToTell();
     const [before, known] = [this.#id, this.#lineage];
     this.#id = id;
     this.#lineage = lineage;
@@ -91,6 +95,19 @@ export class Milestones {
     else if (lineage.founder === id)
       this.#log.info("founded a fleet: no peer that answered is in one", fleet);
     else this.#log.info("joined a fleet", fleet);
+  }
+
+  /** The fleet it is in; none yet while the founder's name is not known, which comes a little after the fleet is joined. */
+  #lineageToTell(): Lineage | null {
+    const { ledger, me } = this.#replica.state;
+    const { lineage } = ledger;
+    if (lineage === null || this.#lineage !== null || lineage.founder === me.id) return lineage;
+    const isNamed = (ledger.members.get(lineage.founder)?.profile.name ?? "") !== "";
+    this.#namelessLooks += 1;
+    // One who is long gone has no name any more.
+    if (!isNamed && this.#namelessLooks < NAMELESS_LOOKS_MAX) return null;
+    this.#namelessLooks = 0;
+    return lineage;
   }
 
   #giveWay(known: Lineage, fleet: LogFields): void {

@@ -1,6 +1,7 @@
 // What surrounds a replica may fail in every way: peers that are no siblings, clocks that are set, names that can't be
 // resolved, a disk that is full. It says so, and goes on with what it holds.
 import { createServer, type Server } from "node:http";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { type Limit } from "../../src/bucket/limit.ts";
 import type { Resolver } from "../../src/fleet/discovery.ts";
@@ -67,7 +68,11 @@ describe("a peer's address", () => {
       victim = await startVictim({ log, peers: [url] });
       expect(await found).toContain(url);
       victim.time.pass(300);
-      expect(victim.running.counts().failed.get(fault)).toBeGreaterThan(0);
+      // On a busy machine the first exchanges may fail for want of time.
+      while (!victim.running.counts().failed.has(fault)) {
+        victim.time.pass(300);
+        await setImmediate();
+      }
       expect(await victim.drain()).toBe(100);
       expect(lines.filter((line) => line.includes("no exchange"))).toHaveLength(1);
     },

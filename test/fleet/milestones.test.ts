@@ -33,16 +33,20 @@ test("a fleet that is founded because no peer answered is told of; a replica wit
   expect(told).toEqual(["looking for siblings", FOUNDED]);
 });
 
-test("a fleet that is joined is told of once", async () => {
+test.each([
+  ["at once when its founder's name is known", "founder", 1],
+  ["after a second when its founder has no name any more", "another", 10],
+])("a fleet that is joined is told of once, %s", async (_, founder, looks) => {
   const { log, lines } = keepingLog();
   victim = await startVictim({ log, peers: ["http://127.0.0.1:1"] });
   const liar = new Liar(victim);
-  const lineage = { stamp: 1, founder: STRANGER };
-  for (let times = 0; times < 2; times += 1) {
-    expect(await liar.send(liar.message([liar.section({})], { lineage, era: 1 }))).toBe("ok");
-    victim.time.pass(100);
-  }
-  expect(lines.filter((line) => line.includes("fleet"))).toEqual(["joined a fleet"]);
+  const lineage = { stamp: 1, founder: founder === "founder" ? liar.id : STRANGER };
+  const told = (): string[] => lines.filter((line) => line.includes("fleet"));
+  expect(await liar.send(liar.message([liar.section({})], { lineage, era: 1 }))).toBe("ok");
+  for (let look = 1; look < looks; look += 1) victim.time.pass(100);
+  expect(told()).toEqual([]);
+  for (let times = 0; times < 3; times += 1) victim.time.pass(100);
+  expect(told()).toEqual(["joined a fleet"]);
 });
 
 test("that a younger fleet has given way is told once, by those of the older one", async () => {
