@@ -41,6 +41,7 @@ export function mergeMessage(state: ReplicaState, message: WholeMessage): MergeR
     return { ...report, rule, taken: [], rows: 0, hasGiven: false };
   }
   heedVector(state, message);
+  forgetWith(state, message);
   meetMembers(state, message);
   const taken = new Set<Holding>();
   const credits: Credit[] = [];
@@ -185,6 +186,16 @@ function compareVectors(state: ReplicaState, message: Message): MergeReport["rul
   for (const id of message.vector.keys()) if (!state.ledger.members.has(id)) isBehind = true;
   if (isAhead) return isBehind ? "concurrent" : "dominated";
   return isBehind ? "dominates" : "equal";
+}
+
+/**
+ * What a sibling has forgotten, all have carried out: whoever is behind that is heard no more here either, also by one that
+ * has never heard of those who are forgotten.
+ */
+function forgetWith(state: ReplicaState, { forgotten }: Message): void {
+  if (forgotten <= state.ledger.forgotten || forgotten > state.profile.era) return;
+  state.ledger.forgotten = forgotten;
+  state.isIdentityDirty = true;
 }
 
 /**

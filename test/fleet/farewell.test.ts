@@ -307,6 +307,16 @@ test("a newcomer that does not know who was forgotten carries out a farewell to 
   expect(scene.share("heir")).toBe(600);
 });
 
+test.each([
+  ["is behind here too", 6, 5],
+  ["is not, where less is carried out", 4, 0],
+])("who is behind what a sibling has forgotten %s", (_, era, forgotten) => {
+  const { state } = new Scene();
+  state.publishProfile({ ...state.me.profile, era });
+  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era: 6, forgotten: 5 });
+  expect(state.ledger.forgotten).toBe(forgotten);
+});
+
 test("who joins takes nothing from one who is behind what the fleet has forgotten", () => {
   const { state } = new Scene();
   state.ledger.lineage = null;

@@ -107,4 +107,11 @@ export const RETURNS: readonly Mutant[] = [
     replace: "profile.era",
     by: "one replica",
   },
+  {
+    fault: "who has never heard of those who are forgotten takes their rows from one that is behind",
+    file: "src/fleet/merging.ts",
+    find: "  state.ledger.forgotten = forgotten;\n",
+    replace: "",
+    by: "one replica",
+  },
 ];
