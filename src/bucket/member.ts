@@ -15,7 +15,7 @@ export interface Profile {
   readonly farewells: ReadonlyMap<string, number>;
   /** The edition of each other replica's profile that this one has taken in, durably; absent: none. */
   readonly seen: ReadonlyMap<string, number>;
-  /** The latest edition of all that this replica has carried out; it only grows. */
+  /** The latest edition of the farewells that this replica has carried out; it only grows. */
   readonly era: number;
 }
 

@@ -4,6 +4,7 @@ import { decodeMessage, encodeMessage, type Message, type WholeMessage } from ".
 import type { Ledger, Vector } from "../bucket/ledger.ts";
 import { digestOf, type Entry } from "../bucket/member.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
+import { hasHidden } from "./holding.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { isAcquainted, toldFarewells } from "./farewell.ts";
 import { mergeMessage, type MergeReport, nothingMerged } from "./merging.ts";
@@ -171,7 +172,7 @@ export class Exchange {
    */
   #isHalfTold(): boolean {
     const { me, holdings } = this.#state;
-    return me.hasLeft && holdings.values().some((holding) => holding.isHidden);
+    return me.hasLeft && hasHidden(holdings.values());
   }
 
   #isHidden(entry: Entry): boolean {
@@ -302,8 +303,8 @@ export class Exchange {
    * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
    */
   #isGone({ era, forgotten, farewells }: WholeMessage): boolean {
-    const { profile } = this.#state;
-    const { id, hasLeft } = this.#state.me;
+    const { profile, me } = this.#state;
+    const { id, hasLeft } = me;
     if (hasLeft && id !== this.#leftAs) return false;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
   }

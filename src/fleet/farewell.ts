@@ -15,7 +15,7 @@ import type { Farewell, Member } from "../bucket/member.ts";
 import { advance } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE } from "../bucket/row.ts";
 import { isReachable } from "./giving.ts";
-import type { Holding } from "./holding.ts";
+import { hasHidden, type Holding } from "./holding.ts";
 import { isNamed } from "../bucket/succession.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -26,7 +26,7 @@ const UNTOLD_MS = 10_000;
 
 /** Takes over, acknowledges and forgets what is due. */
 export function sayFarewells(state: ReplicaState): void {
-  if (!state.isAdmitting || state.pendingProfile !== null || hasHidden(state)) return;
+  if (!state.isAdmitting || state.pendingProfile !== null || hasHidden(state.dirty)) return;
   const members = Array.from(state.ledger.members.values());
   const left = membersLeft(state);
   for (const member of members) {
@@ -35,14 +35,9 @@ export function sayFarewells(state: ReplicaState): void {
         takeOver(state, member);
         return;
       }
-    } else if (canForget(state, member, { ...member.farewell, left })) forget(state, member);
+    } else if (canForget(state, member, member.farewell, left)) forget(state, member);
   }
   acknowledge(state);
-}
-
-function hasHidden(state: ReplicaState): boolean {
-  for (const holding of state.dirty) if (holding.isHidden) return true;
-  return false;
 }
 
 function isToTakeOver(state: ReplicaState, gone: Member, left: readonly Member[]): boolean {
@@ -261,7 +256,8 @@ function acknowledge(state: ReplicaState): void {
 function canForget(
   state: ReplicaState,
   member: Member,
-  { by, edition, left }: Farewell & { readonly left: readonly Member[] },
+  { by, edition }: Farewell,
+  left: readonly Member[],
 ): boolean {
   const { ledger } = state;
   const speaker = ledger.members.get(by);

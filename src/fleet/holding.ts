@@ -76,3 +76,9 @@ export class Holding {
     return this.isStaged || this.isFlushing;
   }
 }
+
+/** Whether any of them has gives that nobody may see yet. */
+export function hasHidden(holdings: Iterable<Holding>): boolean {
+  for (const { isHidden } of holdings) if (isHidden) return true;
+  return false;
+}

@@ -1,6 +1,7 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
 import { sayFarewells } from "./farewell.ts";
+import { hasHidden } from "./holding.ts";
 import type { Link, Links } from "./links.ts";
 import { goOnUnderNewId } from "./recovery.ts";
 import { handOverAll } from "./leaving.ts";
@@ -105,7 +106,7 @@ export class Membership {
     const state = this.#state;
     const isGone = state.ledger.succession.has(state.me.id) || state.me.hasLeft;
     if (isGone && this.leaving === "no" && !state.isRecovering) {
-      if (!hasHidden(state)) goOnUnderNewId(state, state.newId());
+      if (!hasHidden(state.holdings.values())) goOnUnderNewId(state, state.newId());
     }
     if (state.nowMs - this.#farewellMs < FAREWELL_MS && !state.isToAcknowledge) return;
     this.#farewellMs = state.nowMs;
@@ -276,8 +277,4 @@ export class Membership {
       if (silentMs >= this.#options.reclaimAfterMs) this.evict(member.id);
     }
   }
-}
-
-function hasHidden({ holdings }: ReplicaState): boolean {
-  return holdings.values().some((holding) => holding.isHidden);
 }

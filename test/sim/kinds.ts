@@ -33,18 +33,9 @@ export function drawLimits(chance: Chance): Limit[] {
   return limits;
 }
 
-const FAULTS = [
-  "crash",
-  "crash",
-  "partition",
-  "one-way cut",
-  "stop and go on",
-  "sleep",
-  "full disk",
-  "clock step",
-  "join",
-  "leave",
-] as const;
+/** What stands in a replica's way, and passes. */
+const TROUBLES = ["partition", "one-way cut", "stop and go on", "sleep", "full disk"] as const;
+const FAULTS = ["crash", "crash", ...TROUBLES, "clock step", "join", "leave"] as const;
 const DISK_FAULTS = ["backup", "backup", "disk set back", "disk set back", "disk copied"] as const;
 export type Fault = (typeof FAULTS | typeof DISK_FAULTS)[number] | "set limit" | "small step";
 
@@ -79,11 +70,7 @@ const MOVING_FAULTS: readonly Fault[] = [
   "leave",
   "join",
   "crash",
-  "partition",
-  "one-way cut",
-  "stop and go on",
-  "sleep",
-  "full disk",
+  ...TROUBLES,
 ];
 /** Two of six schedules are plain: all that can happen to processes, networks and clocks, and no unit may be over. */
 const KINDS: readonly Kind[] = [
