@@ -86,6 +86,8 @@ export class Member implements Standing {
   version = 0;
   /** Everything up to here is on this replica's disk. */
   saved: Stamp = NEVER;
+  /** Whether this replica's disk names it. */
+  isStored = false;
   profile: Profile = NEW_PROFILE;
   profileStamp: Stamp = NEVER;
   /** When something new was last heard of it, in elapsed milliseconds. */

@@ -167,6 +167,7 @@ export class Journal {
     this.#flushingMembers = [...dirtyMembers];
     for (const id of dirtyMembers) {
       const member = ledger.members.get(id);
+      if (member !== undefined) member.isStored = true;
       const profile = (member === this.#state.me ? this.#flushingProfile : null) ?? member?.profile;
       const bytes =
         member === undefined || profile === undefined
@@ -296,6 +297,7 @@ export function fill(state: ReplicaState, loaded: Loaded, offsetMs: number): voi
   state.ledger.forgotten = loaded.identity.forgotten;
   for (const { id, known, profileStamp, profile, farewell } of loaded.members) {
     const member = state.ledger.member(id);
+    member.isStored = true;
     if (farewell !== null) {
       member.profile = profile;
       state.ledger.dropRows(farewell);

@@ -200,16 +200,13 @@ function forgetWith(state: ReplicaState, { forgotten }: Message): void {
 
 /**
  * Whom a sibling knows is a member here too, before anything is heard of it: nobody may be forgotten whom that one has not
- * heard to be gone. (What comes from before the last who was forgotten here may still know that one.)
+ * heard to be gone. (What comes from before the last who was forgotten here may still know that one.) It is written with
+ * the next that is said of members, so nothing is said of them that a restart would not wait for.
  */
 function meetMembers(state: ReplicaState, { vector, era }: Message): void {
   const { ledger } = state;
   if (era < ledger.forgotten) return;
-  for (const id of vector.keys()) {
-    if (ledger.members.has(id)) continue;
-    ledger.member(id);
-    state.dirtyMembers.add(id);
-  }
+  for (const id of vector.keys()) ledger.member(id);
 }
 
 /** A newcomer becomes a member before it is told anything, so that nobody can overlook what it was told. */

@@ -193,7 +193,7 @@ export class ReplicaState {
   checkpoint(): void {
     for (const holding of this.unsaved) this.markDirty(holding);
     for (const member of this.ledger.members.values()) {
-      if (compareStamps(member.saved, member) < 0) this.dirtyMembers.add(member.id);
+      if (!member.isStored || compareStamps(member.saved, member) < 0) this.dirtyMembers.add(member.id);
     }
   }
 

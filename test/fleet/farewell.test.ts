@@ -294,6 +294,9 @@ test.each([
   const vector = new Map([["stranger", { boot: 1, version: 1 }]]);
   mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era, forgotten: 0, vector });
   expect(state.ledger.members.has("stranger")).toBe(isMember);
+  // Its name alone is worth no write; it goes with the next one.
+  expect(state.dirtyMembers.has("stranger")).toBe(false);
+  state.checkpoint();
   expect(state.dirtyMembers.has("stranger")).toBe(isMember);
 });
 

@@ -54,8 +54,15 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "one that only a sibling knows is not waited for",
     file: "src/fleet/merging.ts",
-    find: "    ledger.member(id);\n    state.dirtyMembers.add(id);\n",
-    replace: "",
+    find: "for (const id of vector.keys()) ledger.member(id);",
+    replace: "void vector;",
+    by: "one replica",
+  },
+  {
+    fault: "one that only a sibling knows is on no disk",
+    file: "src/fleet/state.ts",
+    find: "if (!member.isStored || ",
+    replace: "if (",
     by: "one replica",
   },
   {
