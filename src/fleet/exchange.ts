@@ -11,6 +11,7 @@ import { mergeMessage, type MergeReport, nothingMerged } from "./merging.ts";
 import { goOnAsNewcomer, heed, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
 import { MESSAGE_BYTES_MAX } from "./transport.ts";
+import { supersede } from "./renewal.ts";
 
 /** Entries in one message (see the ledger's `delta`), so that to make or to take it holds nobody up for more than milliseconds; more follow in the next. */
 const ENTRIES_MAX = 500;
@@ -260,7 +261,7 @@ export class Exchange {
   #meetTwin(message: WholeMessage): Received {
     const state = this.#state;
     const { sender: from, boot, wantsAnswer, sections, vector } = message;
-    if (boot > state.me.boot) state.supersededBy(boot);
+    if (boot > state.me.boot) supersede(state, boot);
     this.links.vectors.set(from, vector);
     for (const section of sections) {
       if (section.author === from && boot < state.me.boot) heed(state, section, message);
@@ -290,23 +291,31 @@ export class Exchange {
     const state = this.#state;
     const { ledger } = state;
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
-    if (this.#isGone(message)) {
+    if (this.#isLeaving()) {
+      if (message.forgotten > state.profile.era) state.isLeftBehind = true;
+    } else if (this.#isGone(message)) {
       oweWhatWasMinted(state);
       goOnAsNewcomer(state, farewells);
       return true;
     }
+    if (state.isLeftBehind) return true;
     return (sections.length > 0 || farewells.length > 0) && era < ledger.forgotten;
   }
 
   /**
    * Whether this replica has been forgotten, or its rows were taken over. Of two sides that do so to each other only one
-   * can be of the later era. One that leaves is not waited for: it only looks for the last word on itself.
+   * can be of the later era.
    */
   #isGone({ era, forgotten, farewells }: WholeMessage): boolean {
     const { profile, me } = this.#state;
-    const { id, hasLeft } = me;
-    if (hasLeft && id !== this.#leftAs) return false;
+    const { id } = me;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
+  }
+
+  /** Whether it is about to leave, and not one that has left and comes back. */
+  #isLeaving(): boolean {
+    const { id, hasLeft } = this.#state.me;
+    return hasLeft && id !== this.#leftAs;
   }
 
   /** What was kept of those who are members no more. */

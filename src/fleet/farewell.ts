@@ -26,18 +26,25 @@ const UNTOLD_MS = 10_000;
 
 /** Takes over, acknowledges and forgets what is due. */
 export function sayFarewells(state: ReplicaState): void {
-  if (!state.isAdmitting || state.pendingProfile !== null || hasHidden(state.dirty)) return;
+  if (state.isRecovering || state.supersededByBoot > 0) return;
+  if (state.pendingProfile !== null || hasHidden(state.dirty)) return;
+  if (state.isAdmitting && takesOverOrForgets(state)) return;
+  acknowledge(state);
+}
+
+/** Returns whether it took over from one: the next is looked at when that is durable. */
+function takesOverOrForgets(state: ReplicaState): boolean {
   const members = Array.from(state.ledger.members.values());
   const left = membersLeft(state);
   for (const member of members) {
     if (member.farewell === null) {
       if (isToTakeOver(state, member, left)) {
         takeOver(state, member);
-        return;
+        return true;
       }
-    } else if (canForget(state, member, member.farewell, left)) forget(state, member);
+    } else if (canForget(state, member, member.farewell)) forget(state, member);
   }
-  acknowledge(state);
+  return false;
 }
 
 function isToTakeOver(state: ReplicaState, gone: Member, left: readonly Member[]): boolean {
@@ -206,7 +213,8 @@ function learn(state: ReplicaState, known: Member, farewell: Farewell): void {
 
 /** Whether this replica has taken in, at least once, what the others have done: before that it tells nothing. */
 export function isAcquainted(state: ReplicaState): boolean {
-  return state.me.profile.era >= state.ledger.forgotten && !state.isNewcomer;
+  const { me, ledger, isNewcomer, isLeftBehind } = state;
+  return me.profile.era >= ledger.forgotten && !isNewcomer && !isLeftBehind;
 }
 
 /** The farewells that may be told of: this replica's own when they are durable. */
@@ -252,13 +260,14 @@ function acknowledge(state: ReplicaState): void {
     state.proposeProfile({ ...profile, seen, claims, era });
 }
 
+/** Whether it is not waited for any more. One that leaves, and was heard a moment ago, may still take others in. */
+function isGone({ ledger, nowMs, unreachableAfterMs }: ReplicaState, member: Member): boolean {
+  const isThere = member.hasLeft && nowMs - member.heardMs < unreachableAfterMs;
+  return ledger.succession.has(member.id) && !isThere;
+}
+
 /** Step 3. */
-function canForget(
-  state: ReplicaState,
-  member: Member,
-  { by, edition }: Farewell,
-  left: readonly Member[],
-): boolean {
+function canForget(state: ReplicaState, member: Member, { by, edition }: Farewell): boolean {
   const { ledger } = state;
   const speaker = ledger.members.get(by);
   // Who founded the fleet is named in its lineage for good.
@@ -266,7 +275,8 @@ function canForget(
   // It passed to one that says nothing of it: then it was forgotten before.
   const isOver = edition === Infinity && !speaker.profile.farewells.has(member.id);
   const last = isOver ? speaker.profile.edition : edition;
-  return left.every((other) => hasSeen(other, speaker, last)) && ledger.isUnmentioned(member.id);
+  const isDone = (other: Member): boolean => isGone(state, other) || hasSeen(other, speaker, last);
+  return [...ledger.members.values()].every(isDone) && ledger.isUnmentioned(member.id);
 }
 
 function forget(state: ReplicaState, member: Member): void {

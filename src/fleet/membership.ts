@@ -6,6 +6,7 @@ import type { Link, Links } from "./links.ts";
 import { goOnUnderNewId } from "./recovery.ts";
 import { handOverAll } from "./leaving.ts";
 import type { ReplicaState } from "./state.ts";
+import { join } from "./renewal.ts";
 
 const HEARTBEAT_MS = 1000;
 /** How often those who are gone are looked after. */
@@ -139,7 +140,7 @@ export class Membership {
   /** `isSure`: nobody has anything to say. Else rates begin empty, for another fleet may have spent what they would hold. */
   #found(isSure: boolean): void {
     const state = this.#state;
-    state.join({ stamp: state.wallMs, founder: state.me.id });
+    join(state, { stamp: state.wallMs, founder: state.me.id });
     for (const holding of state.holdings.values()) {
       const { local } = holding;
       if (local === null) continue;

@@ -11,6 +11,7 @@ import { giveFrom } from "./giving.ts";
 import type { Holding } from "./holding.ts";
 import { heed, heedVector, oweWhatWasMinted } from "./recovery.ts";
 import type { ReplicaState } from "./state.ts";
+import { join, startOver } from "./renewal.ts";
 
 const NOTHING: Vector = new Map();
 
@@ -165,10 +166,10 @@ function ruleOf(state: ReplicaState, message: Message): MergeReport["rule"] {
   const { ledger } = state;
   const { lineage } = message;
   if (lineage === null) return ledger.lineage === null ? "other fleet" : "newcomer";
-  if (ledger.lineage === null) state.join(lineage, message);
+  if (ledger.lineage === null) join(state, lineage, message);
   else if (ledger.lineage.stamp !== lineage.stamp || ledger.lineage.founder !== lineage.founder) {
     if (isOlder(ledger.lineage, lineage)) return "other fleet";
-    state.startOver(lineage, message);
+    startOver(state, lineage, message);
   }
   return compareVectors(state, message);
 }

@@ -10,6 +10,7 @@ import { compareStamps, type Edge, NEVER, type Row, type Stamp } from "../bucket
 import { redirected } from "./farewell.ts";
 import type { Holding } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
+import { burn, rename, startOver, supersede } from "./renewal.ts";
 
 type Given = ReadonlyMap<string, Edge>;
 
@@ -51,7 +52,7 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
   const { boot, version } = former;
   const claims = new Map(former.hasLeft ? [[former.id, { edition, known: { boot, version } }]] : []);
   // The era stays: it tells the siblings whether they have forgotten something that this disk still speaks of.
-  state.rename(id, { ...former.profile, heirs: [], claims, farewells: new Map(), edition });
+  rename(state, id, { ...former.profile, heirs: [], claims, farewells: new Map(), edition });
   state.dirtyMembers.add(former.id);
 }
 
@@ -67,7 +68,7 @@ export function goOnAsNewcomer(state: ReplicaState, told: readonly Farewell[]): 
   const isGone = me.hasLeft || ledger.succession.has(me.id) || told.some(({ gone }) => gone === me.id);
   const hasGiven = state.holdings.values().some(({ given }) => given.size > 0);
   if (isGone || hasGiven) state.identity = { ...state.identity, id: state.newId() };
-  state.startOver(lineage);
+  startOver(state, lineage);
   state.ledger.lineage = null;
   state.mustJoin = true;
 }
@@ -80,7 +81,7 @@ export function heedVector(state: ReplicaState, { vector, receiver }: Message): 
   const heard = vector.get(state.me.id) ?? NEVER;
   const receiverBoot = receiver?.id === state.me.id ? receiver.boot : 0;
   const latest = receiverBoot > heard.boot ? { boot: receiverBoot, version: 0 } : heard;
-  if (isAnothers(state, latest)) state.supersededBy(latest.boot);
+  if (isAnothers(state, latest)) supersede(state, latest.boot);
 }
 
 /** Reads what a sibling says about this replica itself; `told`: the farewells that it says with it. */
@@ -90,7 +91,7 @@ export function heed(
   { sender, farewells: told }: Pick<WholeMessage, "sender" | "farewells">,
 ): void {
   if (isAnothers(state, section.to)) {
-    state.supersededBy(section.to.boot);
+    supersede(state, section.to.boot);
     return;
   }
   const passedBack = state.passedBack.get(sender) ?? NEVER;
@@ -110,7 +111,7 @@ export function heed(
     state.reshare(holding);
     state.markDirty(holding);
   }
-  if (isSetBack) state.burn();
+  if (isSetBack) burn(state);
 }
 
 /**

@@ -26,6 +26,7 @@ import type { Receive, Transport } from "./transport.ts";
 import type { Quota } from "./quota.ts";
 import { Replica } from "./replica.ts";
 import { RollCall } from "./roll-call.ts";
+import { burn } from "./renewal.ts";
 
 export interface OpenReplicaOptions {
   readonly store: Store;
@@ -88,7 +89,7 @@ export async function openReplica(options: OpenReplicaOptions): Promise<RunningR
   });
   const isPastUnknown = store.get(PAST_UNKNOWN_KEY) !== undefined;
   if (isPastUnknown) log.warn("what was spent before is not known to this store: its buckets start empty");
-  if (isDamaged || isPastUnknown) replica.state.burn();
+  if (isDamaged || isPastUnknown) burn(replica.state);
   replica.state.isTracing = options.isTracing ?? false;
   const board = new Board({ store, clock, log, replica: replica.id, author: newId() });
   const parts = { ...options, clock, instant, timers: options.timers ?? systemTimers };

@@ -1,7 +1,7 @@
 // What a replica knows, in one place; the files beside this one are what it does with it. Everything that changes goes
 // through here, so that what must be written and what must be told is never forgotten.
-import { Ledger, type Lineage } from "../bucket/ledger.ts";
-import { type Member, NEW_PROFILE, type Profile } from "../bucket/member.ts";
+import { Ledger } from "../bucket/ledger.ts";
+import type { Member, Profile } from "../bucket/member.ts";
 import type { Limit } from "../bucket/limit.ts";
 import { endOfPeriod, periodOf } from "../bucket/calendar.ts";
 import type { HoldingRecord } from "../bucket/record.ts";
@@ -9,7 +9,7 @@ import { compareStamps, type Gauge, NO_GAUGE, NO_ROW, type Row, type Stamp } fro
 import { Contact } from "./contact.ts";
 import { inherit } from "./crediting.ts";
 import { Holding, OpenBucket } from "./holding.ts";
-import { type Age, type Identity, NO_AGE } from "./identity.ts";
+import type { Identity } from "./identity.ts";
 
 export class ReplicaState {
   identity: Identity;
@@ -58,6 +58,11 @@ export class ReplicaState {
   isNewcomer = false;
   /** A sibling has said something of itself; one that leaves waits until that is on a disk here. */
   isToAcknowledge = false;
+  /**
+   * It leaves, and the others have forgotten more than it has carried out: from then on it neither takes nor tells anything.
+   * Later farewells, put on what it knows from before, would pass for all that there were.
+   */
+  isLeftBehind = false;
   /** It belonged to a fleet and must find it again; it never founds one. */
   mustJoin = false;
   /** With its siblings. */
@@ -195,100 +200,6 @@ export class ReplicaState {
     for (const member of this.ledger.members.values()) {
       if (!member.isStored || compareStamps(member.saved, member) < 0) this.dirtyMembers.add(member.id);
     }
-  }
-
-  /**
-   * Becomes a member of a fleet, with share zero. It goes on from what the member that takes it in has carried out and
-   * forgotten: rows of those who are forgotten must not come back through one that has never heard of them.
-   */
-  join(lineage: Lineage, { era, forgotten }: Age = NO_AGE): void {
-    this.ledger.lineage = lineage;
-    this.ledger.forgotten = forgotten;
-    this.isNewcomer = era > 0;
-    if (era > 0) this.proposeProfile({ ...this.profile, era });
-    this.isIdentityDirty = true;
-    for (const holding of this.holdings.values()) this.reshare(holding);
-    this.wake();
-  }
-
-  /** This replica's fleet gives way to an older one: it goes on there from share zero and level zero. */
-  startOver(lineage: Lineage, age = NO_AGE): void {
-    const { ledger } = this;
-    for (const holding of this.holdings.values()) {
-      for (const author of holding.rows.entries.keys()) holding.dirtyRows.add(author);
-      holding.given = new Map();
-      holding.isStaged = false;
-    }
-    for (const id of ledger.members.keys()) this.dirtyMembers.add(id);
-    const { name } = this.me.profile;
-    this.pendingProfile = null;
-    ledger.clear();
-    this.me = ledger.member(this.identity.id);
-    this.#newBoot();
-    this.publishProfile({ ...NEW_PROFILE, name });
-    this.waitedFor.clear();
-    this.setBack.clear();
-    this.heardOf.clear();
-    this.isStartingOver = true;
-    this.burn();
-    this.join(lineage, age);
-    for (const holding of this.holdings.values()) this.publish(holding);
-  }
-
-  /** Goes on under another id, with a boot of its own; nothing of what was said before is this replica's any more. */
-  rename(id: string, profile: Profile): void {
-    this.identity = { ...this.identity, id };
-    this.pendingProfile = null;
-    this.me = this.ledger.member(id);
-    this.#newBoot();
-    this.identity = { ...this.identity, soundSince: this.identity.boot };
-    this.isIdentityDirty = true;
-    this.isStartingOver = true;
-    this.publishProfile(profile);
-    for (const holding of this.holdings.values()) {
-      if (holding.local !== null) this.publish(holding);
-    }
-    this.wake();
-  }
-
-  #newBoot(): void {
-    this.identity = { ...this.identity, boot: this.identity.boot + 1 };
-    this.me.boot = this.identity.boot;
-    this.me.version = 0;
-  }
-
-  /** What the disk says of levels is worth nothing: they start at zero, and earlier gives are not credited again. */
-  burn(): void {
-    this.identity = { ...this.identity, soundSince: this.identity.boot };
-    this.isIdentityDirty = true;
-    this.isBurnt = true;
-    for (const holding of this.holdings.values()) {
-      const { local, parked } = holding;
-      if (local !== null) {
-        if (local.limit.refill.kind !== "held") local.level = Math.min(0, local.level);
-      } else if (parked !== null) {
-        holding.parked = {
-          ...parked,
-          level: { level: Math.min(0, parked.level.level), atMs: this.nowMs, block: 0 },
-          // Nor is it known what was spent of the present period: it is not refilled before the next.
-          period: -1,
-        };
-      }
-      this.markDirty(holding);
-    }
-    this.wake();
-  }
-
-  /**
-   * Another process runs under this id, from a copy of this disk, and was started later: this one stops. Should that one
-   * be an earlier run of this very replica, before its disk and its clock went back, the next start comes after it.
-   */
-  supersededBy(boot: number): void {
-    this.supersededByBoot = boot;
-    this.isAdmitting = false;
-    this.identity = { ...this.identity, boot };
-    this.isIdentityDirty = true;
-    this.wake();
   }
 
   /** Applies what this replica's share has become; `credited` parts came in rows. Returns whether the bucket holds more now. */

@@ -6,6 +6,7 @@ import { WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_ROW } from "../../src/bucket/row.ts";
 import { OpenBucket } from "../../src/fleet/holding.ts";
 import { Solo } from "./solo.ts";
+import { burn } from "../../src/fleet/renewal.ts";
 
 const DAILY: Limit = {
   key: "k/tokens/day",
@@ -69,7 +70,7 @@ test("a restored disk is not refilled for a period of which it can't know what w
   expect(take(solo, 30)).toBe(true);
   solo.kill(DAY_MS);
   // As the shell does it when the store says that a backup was restored into it.
-  solo.replica.state.burn();
+  burn(solo.replica.state);
   solo.advance(1);
   expect(take(solo, 1)).toBe(false);
   solo.advance(DAY_MS);

@@ -2,7 +2,6 @@
 // and nothing is credited twice.
 import { describe, expect, test } from "vitest";
 import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
-import { encodeMessage } from "../../src/bucket/message.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
@@ -11,7 +10,6 @@ import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
 import { ReplicaState } from "../../src/fleet/state.ts";
 import { messageOf } from "./empty-message.ts";
-import { Solo } from "./solo.ts";
 
 const KEY = "p/requests";
 const LINEAGE = { stamp: 1, founder: "founder" };
@@ -327,6 +325,14 @@ test("who joins takes nothing from one who is behind what the fleet has forgotte
   expect([state.profile.era, state.ledger.forgotten]).toEqual([6, 5]);
 });
 
+/** One more says that it leaves, and was heard last at that moment. */
+function leaves(heardMs: number): (scene: Scene) => void {
+  return (scene) => {
+    scene.profile("leaver", { heirs: ["me"], edition: 3 });
+    scene.state.ledger.member("leaver").heardMs = heardMs;
+  };
+}
+
 describe("one to whom farewell was said", () => {
   /** All have carried the farewell out, and nothing names the gone one any more. */
   function after(change: (scene: Scene) => void): boolean {
@@ -349,41 +355,17 @@ describe("one to whom farewell was said", () => {
       (scene) => scene.profile("other", { seen: new Map([["heir", FAREWELL.edition - 1]]) }),
     ],
     ["is kept while one has not spoken", true, (scene) => scene.gives("new", {})],
+    ["is kept while one that leaves is still there and has not carried it out", true, leaves(0)],
+    ["is forgotten without one that has left", false, leaves(-3000)],
   ])("%s", (_, isKept, change) => {
     expect(after(change)).toBe(isKept);
   });
 });
 
-test.each([
-  [4, "outdated", false],
-  [5, "dominated", true],
-] as const)("rows of era %i, where era 5 is forgotten, are %s", (era, rule, isTaken) => {
-  const solo = new Solo();
-  const { state } = solo.replica;
-  state.ledger.forgotten = 5;
-  state.publishProfile({ ...state.me.profile, era: 5 });
-  const author = "b".repeat(32);
-  const stamp = { boot: 1, version: 1 };
-  const entries = [{ stamp, bucket: KEY, row: rowOf({}) }];
-  const section = { author, from: { boot: 0, version: 0 }, to: stamp, entries, profile: null };
-  const { lineage } = state.ledger;
-  const bytes = encodeMessage({ ...messageOf(author), lineage, era, sections: [section] });
-  expect(solo.replica.receive(bytes, 0, null)).toMatchObject({ kind: "taken", report: { rule } });
-  expect(state.ledger.members.has(author)).toBe(isTaken);
-});
-
-test.each([
-  ["goes on when it is of the later era itself", 5, false],
-  ["begins again when the other is of the later era", 4, true],
-] as const)("one whose rows a sibling took over, as it took over that one's, %s", (_, ownEra, isNew) => {
-  const solo = new Solo();
-  const { state } = solo.replica;
-  const { id } = state.me;
-  state.publishProfile({ ...state.me.profile, era: ownEra });
-  const sender = "b".repeat(32);
-  const farewells = [{ gone: id, by: sender, edition: 5 }];
-  const bytes = encodeMessage({ ...messageOf(sender), lineage: state.ledger.lineage, era: 5, farewells });
-  solo.replica.receive(bytes, 0, null);
-  // It would look for its fleet, as one that was never there.
-  expect(state.mustJoin).toBe(isNew);
+test("one that leaves says what it has carried out, as long as it is there", () => {
+  const scene = withGone().profile("heir", { edition: 5 });
+  carryOut(scene.state, FAREWELL);
+  scene.state.isAdmitting = false;
+  scene.looksAfter();
+  expect(scene.state.me.profile).toMatchObject({ era: 5, seen: new Map([["heir", 5]]) });
 });

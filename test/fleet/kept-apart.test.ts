@@ -7,6 +7,7 @@ import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
 import { give, givableParts, giveFrom } from "../../src/fleet/giving.ts";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import { Solo } from "./solo.ts";
+import { burn, startOver } from "../../src/fleet/renewal.ts";
 
 const SIBLING = "b".repeat(32);
 const ID = `${"0".repeat(31)}1`;
@@ -36,7 +37,7 @@ test("a member does not count as saved while rows of its wait for a later write"
 test("a founder whose levels were burnt finds no bucket full that it opens afterwards", () => {
   const level = (isBurnt: boolean): number => {
     const { replica, nowMs } = new Solo();
-    if (isBurnt) replica.state.burn();
+    if (isBurnt) burn(replica.state);
     return replica.room(replica.open(limitOf("never used")), nowMs).level;
   };
   expect(level(false)).toBe(100);
@@ -82,10 +83,10 @@ test.each([true, false])(
     solo.kill(1000);
     const { replica, nowMs } = solo;
     if (isOpen) replica.open(limit);
-    replica.state.startOver({ stamp: 1, founder: SIBLING });
+    startOver(replica.state, { stamp: 1, founder: SIBLING });
     expect(replica.state.holding("a").local?.level ?? 0).toBe(0);
     // Nor is it full when it holds all of the bucket again.
-    replica.state.startOver({ stamp: 0, founder: replica.id });
+    startOver(replica.state, { stamp: 0, founder: replica.id });
     expect(replica.room(replica.open(limit), nowMs)).toMatchObject({ level: 0, capacity: 100 });
   },
 );

@@ -10,6 +10,7 @@ import { ALONE } from "../../src/fleet/membership.ts";
 import { Replica } from "../../src/fleet/replica.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { Solo } from "./solo.ts";
+import { join, supersede } from "../../src/fleet/renewal.ts";
 
 const SIBLING = "b".repeat(32);
 const LIMIT: Limit = {
@@ -38,7 +39,7 @@ describe("a process that is superseded", () => {
   test("tells nobody anything any more but the one that runs in its place", () => {
     const { replica } = talkative();
     expect([told(replica, SIBLING), told(replica, replica.id)]).toEqual([1, 1]);
-    replica.state.supersededBy(replica.state.me.boot + 1);
+    supersede(replica.state, replica.state.me.boot + 1);
     expect([told(replica, SIBLING), told(replica, replica.id)]).toEqual([0, 1]);
   });
 
@@ -46,7 +47,7 @@ describe("a process that is superseded", () => {
     const { replica } = talkative();
     expect(replica.notice()).not.toBeNull();
     replica.state.publishProfile({ ...replica.state.me.profile, name: "another" });
-    replica.state.supersededBy(replica.state.me.boot + 1);
+    supersede(replica.state, replica.state.me.boot + 1);
     expect(replica.notice()).toBeNull();
   });
 
@@ -55,7 +56,7 @@ describe("a process that is superseded", () => {
     const { replica } = solo;
     const bucket = replica.open(LIMIT);
     expect(replica.take([bucket], [1], solo.nowMs)).toBeNull();
-    replica.state.supersededBy(replica.state.me.boot + 1);
+    supersede(replica.state, replica.state.me.boot + 1);
     expect(replica.take([bucket], [1], solo.nowMs)).toMatchObject({ waitMs: Infinity });
   });
 
@@ -71,7 +72,7 @@ describe("a process that is superseded", () => {
         membership: { ...ALONE, hasPeers: true, bootGraceMs: 1000 },
       });
       expect(replica.isInService).toBe(false);
-      if (isSuperseded) replica.state.supersededBy(replica.state.me.boot + 1);
+      if (isSuperseded) supersede(replica.state, replica.state.me.boot + 1);
       replica.tick(1100, before.wallMs + 1100);
       return replica.isInService;
     };
@@ -97,7 +98,7 @@ describe("one that is a member but not acquainted", () => {
   test("tells nothing when it has just joined, before that is on its disk", () => {
     const solo = talkative();
     const { replica } = solo;
-    replica.state.join({ stamp: 1, founder: SIBLING }, { era: 3, forgotten: 0 });
+    join(replica.state, { stamp: 1, founder: SIBLING }, { era: 3, forgotten: 0 });
     expect(told(replica, SIBLING)).toBe(0);
     expect(replica.notice()).toBeNull();
     solo.flush();

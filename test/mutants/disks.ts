@@ -5,7 +5,7 @@ export const DISKS: readonly Mutant[] = [
   {
     fault: "a copied disk's two processes both go on",
     file: "src/fleet/exchange.ts",
-    find: "    if (boot > state.me.boot) state.supersededBy(boot);",
+    find: "    if (boot > state.me.boot) supersede(state, boot);",
     replace: "",
     by: "members",
   },
@@ -108,11 +108,11 @@ export const DISKS: readonly Mutant[] = [
   },
   {
     fault: "one that is superseded goes on admitting",
-    file: "src/fleet/state.ts",
-    find: `    this.supersededByBoot = boot;
-    this.isAdmitting = false;
+    file: "src/fleet/renewal.ts",
+    find: `  state.supersededByBoot = boot;
+  state.isAdmitting = false;
 `,
-    replace: "    this.supersededByBoot = boot;\n",
+    replace: "  state.supersededByBoot = boot;\n",
     by: "members",
   },
   {

@@ -140,8 +140,8 @@ export const HOLDINGS: readonly Mutant[] = [
   },
   {
     fault: "a restored disk refills its calendar quotas for the present period",
-    file: "src/fleet/state.ts",
-    find: `          period: -1,
+    file: "src/fleet/renewal.ts",
+    find: `        period: -1,
 `,
     replace: "",
     by: "one replica",

@@ -48,7 +48,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a disk set back keeps the units that it speaks of",
     file: "src/fleet/recovery.ts",
-    find: "  if (isSetBack) state.burn();",
+    find: "  if (isSetBack) burn(state);",
     replace: "",
     by: "members",
   },
@@ -158,7 +158,7 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a replica is forgotten before all have said farewell",
     file: "src/fleet/farewell.ts",
-    find: "left.every((other) => hasSeen(other, speaker, last)) && ledger",
+    find: "[...ledger.members.values()].every(isDone) && ledger",
     replace: "ledger",
     by: "one replica",
   },
@@ -200,11 +200,11 @@ export const MEMBERS: readonly Mutant[] = [
   },
   {
     fault: "who gives way to an older fleet keeps its units",
-    file: "src/fleet/state.ts",
-    find: `    this.isStartingOver = true;
-    this.burn();
+    file: "src/fleet/renewal.ts",
+    find: `  state.isStartingOver = true;
+  burn(state);
 `,
-    replace: `    this.isStartingOver = true;
+    replace: `  state.isStartingOver = true;
 `,
     by: "one replica",
   },
@@ -226,15 +226,15 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "one of an earlier era than what the others have forgotten tells what it knows",
     file: "src/fleet/farewell.ts",
-    find: "return state.me.profile.era >= state.ledger.forgotten && !state.isNewcomer;",
-    replace: "return !state.isNewcomer;",
+    find: "me.profile.era >= ledger.forgotten && !isNewcomer",
+    replace: "!isNewcomer",
     by: "one replica",
   },
   {
     fault: "a newcomer tells what it knows before its joining is durable",
     file: "src/fleet/farewell.ts",
-    find: "return state.me.profile.era >= state.ledger.forgotten && !state.isNewcomer;",
-    replace: "return state.me.profile.era >= state.ledger.forgotten;",
+    find: " && !isNewcomer",
+    replace: "",
     by: "one replica",
   },
   {

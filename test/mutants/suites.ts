@@ -16,6 +16,7 @@ export const SUITES = {
     "test/fleet/failed-write.test.ts",
     "test/fleet/kept-apart.test.ts",
     "test/fleet/farewell.test.ts",
+    "test/fleet/outdated.test.ts",
     "test/fleet/founding.test.ts",
     "test/fleet/superseded.test.ts",
   ],

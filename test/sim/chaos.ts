@@ -2,13 +2,13 @@
 // network heals, everything is started again, and all replicas must come to hold the same state and use their quota.
 // Most schedules are short and dense; some are long, so that what takes its time happens too (see kinds.ts).
 import type { Limit } from "../../src/bucket/limit.ts";
-import type { Member } from "../../src/bucket/member.ts";
 import { arrivals } from "./arrivals.ts";
 import { Broken, Cluster } from "./cluster.ts";
 import { Fork } from "./forks.ts";
 import { drawLimits, type Fault, type Kind, kindOf, type Schedule, scheduleOf } from "./kinds.ts";
 import type { Machine } from "./machine.ts";
 import { Chance } from "./random.ts";
+import { admitSomething, checkWhole, hasCalmedDown, sharedFaultOf } from "./reckoning.ts";
 import { Truth } from "./shared.ts";
 
 const START_MS = 800;
@@ -22,14 +22,9 @@ const ENDS_MS = 100;
 const BACKUPS_MAX = 4;
 /** How long one that has left stays away. */
 const AWAY_MS = 6000;
-/** How long a healed fleet may take until all have come back and agree, and then until it admits something. */
+/** How long a healed fleet may take until all have come back and agree. */
 const AGREES_MS = 30_000;
-const ADMITS_MS = 10_000;
 const LOOK_MS = 250;
-/** How long parts are on their way. */
-const ARRIVES_MS = 50;
-/** How much fewer requests there are where replicas come and go for long. */
-const MOVING_PACE = 8;
 
 export interface Outcome {
   readonly seed: number;
@@ -91,7 +86,7 @@ class Chaos {
 
   /** Requests at one machine until a time. */
   #load(machine: Machine, untilMs: number): void {
-    arrivals(this.cluster, machine, { untilMs, pace: this.kind.isMoving ? MOVING_PACE : 1 });
+    arrivals(this.cluster, machine, { untilMs, pace: this.kind.pace });
   }
 
   #deepCheck(): void {
@@ -151,6 +146,9 @@ class Chaos {
         return;
       case "leave":
         if (this.cluster.machines.size > 2 && !this.#isForked(machine)) this.#leave(machine);
+        return;
+      case "scale down":
+        this.#scaleDown();
         return;
       case "set limit":
         if (!machine.isPaused && !this.#isEnding(machine))
@@ -270,10 +268,21 @@ class Chaos {
     this.#load(machine, this.#schedule.faultsMs);
   }
 
-  #leave(machine: Machine): void {
+  /** All but one or two leave, and those that come back do so at about the same time. */
+  #scaleDown(): void {
+    const { chance } = this;
+    const awayMs = chance.exponential(AWAY_MS);
+    const stays = chance.integer(1, 2);
+    for (const machine of [...this.cluster.machines.values()].slice(stays))
+      this.cluster.world.after(chance.between(0, 100), () =>
+        this.#leave(machine, awayMs + chance.between(0, 1000)),
+      );
+  }
+
+  #leave(machine: Machine, awayMs = this.chance.exponential(AWAY_MS)): void {
     if (machine.replica === null || machine.hasStopped || machine.isSuperseded) return;
     machine.leave(this.chance.between(1000, 5000), () => {
-      if (machine.disk.size > 0) this.cluster.world.after(100, () => this.#retire(machine));
+      if (machine.disk.size > 0) this.cluster.world.after(100, () => this.#retire(machine, awayMs));
     });
   }
 
@@ -281,12 +290,11 @@ class Chaos {
    * A leaver whose hand-over was not confirmed starts again, or its share would be lost. Of the others some come back
    * with their disks, soon or when they are forgotten.
    */
-  #retire(machine: Machine): void {
+  #retire(machine: Machine, awayMs: number): void {
     // It was started again meanwhile, for all are at the end of the faults.
     if (machine.replica !== null) return;
     if (!machine.hasLeft) this.#restart(machine);
-    else if (this.chance.hits(0.6))
-      this.cluster.world.after(this.chance.exponential(AWAY_MS), () => this.#restart(machine));
+    else if (this.chance.hits(0.6)) this.cluster.world.after(awayMs, () => this.#restart(machine));
     else this.cluster.remove(machine.name);
   }
 
@@ -307,77 +315,15 @@ class Chaos {
       for (const machine of machines.values()) if (!this.#isEnding(machine)) machine.setLimit(limit, 1);
     world.runUntil(faultsMs + quietMs);
     const untilMs = world.nowMs + AGREES_MS;
-    while (!this.#hasCalmedDown() && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);
-    const fault = this.#sharedFault();
+    while (!hasCalmedDown(this.cluster) && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);
+    const fault = sharedFaultOf(this.cluster);
     if (fault !== "") throw new Broken(fault);
     const differing = this.cluster.differences();
-    if (this.kind.isWhole) this.#checkWhole();
+    if (this.kind.isWhole) checkWhole(this.cluster);
     if (differing.length > 0) throw new Broken(`replicas differ: ${differing.join(" ")}`);
-    this.#admitSomething([...machines.values()]);
+    admitSomething(this.cluster, this.kind);
     this.#isOver = true;
     this.cluster.checkDeep();
-  }
-
-  /**
-   * Those who are there hold the whole. Where all left at once and the last in line is no more, an operator says so; nobody
-   * else may be missed.
-   */
-  #checkWhole(): void {
-    const { world, machines } = this.cluster;
-    this.#evict([...machines.values()], ({ hasLeft }) => hasLeft);
-    const untilMs = world.nowMs + ADMITS_MS;
-    while (this.cluster.missing() !== "") {
-      if (world.nowMs >= untilMs) throw new Broken(this.cluster.missing());
-      world.runUntil(world.nowMs + ARRIVES_MS);
-    }
-  }
-
-  /** Everybody is back, or has left, and all agree. */
-  #hasCalmedDown(): boolean {
-    for (const machine of this.cluster.machines.values()) {
-      const { replica } = machine;
-      if (replica === null || machine.isPaused || machine.hasStopped || replica.membership.isLeaving)
-        return false;
-    }
-    return this.cluster.differences().length === 0 && this.#sharedFault() === "";
-  }
-
-  #sharedFault(): string {
-    const { truth, machines } = this.cluster;
-    return truth?.faultOf([...machines.values()].flatMap(({ shared }) => shared?.map ?? [])) ?? "";
-  }
-
-  /**
-   * Disks that were all set back to before a sibling left wait for it: nobody knows any more that it has left, and an
-   * operator who knows that its machine is no more says so.
-   */
-  #evict(machines: readonly Machine[], isLost: (member: Member) => boolean): void {
-    const living = new Set(machines.map(({ replica }) => replica?.id));
-    for (const { replica } of machines.slice(0, 1)) {
-      for (const member of replica?.state.ledger.members.values() ?? [])
-        if (!living.has(member.id) && isLost(member)) replica?.membership.evict(member.id);
-    }
-  }
-
-  #admitSomething(machines: readonly Machine[]): void {
-    const { world, limits } = this.cluster;
-    const [first] = limits;
-    const refillMs = first?.refill.kind === "continuous" ? first.capacity / first.refill.unitsPerMs : 0;
-    // Crashes may have burnt a block each, which is the whole bucket when it is small.
-    const untilMs = world.nowMs + ADMITS_MS + 6 * refillMs;
-    const before = this.cluster.admitted;
-    let isLookedAfter = !this.kind.faults.includes("disk set back");
-    for (const machine of machines) this.#load(machine, untilMs);
-    while (this.cluster.admitted === before) {
-      if (world.nowMs >= untilMs) throw new Broken("nothing is admitted after healing");
-      if (!isLookedAfter && world.nowMs >= untilMs - ADMITS_MS / 2) {
-        isLookedAfter = true;
-        this.#evict(machines, () => true);
-      }
-      world.runUntil(world.nowMs + LOOK_MS);
-      // A calendar quota may be used up until its boundary, which is a minute away.
-      if (limits.some(({ refill }) => refill.kind === "calendar")) return;
-    }
   }
 }
 

@@ -37,7 +37,7 @@ export function drawLimits(chance: Chance): Limit[] {
 const TROUBLES = ["partition", "one-way cut", "stop and go on", "sleep", "full disk"] as const;
 const FAULTS = ["crash", "crash", ...TROUBLES, "clock step", "join", "leave"] as const;
 const DISK_FAULTS = ["backup", "backup", "disk set back", "disk set back", "disk copied"] as const;
-export type Fault = (typeof FAULTS | typeof DISK_FAULTS)[number] | "set limit" | "small step";
+export type Fault = (typeof FAULTS | typeof DISK_FAULTS)[number] | "set limit" | "small step" | "scale down";
 
 /** What can happen in a schedule. */
 export interface Kind {
@@ -45,8 +45,10 @@ export interface Kind {
   readonly membership: Partial<MembershipOptions>;
   readonly mayDouble: boolean;
   readonly isSharing: boolean;
-  /** Replicas leave and come back, again and again; schedules are longer, and requests fewer. */
+  /** Replicas leave and come back, again and again; schedules are longer. */
   readonly isMoving: boolean;
+  /** How much fewer requests than usual there are. */
+  readonly pace: number;
   /** In the end those who are there hold the whole. */
   readonly isWhole: boolean;
 }
@@ -57,17 +59,18 @@ const PLAIN: Kind = {
   mayDouble: false,
   isSharing: false,
   isMoving: false,
+  pace: 1,
   isWhole: true,
 };
 /** A write from more than a day ahead is refused, so where something is shared the clocks don't go that far apart. */
 const NEAR_FAULTS = FAULTS.map((fault) => (fault === "clock step" ? "small step" : fault));
-/** Five of twelve are leaving. */
+/** Four of twelve are leaving, one is leaving of nearly all at once, as a deployment that is scaled down does. */
 const MOVING_FAULTS: readonly Fault[] = [
   "leave",
   "leave",
   "leave",
   "leave",
-  "leave",
+  "scale down",
   "join",
   "crash",
   ...TROUBLES,
@@ -84,7 +87,7 @@ const KINDS: readonly Kind[] = [
     isWhole: false,
   },
   { ...PLAIN, faults: [...NEAR_FAULTS, "set limit", "set limit"], isSharing: true },
-  { ...PLAIN, faults: MOVING_FAULTS, isMoving: true },
+  { ...PLAIN, faults: MOVING_FAULTS, isMoving: true, pace: 8 },
 ];
 
 export function kindOf(seed: number): Kind {

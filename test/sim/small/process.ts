@@ -7,6 +7,7 @@ import { load, PREFIX } from "../../../src/fleet/journal.ts";
 import { Replica } from "../../../src/fleet/replica.ts";
 import { MemoryStore } from "../../../src/store/memory.ts";
 import { addReplica, type Disk, doesRefill, Sketch, type Shape, wordsOfDisk } from "./describe.ts";
+import { burn } from "../../../src/fleet/renewal.ts";
 
 export const NAMES = ["a", "b", "c"] as const;
 export type Name = (typeof NAMES)[number];
@@ -115,7 +116,7 @@ export class Process {
         unreachableAfterMs: 3000,
       },
     });
-    if (root.isRestored) this.replica.state.burn();
+    if (root.isRestored) burn(this.replica.state);
     // As the shell does it: its start is durable before it speaks to anybody.
     while (this.replica.journal.hasWork) this.#write();
     this.replica.setLinks(NAMES.filter((other) => other !== name));
