@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
-import { carryOut, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
+import { carryOut, isAcquainted, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
 import { give } from "../../src/fleet/giving.ts";
 import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
@@ -318,11 +318,18 @@ test.each([
   expect(state.ledger.forgotten).toBe(forgotten);
 });
 
-test("who joins takes nothing from one who is behind what the fleet has forgotten", () => {
+test.each([
+  ["one who knows what the fleet has forgotten takes nothing from one who is behind that", 6, [6, 5, true]],
+  ["one who is behind that itself tells nothing", 4, [4, 5, false]],
+] as const)("who is taken in by %s", (_, era, expected) => {
   const { state } = new Scene();
   state.ledger.lineage = null;
-  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era: 6, forgotten: 5 });
-  expect([state.profile.era, state.ledger.forgotten]).toEqual([6, 5]);
+  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, era, forgotten: 5 });
+  const { profile, ledger } = state;
+  state.pendingProfile = null;
+  state.isNewcomer = false;
+  state.publishProfile(profile);
+  expect([profile.era, ledger.forgotten, isAcquainted(state)]).toEqual(expected);
 });
 
 /** One more says that it leaves, and was heard last at that moment. */
