@@ -56,6 +56,7 @@ function run(invocation: Invocation): Promise<number> {
         hostName: hostname(),
         signals: process,
         isTerminal: process.stdout.isTTY,
+        screen: () => ({ lines: process.stdout.rows ?? 0, columns: process.stdout.columns ?? 0 }),
       });
     case "backup":
       return runBackup(invocation, { ...output, cwd, env, hostName: hostname() });

@@ -89,5 +89,8 @@ function modelToTry({ models, providers }: Config, key: ClientKey | undefined): 
   const alias = models.keys().next().value;
   if (alias !== undefined) return alias;
   const provider = [...providers.values()].find((candidate) => candidate.models.size > 0);
-  return provider === undefined ? "MODEL" : `${provider.name}/${provider.models.keys().next().value}`;
+  if (provider !== undefined) return `${provider.name}/${provider.models.keys().next().value}`;
+  // No catalog knows what is there: the user does.
+  const [first] = providers.keys();
+  return first === undefined ? "MODEL" : `${first}/MODEL`;
 }

@@ -127,7 +127,12 @@ function describeLimits(limits: readonly LimitSpec[]): string {
 function fleetLines({ fleet }: Config): string[] {
   if (fleet.listen === null && fleet.peers.length === 0) return [];
   const peers = fleet.peers.map((peer) =>
-    peer.kind === "dns" ? `dns://${peer.host}:${peer.port}` : peer.url,
+    peer.kind === "dns" ? `dns://${peer.host}:${peer.port}` : withoutPassword(peer.url),
   );
   return [`${fleet.name} with ${peers.length === 0 ? "whoever asks" : peers.join(", ")}`];
+}
+
+/** User and password of a NATS server are nobody's business who reads over one's shoulder. */
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^/]*@/, "//");
 }

@@ -7,6 +7,7 @@ import { amountOf, count, table, unitsPerAmount } from "./table.ts";
 const fleet = z.object({
   name: z.string(),
   state: z.string(),
+  peers: z.array(z.string()).default([]),
   members: z.array(
     z.object({
       replica: z.string(),
@@ -95,6 +96,7 @@ function describeForgotten(buckets: number): string {
 
 /** What one screen has room for. */
 const DIFFERENCES_MAX = 20;
+const NAMED_MAX = 10;
 
 function describeDifferences(differences: FleetStatus["limits_differ"]): string {
   const rows = differences
@@ -115,38 +117,80 @@ function describeDifferences(differences: FleetStatus["limits_differ"]): string 
 
 function describeMembers(view: FleetStatus): string {
   const names = namesOf(view.members);
+  const nameOf = (replica: string): string => names.get(replica) ?? replica;
   const members = view.members
     .filter(isPresent)
+    .toSorted((left, right) => byName(nameOf(left.replica), nameOf(right.replica)))
     .map(({ replica, state, version, silent_ms, is_self, is_founder }) => [
-      names.get(replica) ?? replica,
+      nameOf(replica),
       `${state}${is_founder ? ", founder" : ""}${is_self ? ", this one" : ""}`,
       count(version),
-      is_self ? "–" : silent_ms < 0 ? "never" : `${count(silent_ms)} ms`,
+      is_self ? "–" : silent_ms < 0 ? "never" : `${timeOf(silent_ms)} ago`,
     ]);
   const shares = view.buckets.flatMap(({ bucket, parts }) =>
-    parts.map(({ replica, share, level, demand, waiting }, index) => [
-      index === 0 ? bucket : "",
-      names.get(replica) ?? replica,
-      shareBar(share),
-      `${count(share * 100)} %`,
-      inAmounts(bucket, level),
-      inAmounts(bucket, demand),
-      waiting > 0 ? inAmounts(bucket, waiting) : "–",
-    ]),
+    parts
+      .toSorted((left, right) => byName(nameOf(left.replica), nameOf(right.replica)))
+      .map(({ replica, share, level, demand, waiting }, index) => [
+        index === 0 ? bucket : "",
+        nameOf(replica),
+        shareBar(share),
+        `${count(share * 100)} %`,
+        inAmounts(bucket, level),
+        inAmounts(bucket, demand),
+        waiting > 0 ? inAmounts(bucket, waiting) : "–",
+      ]),
   );
   const columns = ["limit", "replica", "share", "", "level", "demand/s", "waits for"];
   return [
-    `Fleet: ${view.name || "this instance"} is ${view.state}.`,
-    [table(["member", "state", "version", "heard before"], members), ...describeGone(view.members)].join(
-      "\n",
-    ),
+    `Fleet: ${view.name || "this instance"} is ${describeState(view)}.`,
+    [
+      table(["member", "state", "version", "last heard"], members),
+      ...describeSilent(view.members),
+      ...describeGone(view.members),
+    ].join("\n"),
     ...(shares.length === 0 ? [] : [table(columns, shares)]),
   ].join("\n\n");
 }
 
+/** What an instance that admits nothing yet waits for. */
+function describeState({ state, peers }: FleetStatus): string {
+  if (state !== "seeking" && state !== "recovering") return state;
+  const shown = peers.slice(0, NAMED_MAX).join(", ");
+  const whom = peers.length === 0 ? "no address of one is known" : `it asks ${shown}`;
+  return `${state}: it serves nobody before its siblings have answered (${whom}; the log says what is in the way)`;
+}
+
+/** In their order, `gw-2` before `gw-10`: the same at every instance and in every frame. */
+function byName(left: string, right: string): number {
+  return left.localeCompare(right, "en", { numeric: true });
+}
+
+/** `250 ms`, `40 s`, `12 min`, `30 h`: as exactly as one wants to know it. */
+function timeOf(ms: number): string {
+  if (ms < 10_000) return `${count(ms)} ms`;
+  if (ms < 120_000) return `${count(Math.round(ms / 1000))} s`;
+  return ms < 7_200_000 ? `${count(Math.round(ms / 60_000))} min` : `${count(Math.round(ms / 3_600_000))} h`;
+}
+
 type Members = FleetStatus["members"];
 
-function isPresent({ state }: Members[number]): boolean {
+/** One line on those who are silent: what becomes of their shares is up to people. */
+function describeSilent(members: Members): readonly string[] {
+  const silent = members.filter(({ state }) => state === "silent");
+  const [first] = silent;
+  if (first === undefined) return [];
+  const names = namesOf(members);
+  const shown = silent.slice(0, NAMED_MAX).map(({ replica }) => names.get(replica));
+  const isOne = silent.length === 1;
+  // As the command takes it: a name that others have too does not tell which one.
+  const isNamed = first.name !== "" && names.get(first.replica) === first.name;
+  const word = isOne ? (isNamed ? first.name : first.replica.slice(0, 8)) : "NAME";
+  return [
+    `${shown.join(", ")} ${isOne ? "is" : "are"} silent, and nobody else uses that share meanwhile: start ${isOne ? "it" : "them"} again, or \`sluice evict ${word}\` if gone for good.`,
+  ];
+}
+
+export function isPresent({ state }: Members[number]): boolean {
   return state !== "gone";
 }
 
@@ -162,14 +206,12 @@ function namesOf(members: Members): ReadonlyMap<string, string> {
   );
 }
 
-/** Those whose share others have: one line, however often instances were restarted while one that is dead holds the rest up. */
+/** Those whose share others have: one line, however often instances were restarted while one that is silent holds the rest up. */
 function describeGone(members: Members): readonly string[] {
   const gone = members.filter((member) => !isPresent(member));
   if (gone.length === 0) return [];
-  const names = namesOf(members);
-  const silent = members.filter(({ state }) => state === "silent").map(({ replica }) => names.get(replica));
-  const wait = silent.length === 0 ? "" : `, waiting for ${silent.join(", ")} to be evicted or to come back`;
-  return [`${count(gone.length)} gone${wait}.`];
+  const isHeldUp = members.some(({ state }) => state === "silent");
+  return [`${count(gone.length)} gone${isHeldUp ? "; kept in mind while somebody is silent" : ""}.`];
 }
 
 function inAmounts(bucket: string, units: number): string {

@@ -4,7 +4,7 @@ import type { MetricSample } from "./metrics-text.ts";
 import { describeHeldBack, type HeldBack, heldBackOf } from "./held-back.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { Remote, RemoteShell } from "./remote.ts";
-import { describeFleet, type FleetStatus, readFleet } from "./fleet-status.ts";
+import { describeFleet, type FleetStatus, isPresent, readFleet } from "./fleet-status.ts";
 import { describeSetLimits, readSetLimits, runLimitChange, type SetLimit } from "./limit-commands.ts";
 import { amountOf, count, table, unitsPerAmount } from "./table.ts";
 import type { Invocation } from "../args.ts";
@@ -50,6 +50,9 @@ export interface InstanceStatus {
   readonly fleet: FleetStatus | null;
 }
 
+/** The limits, and who shares them. */
+type Levels = { readonly [Member in "buckets" | "fleet"]: InstanceStatus[Member] };
+
 /** Resolves with the exit code: 0 ready, 1 not ready or not there. */
 export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<number> {
   return reporting(shell, async () => {
@@ -63,11 +66,9 @@ export function runStatus(invocation: Invocation, shell: RemoteShell): Promise<n
 export function runLimits(invocation: Invocation, shell: RemoteShell): Promise<number> {
   if (invocation.words.length > 0) return runLimitChange(invocation, shell);
   return reporting(shell, async () => {
-    const { buckets, bucketsHidden, setLimits } = await readStatus(
-      findRemote(invocation, shell),
-      pickOf(invocation, ROWS),
-    );
-    const text = [bucketTable(buckets), describeHidden(bucketsHidden), describeSetLimits(setLimits)].filter(
+    const status = await readStatus(findRemote(invocation, shell), pickOf(invocation, ROWS));
+    const { buckets, bucketsHidden, setLimits } = status;
+    const text = [bucketTable(status), describeHidden(bucketsHidden), describeSetLimits(setLimits)].filter(
       (part) => part !== "",
     );
     shell.out(`${invocation.flag("json") ? JSON.stringify(buckets, null, 2) : text.join("\n\n")}\n`);
@@ -209,7 +210,7 @@ export function describeStatus(status: InstanceStatus): string {
   const parts = [`${status.url} is ${stateOf(status)}.`];
   if (status.traffic.length > 0) parts.push(trafficTable(status.traffic));
   parts.push(describeHeldBack(status.heldBack));
-  if (status.buckets.length > 0) parts.push(bucketTable(status.buckets));
+  if (status.buckets.length > 0) parts.push(bucketTable(status));
   parts.push(describeHidden(status.bucketsHidden));
   parts.push(describeSetLimits(status.setLimits));
   if (status.fleet !== null) parts.push(describeFleet(status.fleet));
@@ -228,20 +229,24 @@ function trafficTable(traffic: readonly TrafficStatus[]): string {
   return table(["model", "requests", "failed", "first token", "overhead", "tokens"], rows);
 }
 
-/** The levels of an instance that is alone say it all; with siblings the fleet's stand beside them. */
-export function bucketTable(buckets: readonly BucketStatus[]): string {
-  if (buckets.length === 0) return "There are no limits.";
-  const hasSiblings = buckets.some(
-    ({ capacity, fleetCapacity }) => Math.abs(fleetCapacity - capacity) > 1e-6,
+/** Also where one holds all of every limit: the same columns at every instance, and in every frame. */
+export function hasSiblings({ buckets, fleet }: Levels): boolean {
+  return (
+    (fleet?.members ?? []).filter(isPresent).length > 1 ||
+    buckets.some(({ capacity, fleetCapacity }) => Math.abs(fleetCapacity - capacity) > 1e-6)
   );
-  const rows = buckets.map(({ bucket, level, capacity, fleetLevel, fleetCapacity, waiting, refused }) => [
-    bucket,
-    amountOf(bucket, level),
-    amountOf(bucket, capacity),
-    ...(hasSiblings ? [amountOf(bucket, fleetLevel), amountOf(bucket, fleetCapacity)] : []),
-    count(waiting),
-    count(refused),
-  ]);
-  const fleet = hasSiblings ? ["fleet left", "fleet of"] : [];
+}
+
+/** The levels of an instance that is alone say it all; with siblings the fleet's stand beside them. */
+function bucketTable(status: Levels): string {
+  const { buckets } = status;
+  if (buckets.length === 0) return "There are no limits.";
+  const isShared = hasSiblings(status);
+  const rows = buckets.map(({ bucket, level, capacity, fleetLevel, fleetCapacity, waiting, refused }) => {
+    const here = [bucket, amountOf(bucket, level), amountOf(bucket, capacity)];
+    const all = isShared ? [amountOf(bucket, fleetLevel), amountOf(bucket, fleetCapacity)] : [];
+    return here.concat(all, count(waiting), count(refused));
+  });
+  const fleet = isShared ? ["fleet left", "fleet of"] : [];
   return table(["limit", "left", "of", ...fleet, "waiting", "refused"], rows);
 }

@@ -4,8 +4,8 @@ import type { Timers } from "../../clock.ts";
 import type { Invocation } from "../args.ts";
 import { findRemote, reporting } from "./remote.ts";
 import type { RemoteShell } from "./remote.ts";
-import { describeHidden, pickOf, readStatus, stateOf } from "./status.ts";
-import type { BucketStatus, InstanceStatus, TrafficStatus } from "./status.ts";
+import { describeHidden, hasSiblings, pickOf, readStatus, stateOf } from "./status.ts";
+import type { InstanceStatus, TrafficStatus } from "./status.ts";
 import { listenForStop } from "./stop-signals.ts";
 import type { SignalSource } from "./stop-signals.ts";
 import { describeHeldBack } from "./held-back.ts";
@@ -23,6 +23,13 @@ export interface TopShell extends RemoteShell {
   readonly signals: SignalSource;
   /** Whether frames may be drawn over each other; otherwise they follow one another. */
   readonly isTerminal: boolean;
+  /** What the window has room for at this moment; 0: not known. */
+  readonly screen: () => Screen;
+}
+
+export interface Screen {
+  readonly lines: number;
+  readonly columns: number;
 }
 
 /** Draws until a signal comes. Resolves with the exit code; 1 when the instance can't be asked. */
@@ -41,7 +48,8 @@ export function runTop(
       const text = invocation.flag("json")
         ? JSON.stringify(current)
         : describeFrame(previous, current, EVERY_MS);
-      shell.out(`${shell.isTerminal && !invocation.flag("json") ? HOME : ""}${text}\n`);
+      const isDrawn = shell.isTerminal && !invocation.flag("json");
+      shell.out(isDrawn ? `${HOME}${clipped(text, shell.screen())}\n` : `${text}\n`);
       previous = current;
     } while ((await pause(timers, stopped)) === "again");
     stop.off();
@@ -70,7 +78,7 @@ export function describeFrame(
   if (current.traffic.length > 0)
     parts.push(rates(previous?.traffic ?? current.traffic, current.traffic, elapsedMs));
   parts.push(describeHeldBack(current.heldBack));
-  if (current.buckets.length > 0) parts.push(bars(current.buckets));
+  if (current.buckets.length > 0) parts.push(bars(current));
   parts.push(describeHidden(current.bucketsHidden));
   if (current.fleet !== null) parts.push(describeFleet(current.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
@@ -92,16 +100,26 @@ function rates(before: readonly TrafficStatus[], now: readonly TrafficStatus[], 
   return table(["model", "requests/s", "failed/s", "tokens/s", "requests"], rows);
 }
 
-function bars(buckets: readonly BucketStatus[]): string {
-  const rows = buckets.map((row) => [
-    row.bucket,
-    bar(row.level, row.capacity),
-    amountOf(row.bucket, row.level),
-    amountOf(row.bucket, row.capacity),
-    amountOf(row.bucket, row.fleetCapacity),
-    count(row.waiting),
-  ]);
-  return table(["limit", "left", "", "of", "fleet", "waiting"], rows);
+/** With siblings the bar is the fleet's: what is not here they send. */
+function bars(status: InstanceStatus): string {
+  const isShared = hasSiblings(status);
+  const rows = status.buckets.map(({ bucket, level, capacity, fleetLevel, fleetCapacity, waiting }) => {
+    const here = [amountOf(bucket, level), amountOf(bucket, capacity)];
+    const all = isShared ? [amountOf(bucket, fleetLevel), amountOf(bucket, fleetCapacity)] : here;
+    const drawn = isShared ? bar(fleetLevel, fleetCapacity) : bar(level, capacity);
+    return [bucket, drawn, ...all, ...(isShared ? here : []), count(waiting)];
+  });
+  const columns = isShared ? ["fleet left", "", "of", "here", "of"] : ["left", "", "of"];
+  return table(["limit", ...columns, "waiting"], rows);
+}
+
+/** As much of a frame as the window shows: one that is longer would scroll its head away. */
+export function clipped(text: string, { lines, columns }: Screen): string {
+  const all = text.split("\n").map((line) => (columns > 0 ? line.slice(0, columns) : line));
+  // The cursor stands on a line of its own.
+  if (lines === 0 || all.length < lines) return all.join("\n");
+  const shown = all.slice(0, Math.max(1, lines - 2));
+  return [...shown, `… ${all.length - shown.length} lines more: --match 'NAME*' picks limits`].join("\n");
 }
 
 /** What is left of a bucket. An empty or indebted one has no filled cell, one with anything left at least one. */

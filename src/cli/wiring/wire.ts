@@ -304,6 +304,8 @@ class GatewayProcess implements Running {
     if (replica.peers().length > 0 && !isSuperseded) {
       const hasLeft = await replica.leave(LEAVE_MS);
       if (hasLeft) observer.log.info("left the fleet; its siblings hold this share now");
+      else if (replica.replica.state.ledger.lineage === null)
+        observer.log.info("was in no fleet yet, and holds nothing to hand over");
       else observer.log.warn("no sibling has taken over in time; this share waits here for the next start");
     }
     await replica.close();

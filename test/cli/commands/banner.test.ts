@@ -66,6 +66,11 @@ describe("the start's greeting", () => {
     );
   });
 
+  test("names the provider of a model that no catalog knows", async () => {
+    const text = await banner("providers: { sim: { dialect: openai, base_url: http://127.0.0.1:8790/v1 } }");
+    expect(text).toContain('"model":"sim/MODEL"');
+  });
+
   test("says that a key is needed where keys were made at run time", async () => {
     const text = await banner("", false);
     expect(text).toContain("listens on http://127.0.0.1:8787 (client keys made at run time)");

@@ -56,6 +56,13 @@ fleet: { listen: 127.0.0.1:8788, peers: [ http://gw-1:8788 ], secret: hidden-sec
 `);
   });
 
+  test("keeps user and password of NATS to itself", async () => {
+    const { out } = await check(
+      "fleet: { name: gw-0, peers: [ 'nats://ann:pass%40word@nats:4222' ], secret: hidden-secret-of-all }",
+    );
+    expect(out).toContain("  fleet     gw-0 with nats://nats:4222\n");
+  });
+
   test("warns of what may not be meant, and is content", async () => {
     const { code, out, err } = await check(
       "providers: { m: { type: openai, api_key: k } }\nmodels: { a: [ m/gtp-5 ] }",

@@ -104,6 +104,7 @@ afterEach(() => {
 const FLEET = {
   name: "gw-0",
   state: "serving",
+  peers: ["http://gw-1:8788"],
   members: [
     member({ replica: "a".repeat(32), name: "gw-0", is_self: true, is_founder: true }),
     member({ replica: "b".repeat(32), name: "gw-1", state: "silent", silent_ms: 4000 }),
@@ -159,14 +160,15 @@ describe("sluice status", () => {
 model       requests  failed  first token  overhead  tokens
 main/large         2       1       100 ms    0.2 ms      30
 
-limit              left   of  waiting  refused
-main/requests/min   480  500        3        1
+limit              left   of  fleet left  fleet of  waiting  refused
+main/requests/min   480  500         480       500        3        1
 
 Fleet: gw-0 is serving.
 
-member  state                    version  heard before
+member  state                    version  last heard
 gw-0    live, founder, this one        7  –
-gw-1    silent                         7  4,000 ms
+gw-1    silent                         7  4,000 ms ago
+gw-1 is silent, and nobody else uses that share meanwhile: start it again, or \`sluice evict gw-1\` if gone for good.
 
 limit              replica  share                       level  demand/s  waits for
 main/requests/min  gw-0     ███████████████░░░░░  75 %      5       2.5  3
@@ -292,16 +294,72 @@ test("replicas that are gone are one line, and those that share a name are told 
   });
   expect(text).toBe(`Fleet: gw-0 is serving.
 
-member           state                    version  heard before
+member           state                    version  last heard
 gw-0             live, founder, this one        7  –
-gw-1             silent                         7  4,000 ms
-gw-2 (cccccccc)  live                           7  0 ms
-gw-2 (dddddddd)  silent                         7  0 ms
-3 gone, waiting for gw-1, gw-2 (dddddddd) to be evicted or to come back.`);
+gw-1             silent                         7  4,000 ms ago
+gw-2 (cccccccc)  live                           7  0 ms ago
+gw-2 (dddddddd)  silent                         7  0 ms ago
+gw-1, gw-2 (dddddddd) are silent, and nobody else uses that share meanwhile: start them again, or \`sluice evict NAME\` if gone for good.
+3 gone; kept in mind while somebody is silent.`);
   const settled = members.filter(({ state }) => state !== "silent");
   expect(
     describeFleet({ ...FLEET, members: settled, buckets: [], buckets_not_configured: 0, limits_differ: [] }),
   ).toMatch(/^3 gone\.$/m);
+});
+
+describe("what status says of the members", () => {
+  const about = (
+    members: readonly FleetStatus["members"][number][],
+    rest: Partial<FleetStatus> = {},
+  ): string =>
+    describeFleet({
+      ...FLEET,
+      members: [...members],
+      buckets: [],
+      buckets_not_configured: 0,
+      limits_differ: [],
+      ...rest,
+    });
+
+  test("they are in the order of their names, at every instance", () => {
+    const members = ["gw-10", "gw-2", "gw-1"].map((name) => member({ replica: name, name }));
+    expect(about(members).match(/^gw-\d+/gm)).toEqual(["gw-1", "gw-2", "gw-10"]);
+    const parts = members.map(({ replica }) => ({ replica, share: 0, level: 0, demand: 0, waiting: 0 }));
+    const buckets = [{ bucket: "main/requests/min", capacity: 20, parts }];
+    const shares = about(members, { buckets }).split("share")[1] ?? "";
+    expect(shares.match(/gw-\d+/g)).toEqual(["gw-1", "gw-2", "gw-10"]);
+    expect(shares).toMatch(/\nmain\/requests\/min +gw-1 /);
+  });
+
+  test.each([
+    [-1, "never"],
+    [0, "0 ms ago"],
+    [9999, "9,999 ms ago"],
+    [40_400, "40 s ago"],
+    [720_000, "12 min ago"],
+    [108_000_000, "30 h ago"],
+  ])("a silence of %d ms is told as %s", (silent_ms, told) => {
+    const members = [
+      member({ name: "gw-0", is_self: true }),
+      member({ replica: "b", name: "gw-1", silent_ms }),
+    ];
+    expect(about(members)).toMatch(new RegExp(`^gw-1 .* ${told}$`, "m"));
+  });
+
+  test("one without a name is evicted by its id", () => {
+    const members = [member({ name: "gw-0" }), member({ replica: "b".repeat(32), state: "silent" })];
+    expect(about(members)).toContain("`sluice evict bbbbbbbb`");
+  });
+
+  test.each([
+    [["http://gw-1:8788", "http://gw-2:8788"], "it asks http://gw-1:8788, http://gw-2:8788"],
+    [[], "no address of one is known"],
+  ])("one that waits for its siblings says for which: %j", (peers, whom) => {
+    const text = about([member({ is_self: true })], { state: "seeking", peers });
+    expect(text.split("\n")[0]).toBe(
+      `Fleet: gw-0 is seeking: it serves nobody before its siblings have answered (${whom}; the log says what is in the way).`,
+    );
+  });
 });
 
 test("a limit in dollars is shown in dollars, as it is configured and set", async () => {

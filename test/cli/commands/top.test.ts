@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { parseCommandLine } from "../../../src/cli/args.ts";
-import { bar, describeFrame, runTop } from "../../../src/cli/commands/top.ts";
+import { bar, clipped, describeFrame, runTop } from "../../../src/cli/commands/top.ts";
 import { ManualClock } from "../../manual-clock.ts";
 import type { InstanceStatus } from "../../../src/cli/commands/status.ts";
 
@@ -38,8 +38,29 @@ test("a frame shows rates since the one before, and a bar per limit", () => {
 model       requests/s  failed/s  tokens/s  requests
 main/large           5       0.5     2,500        20
 
-limit              left                     of  fleet  waiting
-main/requests/min  ██████████░░░░░░░░░░  5  10     20        2`);
+limit              fleet left               of  here  of  waiting
+main/requests/min  █████████░░░░░░░░░░░  9  20     5  10        2`);
+});
+
+test("without siblings there is one level of a limit", () => {
+  const alone = status(10, 0, 100);
+  const buckets = alone.buckets.map((row) => ({
+    ...row,
+    fleetLevel: row.level,
+    fleetCapacity: row.capacity,
+  }));
+  expect(describeFrame(null, { ...alone, buckets }, 1000)).toContain(`
+limit              left                     of  waiting
+main/requests/min  ██████████░░░░░░░░░░  5  10        2`);
+});
+
+test.each([
+  [0, 0, "one\ntwo words\nthree\nfour"],
+  [5, 5, "one\ntwo w\nthree\nfour"],
+  [4, 80, "one\ntwo words\n… 2 lines more: --match 'NAME*' picks limits"],
+  [1, 80, "one\n… 3 lines more: --match 'NAME*' picks limits"],
+])("a frame in a window of %d lines and %d columns keeps its head", (lines, columns, shown) => {
+  expect(clipped("one\ntwo words\nthree\nfour", { lines, columns })).toBe(shown);
 });
 
 test("the first frame has no rates yet", () => {
@@ -81,6 +102,7 @@ test("sluice top draws every second until it is told to stop", async () => {
     hostName: "host",
     signals,
     isTerminal: false,
+    screen: () => ({ lines: 0, columns: 0 }),
   };
   const first = drawn();
   const code = runTop(parsed, shell, clock);
