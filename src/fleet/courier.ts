@@ -139,7 +139,8 @@ export class Courier {
 
   #noteFault(link: string, { fault, message }: TransportError): void {
     this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
-    if (this.#faults.get(link) === fault || fault === "self") return;
+    // Of one that is closed it says nothing about the sibling.
+    if (this.#faults.get(link) === fault || fault === "self" || this.#transport === null) return;
     if (!this.#isToLog(`${link} ${fault}`)) return;
     this.#faults.set(link, fault);
     if (this.#isToTell(fault, link))

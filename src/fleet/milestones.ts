@@ -21,6 +21,9 @@ const NEWS_MS = 60_000;
 /** Looks, ten per second, for which the name of a fleet's founder is waited for. */
 const NAMELESS_LOOKS_MAX = 10;
 
+/** The look at which siblings that hold a founding back are told of: by then one that is not there has been so for long enough. */
+const HELD_BACK_LOOKS = 10;
+
 export class Milestones {
   readonly #replica: Replica;
   readonly #board: Board;
@@ -31,7 +34,8 @@ export class Milestones {
   #heardOf = "";
   #id: string;
   #lineage: Lineage | null;
-  #isHeldBack = false;
+  /** Looks since siblings that can't be reached have kept this one from founding a fleet. */
+  #heldBackLooks = 0;
   #isRecovering = false;
   /** It left before this start, and is not back yet: it comes back as another, and as one more if siblings have forgotten it. */
   #hadLeft: boolean;
@@ -54,9 +58,8 @@ export class Milestones {
   /** Founding a fleet beside one that can't be reached would double every limit: it is said what is waited for. */
   #lookForSiblings(): void {
     const { membership, exchange } = this.#replica;
-    if (membership.isHeldBack === this.#isHeldBack) return;
-    this.#isHeldBack = membership.isHeldBack;
-    if (!membership.isHeldBack) return;
+    this.#heldBackLooks = membership.isHeldBack ? this.#heldBackLooks + 1 : 0;
+    if (this.#heldBackLooks !== HELD_BACK_LOOKS) return;
     const silent = exchange.links.all
       .values()
       .filter(({ isSelf, absentSinceMs }) => !isSelf && absentSinceMs === Infinity);

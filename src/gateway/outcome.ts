@@ -4,20 +4,27 @@ import type { Outcome } from "../observe/events.ts";
 import type { FailureKind, Verdict } from "../routing/health.ts";
 import type { AttemptEnd } from "./attempt.ts";
 
+/** The gateway's own refusals: no provider has to do with them. */
 const REFUSED = new Set<ErrorCode>([
   "rate_limit_exceeded",
   "insufficient_quota",
   "request_exceeds_limit",
   "queue_full",
   "shutting_down",
+  "fleet_unavailable",
+  "overloaded",
+  "no_provider",
   "not_cached",
 ]);
+
+/** What goes wrong in the gateway itself, its disk included. */
+const INTERNAL = new Set<ErrorCode>(["internal_error", "storage_unavailable", "invalid_config"]);
 
 /** The metrics' `outcome` of a request that failed with this error. */
 export function outcomeOf(error: GatewayError): Outcome {
   if (error.code === "client_gone") return "client_gone";
   if (error.code === "stream_interrupted") return "interrupted";
-  if (error.code === "internal_error") return "internal_error";
+  if (INTERNAL.has(error.code)) return "internal_error";
   if (REFUSED.has(error.code)) return "refused";
   return error.status < 500 && !error.code.startsWith("provider_") ? "client_error" : "provider_error";
 }

@@ -21,7 +21,7 @@ export function refuseModel<U>(request: RouteRequest, table: RouteTable<U>): Ref
   return {
     kind: "refused",
     code: "model_not_found",
-    message: `The model \`${quoted(model)}\` does not exist. ${names.length === 0 ? "No models are configured" : advice}.`,
+    message: `The model \`${quoted(model)}\` does not exist. ${names.length === 0 ? "None is configured by a name of its own: ask for one of a provider as `PROVIDER/MODEL`" : advice}.`,
   };
 }
 

@@ -1,5 +1,6 @@
 // What the log tells of a replica's fleets: those it founds, joins, gives way to, or is forgotten by.
-import { afterEach, expect, test } from "vitest";
+import { createServer, type AddressInfo } from "node:net";
+import { afterEach, expect, onTestFinished, test } from "vitest";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import type { Log } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
@@ -31,6 +32,24 @@ test("a fleet that is founded because no peer answered is told of; a replica wit
   victim.time.pass(200);
   const told = lines.filter((line) => line !== "no exchange with a sibling");
   expect(told).toEqual(["looking for siblings", FOUNDED]);
+});
+
+test("siblings that hold a founding back are told of once, and not for a moment that passes by itself", async () => {
+  const { log, lines } = keepingLog();
+  // Somebody who takes the connection and says nothing.
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void silent.close());
+  const peer = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  victim = await startVictim({ log, peers: [peer], foundsUnheard: false });
+  const told = (): string[] => lines.filter((line) => line.startsWith("siblings can't be reached"));
+  victim.time.pass(0);
+  const { links } = victim.running.replica.exchange;
+  while (links.all.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (let looks = 0; looks < 9; looks += 1) victim.time.pass(100);
+  expect(told()).toEqual([]);
+  for (let looks = 0; looks < 30; looks += 1) victim.time.pass(100);
+  expect(told()).toHaveLength(1);
 });
 
 test.each([

@@ -50,6 +50,8 @@ export class Time implements Timers {
 export interface VictimOptions {
   readonly log?: Log;
   readonly peers?: readonly string[];
+  /** Whether it founds a fleet also beside peers that say nothing; it does, unless told otherwise. */
+  readonly foundsUnheard?: boolean;
   readonly limit?: Limit;
   readonly store?: MemoryStore;
   readonly time?: Time;
@@ -71,6 +73,7 @@ export async function startVictim(options: VictimOptions = {}): Promise<Victim> 
   const {
     log = silentLog,
     peers = [],
+    foundsUnheard = true,
     limit = REQUESTS,
     time = new Time(),
     store = new MemoryStore(),
@@ -87,7 +90,7 @@ export async function startVictim(options: VictimOptions = {}): Promise<Victim> 
       name: "victim",
       hasPeers: peers.length > 0,
       foundAfterMs: 100,
-      foundsUnheard: true,
+      foundsUnheard,
       bootGraceMs: 100,
       unreachableAfterMs: 3000,
       reclaimAfterMs: Infinity,
