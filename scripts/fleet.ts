@@ -43,5 +43,5 @@ const killed = tally.lost.length - lost.length;
 console.log(`
 In ${seconds.toFixed(0)} s ${tally.sent} requests were sent; ${tally.served} were served, ${tally.refused} were told when to come back. Of the burst at the end ${lastBurst} were served.
 The provider let in ${provider.admitted} and refused ${provider.refused}; ${(use * 100).toFixed(1)} % of its quota was used.
-Lost: ${killed} that ran on the gateway that was killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(({ station, outcome }) => `${station} ${outcome}`).join("; ")}`}.`);
+Lost: ${killed} that ran on gateways that were killed, and ${lost.length === 0 ? "no others" : `besides ${lost.map(({ station, outcome }) => `${station} ${outcome}`).join("; ")}`}.`);
 if (provider.refused > 0 || lost.length > 0) process.exitCode = 1;

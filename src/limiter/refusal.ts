@@ -64,7 +64,7 @@ export function refusalError(refusal: Refusal): GatewayError {
     case "not_in_service":
       return new GatewayError(
         "fleet_unavailable",
-        "This instance has not heard from its siblings yet, who may hold all units; `/readyz` tells more. Try again in a moment.",
+        "This instance has not heard from its siblings yet, who may hold all units. Try again in a moment, or ask another instance.",
         { retryAfterMs: FLEET_RETRY_MS },
       );
     case "paused":

@@ -4,6 +4,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -158,6 +160,38 @@ describe("deploy/compose.yaml", () => {
       const siblings = [environment.SLUICE_SIBLING_A, environment.SLUICE_SIBLING_B];
       expect(new Set([hostname, ...siblings])).toEqual(new Set(names));
     }
+  });
+
+  test("loads them at three times the quota, and tells what came of it", async () => {
+    const { environment, configs } = compose.services.load;
+    const gateways: string[] = environment.GATEWAYS.split(" ");
+    expect(gateways.map((url) => compose.services[new URL(url).hostname] !== undefined)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    const quota = Number(compose.services.provider.command[4]);
+    expect(Number(environment.PER_SECOND) * 60).toBe(3 * quota);
+    expect(compose.configs[configs[0].source].file).toBe("./load.mjs");
+    const statuses = [200, 429, 503];
+    const stub = createServer((request, response) => {
+      const isAsked = request.url?.startsWith("/v1/") === true;
+      const status = isAsked ? (statuses.shift() ?? 200) : 200;
+      response.writeHead(status).end('{"requests":{"admitted":7,"refused":0}}');
+    });
+    await new Promise<void>((resolve) => stub.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${(stub.address() as AddressInfo).port}`;
+    const load = spawn(process.execPath, [join(ROOT, "deploy/load.mjs")], {
+      env: { GATEWAYS: url, STATS: url, PER_SECOND: "20" },
+    });
+    const lines = createInterface(load.stdout)[Symbol.asyncIterator]();
+    const { value: line } = await lines.next();
+    load.kill();
+    stub.close();
+    stub.closeAllConnections();
+    expect(line).toMatch(
+      /^\d+ sent, \d+ served, 1 told to wait, 1 failed; the provider let in 7 and refused 0$/,
+    );
   });
 
   test("gives them a configuration that is sound, with the quota that its provider enforces", async () => {

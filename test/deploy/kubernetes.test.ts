@@ -24,6 +24,7 @@ interface Manifest {
 
 interface Container {
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly resources: { readonly limits: { readonly memory: string } };
   readonly env: readonly { readonly name: string }[];
   readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
   readonly securityContext: object;
@@ -51,6 +52,18 @@ test("siblings find each other through the headless service that the set names",
   ]);
   const fleetPort = container?.ports.find(({ name }) => name === "fleet")?.containerPort;
   expect(config.fleet.listen?.port).toBe(fleetPort);
+});
+
+test("large bodies leave the process 300 MB of its memory", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-kubernetes-"));
+  writeFileSync(join(folder, "sluice.yaml"), find("ConfigMap", "sluice")?.data?.["sluice.yaml"] ?? "");
+  const env = Object.fromEntries(
+    (container?.env ?? []).map(({ name }) => [name, `a-long-secret-of-${name}`]),
+  );
+  const { config } = await loadConfig({ cwd: folder, env, hostName: "sluice-0" });
+  rmSync(folder, { recursive: true });
+  expect(container?.resources.limits.memory).toBe("1Gi");
+  expect(config.http.bodyBytesTotalMax).toBeLessThanOrEqual(2 ** 30 - 300e6);
 });
 
 test("each keeps its own disk, mounted where the image writes, and writes nowhere else", () => {

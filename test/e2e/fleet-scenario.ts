@@ -58,7 +58,9 @@ async function runScenario(scripts: Scripts, options: ScenarioOptions): Promise<
 
 async function play(scene: Scene, { main, after = NOTHING_MORE }: Scripts): Promise<ScenarioResult> {
   const { fleet, load } = scene;
-  scene.say(`three gateways share ${REQUESTS_PER_SECOND} requests/s; ${LOAD_FACTOR} times as many arrive`);
+  scene.say(
+    `three gateways share ${REQUESTS_PER_SECOND} requests/s (${BURST} at once when they are full); ${LOAD_FACTOR} times as many arrive`,
+  );
   load.start(REQUESTS_PER_SECOND * LOAD_FACTOR);
   scene.options.watch?.(fleet, load);
   // From then on only the refill can be admitted.
