@@ -77,8 +77,10 @@ function questionFor(buckets: readonly string[] | null): string {
   return question.toString();
 }
 
-/** Members and shares; empty for an instance that is alone. */
-export function describeFleet(view: FleetStatus): string {
+/** Members and shares; empty for an instance that is alone. `null`: it tells them to operators only. */
+export function describeFleet(view: FleetStatus | null): string {
+  if (view === null)
+    return "The instance tells members, shares and limits that were set at run time with its admin key only: set SLUICE_ADMIN_KEY to it.";
   const parts = isAlone(view) ? [] : [describeMembers(view)];
   if (view.limits_differ.length > 0) parts.push(describeDifferences(view.limits_differ));
   if (view.buckets_not_configured > 0) parts.push(describeForgotten(view.buckets_not_configured));

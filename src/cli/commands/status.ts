@@ -213,7 +213,7 @@ export function describeStatus(status: InstanceStatus): string {
   if (status.buckets.length > 0) parts.push(bucketTable(status));
   parts.push(describeHidden(status.bucketsHidden));
   parts.push(describeSetLimits(status.setLimits));
-  if (status.fleet !== null) parts.push(describeFleet(status.fleet));
+  parts.push(describeFleet(status.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
 }
 

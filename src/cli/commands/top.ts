@@ -80,7 +80,7 @@ export function describeFrame(
   parts.push(describeHeldBack(current.heldBack));
   if (current.buckets.length > 0) parts.push(bars(current));
   parts.push(describeHidden(current.bucketsHidden));
-  if (current.fleet !== null) parts.push(describeFleet(current.fleet));
+  parts.push(describeFleet(current.fleet));
   return parts.filter((part) => part !== "").join("\n\n");
 }
 

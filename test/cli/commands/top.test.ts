@@ -39,7 +39,9 @@ model       requests/s  failed/s  tokens/s  requests
 main/large           5       0.5     2,500        20
 
 limit              fleet left               of  here  of  waiting
-main/requests/min  █████████░░░░░░░░░░░  9  20     5  10        2`);
+main/requests/min  █████████░░░░░░░░░░░  9  20     5  10        2
+
+The instance tells members, shares and limits that were set at run time with its admin key only: set SLUICE_ADMIN_KEY to it.`);
 });
 
 test("without siblings there is one level of a limit", () => {
