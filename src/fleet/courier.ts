@@ -66,6 +66,8 @@ export class Courier {
   readonly #failures = new Map<TransportFault, number>();
   /** What each link's last exchange failed with, so that the log tells changes and not every try. */
   readonly #faults = new Map<string, TransportFault>();
+  /** Why the last exchange with a sibling failed, of those with whom it did. */
+  readonly #failing = new Map<string, string>();
   /** When refusals and failures were logged that are not to be logged again yet. */
   readonly #logged = new Map<string, number>();
   /** Messages and answers under another secret, and when the last one came. */
@@ -127,6 +129,7 @@ export class Courier {
       if (received.kind === "refused") throw faultOf(received);
       this.#options.onMerge?.(received);
       this.#join(answer.board, link);
+      this.#failing.delete(link);
       if (this.#faults.delete(link) && this.#isToTell("again", link))
         this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
@@ -140,7 +143,9 @@ export class Courier {
   #noteFault(link: string, { fault, message }: TransportError): void {
     this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
     // Of one that is closed it says nothing about the sibling.
-    if (this.#faults.get(link) === fault || fault === "self" || this.#transport === null) return;
+    if (fault === "self" || this.#transport === null) return;
+    this.#failing.set(link, message);
+    if (this.#faults.get(link) === fault) return;
     if (!this.#isToLog(`${link} ${fault}`)) return;
     this.#faults.set(link, fault);
     if (this.#isToTell(fault, link))
@@ -180,8 +185,10 @@ export class Courier {
 
   /** Forgets ways to siblings that are no more. */
   #keepLinks(peers: readonly string[]): void {
-    if (this.#faults.size <= peers.length) return;
-    for (const link of this.#faults.keys()) if (!peers.includes(link)) this.#faults.delete(link);
+    for (const links of [this.#faults, this.#failing]) {
+      if (links.size <= peers.length) continue;
+      for (const link of links.keys()) if (!peers.includes(link)) links.delete(link);
+    }
   }
 
   /** Whether this was not logged for a while. */
@@ -191,6 +198,12 @@ export class Courier {
     if (this.#logged.has(what)) return false;
     this.#logged.set(what, nowMs);
     return true;
+  }
+
+  /** Addresses with which the last exchange failed, each with the reason in words. */
+  failing(): ReadonlyMap<string, string> {
+    const peers = new Set(this.peers());
+    return new Map([...this.#failing].filter(([link]) => peers.has(link)));
   }
 
   /** The addresses of the siblings as known now. */

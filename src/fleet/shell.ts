@@ -55,6 +55,8 @@ export interface RunningReplica {
   flush(): Promise<void>;
   /** The addresses of the siblings as known now. */
   peers(): readonly string[];
+  /** Addresses with which the last exchange failed, each with the reason in words. */
+  failing(): ReadonlyMap<string, string>;
   /** Messages that were refused, and exchanges that failed, by reason, since the start. */
   counts(): ReturnType<Courier["counts"]>;
   /** Whether somebody with another `fleet.secret` was heard within the last minute. */
@@ -192,6 +194,10 @@ class Shell implements RunningReplica {
 
   peers(): readonly string[] {
     return this.courier.peers();
+  }
+
+  failing(): ReadonlyMap<string, string> {
+    return this.courier.failing();
   }
 
   get isMetByStrangers(): boolean {

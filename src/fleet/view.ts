@@ -69,6 +69,8 @@ export interface FleetView {
   /** Limits that have not been the same at all live replicas for a minute. */
   readonly limits_differ: readonly LimitDifference[];
   readonly peers: readonly string[];
+  /** Those of them with which the last exchange failed, and why in words. */
+  readonly peers_failing: readonly { readonly peer: string; readonly reason: string }[];
 }
 
 /** Which buckets somebody asks for. */
@@ -83,6 +85,8 @@ export interface FleetQuestion {
 /** What the view needs of the replica's surroundings. */
 export interface FleetSurroundings {
   readonly peers: readonly string[];
+  /** Peers with which the last exchange failed, and why. */
+  readonly failing: ReadonlyMap<string, string>;
   /** Whether the configuration in force has this bucket's limit. */
   readonly isConfigured: (bucket: Bucket) => boolean;
   readonly limitsDiffer: readonly LimitDifference[];
@@ -94,7 +98,7 @@ const SILENT_MS = 3000;
 export function fleetView(
   replica: Replica,
   nowMs: number,
-  { peers, isConfigured, limitsDiffer }: FleetSurroundings,
+  { peers, failing, isConfigured, limitsDiffer }: FleetSurroundings,
   { isAsked, after, limit }: FleetQuestion,
 ): FleetView {
   const { state } = replica;
@@ -117,6 +121,7 @@ export function fleetView(
     buckets_not_configured: state.holdings.size - configured.length,
     limits_differ: limitsDiffer,
     peers,
+    peers_failing: Array.from(failing, ([peer, reason]) => ({ peer, reason })),
   };
 }
 

@@ -53,6 +53,7 @@ test("a sibling that fails now and then is told of once per minute, and every fa
     solo.advance(1000);
     courier.schedule();
   }
+  expect([...courier.failing()]).toEqual(exchanges % 2 === 0 ? [["http://sibling", "overtaken"]] : []);
   const failures = courier.counts().failed.get("replayed") ?? 0;
   expect(failures).toBeGreaterThan(30);
   expect(lines).toEqual([

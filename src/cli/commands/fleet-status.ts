@@ -8,6 +8,7 @@ const fleet = z.object({
   name: z.string(),
   state: z.string(),
   peers: z.array(z.string()).default([]),
+  peers_failing: z.array(z.object({ peer: z.string(), reason: z.string() })).default([]),
   members: z.array(
     z.object({
       replica: z.string(),
@@ -82,9 +83,21 @@ export function describeFleet(view: FleetStatus | null): string {
   if (view === null)
     return "The instance tells members, shares and limits that were set at run time with its admin key only: set SLUICE_ADMIN_KEY to it.";
   const parts = isAlone(view) ? [] : [describeMembers(view)];
+  if (view.peers_failing.length > 0) parts.push(describeFailing(view.peers_failing));
   if (view.limits_differ.length > 0) parts.push(describeDifferences(view.limits_differ));
   if (view.buckets_not_configured > 0) parts.push(describeForgotten(view.buckets_not_configured));
   return parts.join("\n\n");
+}
+
+/** Also what is no sibling at all, such as a page of HTML: it is no member, and would be seen nowhere. */
+function describeFailing(failing: FleetStatus["peers_failing"]): string {
+  const reasons = failing.slice(0, NAMED_MAX).map(({ reason }) => `  ${reason}`);
+  const more = failing.length - reasons.length;
+  return [
+    "Peers that can't be exchanged with now:",
+    ...reasons,
+    ...(more > 0 ? [`  … and ${count(more)} more.`] : []),
+  ].join("\n");
 }
 
 function isAlone({ members, state }: FleetStatus): boolean {

@@ -20,14 +20,14 @@ const BUCKETS_MAX = 10_000;
 export function fleetRoutes(
   running: RunningReplica,
   clock: Clock,
-  surroundings: () => Omit<FleetSurroundings, "peers">,
+  surroundings: () => Omit<FleetSurroundings, "peers" | "failing">,
 ): readonly PlainRoute[] {
   return [
     {
       method: "GET",
       path: "/fleet",
       handle({ query }) {
-        const around = { peers: running.peers(), ...surroundings() };
+        const around = { peers: running.peers(), failing: running.failing(), ...surroundings() };
         return jsonAnswer(fleetView(running.replica, clock.elapsedMs(), around, questionIn(query)));
       },
     },

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest"
 import { parseCommandLine } from "../../../src/cli/args.ts";
 import { parseMetrics } from "../../../src/cli/commands/metrics-text.ts";
 import { askedBuckets } from "../../../src/cli/name-pattern.ts";
-import { describeFleet, type FleetStatus } from "../../../src/cli/commands/fleet-status.ts";
+import { FLEET } from "./fleet-fixture.ts";
 import { messageIn } from "../../../src/cli/commands/remote.ts";
 import { runLimits, runStatus } from "../../../src/cli/commands/status.ts";
 import { count, table } from "../../../src/cli/commands/table.ts";
@@ -100,39 +100,6 @@ afterEach(() => {
   server.close();
   server.closeAllConnections();
 });
-
-const FLEET = {
-  name: "gw-0",
-  state: "serving",
-  peers: ["http://gw-1:8788"],
-  members: [
-    member({ replica: "a".repeat(32), name: "gw-0", is_self: true, is_founder: true }),
-    member({ replica: "b".repeat(32), name: "gw-1", state: "silent", silent_ms: 4000 }),
-  ],
-  buckets: [
-    {
-      bucket: "main/requests/min",
-      capacity: 20,
-      parts: [
-        { replica: "a".repeat(32), share: 0.75, level: 5, demand: 2.5, waiting: 3 },
-        { replica: "b".repeat(32), share: 0.25, level: 4, demand: 0, waiting: 0 },
-      ],
-    },
-  ],
-};
-
-function member(given: Partial<FleetStatus["members"][number]>): FleetStatus["members"][number] {
-  const plain = {
-    replica: "",
-    name: "",
-    is_self: false,
-    is_founder: false,
-    state: "live",
-    version: 7,
-    silent_ms: 0,
-  };
-  return { ...plain, ...given };
-}
 
 async function run(line: string, env: Record<string, string> = {}) {
   const parsed = parseCommandLine(line.split(" "));
@@ -249,116 +216,6 @@ describe("of many limits", () => {
     hasBudget = true;
     const { out } = await run(`limits --match key/*/day --url ${url}`);
     expect(out.split("\n").map((line) => line.split(" ")[0])).toEqual(["limit", "key/a/usd/day", ""]);
-  });
-});
-
-test("buckets that nothing configures any more are counted", () => {
-  const view = { ...FLEET, members: FLEET.members.slice(0, 1), buckets: [], limits_differ: [] };
-  expect(describeFleet({ ...view, buckets_not_configured: 0 })).toBe("");
-  expect(describeFleet({ ...view, buckets_not_configured: 1234 })).toBe(
-    "1,234 buckets are kept whose limit is not configured here (any more).",
-  );
-});
-
-test("limits that are not the same at a sibling are told", () => {
-  const limits_differ = [
-    { limit: "main/requests/min", here: "50", there: "100, burst 200", at: ["gw-1", "gw-2"] },
-    { limit: "main/tokens/min", here: null, there: "9", at: ["gw-2"] },
-    { limit: null, here: null, there: null, at: ["gw-3"] },
-  ];
-  const text = describeFleet({ ...FLEET, buckets_not_configured: 0, limits_differ });
-  expect(text).toContain(
-    [
-      "Limits differ, and each instance keeps its share of its own: give all the same.",
-      "limit              here  there           at",
-      "main/requests/min  50    100, burst 200  gw-1, gw-2",
-      "main/tokens/min    –     9               gw-2",
-      "(one of many)      –     –               gw-3",
-    ].join("\n"),
-  );
-});
-
-test("replicas that are gone are one line, and those that share a name are told apart", () => {
-  const members = [
-    ...FLEET.members,
-    member({ replica: "c".repeat(32), name: "gw-2" }),
-    member({ replica: "d".repeat(32), name: "gw-2", state: "silent" }),
-    ...["e", "f", "0"].map((digit) => member({ replica: digit.repeat(32), name: "gw-2", state: "gone" })),
-  ];
-  const text = describeFleet({
-    ...FLEET,
-    members,
-    buckets: [],
-    buckets_not_configured: 0,
-    limits_differ: [],
-  });
-  expect(text).toBe(`Fleet: gw-0 is serving.
-
-member           state                    version  last heard
-gw-0             live, founder, this one        7  –
-gw-1             silent                         7  4,000 ms ago
-gw-2 (cccccccc)  live                           7  0 ms ago
-gw-2 (dddddddd)  silent                         7  0 ms ago
-gw-1, gw-2 (dddddddd) are silent, and nobody else uses that share meanwhile: start them again, or \`sluice evict NAME\` if gone for good.
-3 gone; kept in mind while somebody is silent.`);
-  const settled = members.filter(({ state }) => state !== "silent");
-  expect(
-    describeFleet({ ...FLEET, members: settled, buckets: [], buckets_not_configured: 0, limits_differ: [] }),
-  ).toMatch(/^3 gone\.$/m);
-});
-
-describe("what status says of the members", () => {
-  const about = (
-    members: readonly FleetStatus["members"][number][],
-    rest: Partial<FleetStatus> = {},
-  ): string =>
-    describeFleet({
-      ...FLEET,
-      members: [...members],
-      buckets: [],
-      buckets_not_configured: 0,
-      limits_differ: [],
-      ...rest,
-    });
-
-  test("they are in the order of their names, at every instance", () => {
-    const members = ["gw-10", "gw-2", "gw-1"].map((name) => member({ replica: name, name }));
-    expect(about(members).match(/^gw-\d+/gm)).toEqual(["gw-1", "gw-2", "gw-10"]);
-    const parts = members.map(({ replica }) => ({ replica, share: 0, level: 0, demand: 0, waiting: 0 }));
-    const buckets = [{ bucket: "main/requests/min", capacity: 20, parts }];
-    const shares = about(members, { buckets }).split("share")[1] ?? "";
-    expect(shares.match(/gw-\d+/g)).toEqual(["gw-1", "gw-2", "gw-10"]);
-    expect(shares).toMatch(/\nmain\/requests\/min +gw-1 /);
-  });
-
-  test.each([
-    [-1, "never"],
-    [0, "0 ms ago"],
-    [9999, "9,999 ms ago"],
-    [40_400, "40 s ago"],
-    [720_000, "12 min ago"],
-    [108_000_000, "30 h ago"],
-  ])("a silence of %d ms is told as %s", (silent_ms, told) => {
-    const members = [
-      member({ name: "gw-0", is_self: true }),
-      member({ replica: "b", name: "gw-1", silent_ms }),
-    ];
-    expect(about(members)).toMatch(new RegExp(`^gw-1 .* ${told}$`, "m"));
-  });
-
-  test("one without a name is evicted by its id", () => {
-    const members = [member({ name: "gw-0" }), member({ replica: "b".repeat(32), state: "silent" })];
-    expect(about(members)).toContain("`sluice evict bbbbbbbb`");
-  });
-
-  test.each([
-    [["http://gw-1:8788", "http://gw-2:8788"], "it asks http://gw-1:8788, http://gw-2:8788"],
-    [[], "no address of one is known"],
-  ])("one that waits for its siblings says for which: %j", (peers, whom) => {
-    const text = about([member({ is_self: true })], { state: "seeking", peers });
-    expect(text.split("\n")[0]).toBe(
-      `Fleet: gw-0 is seeking: it serves nobody before its siblings have answered (${whom}; the log says what is in the way).`,
-    );
   });
 });
 
