@@ -56,14 +56,11 @@ export class Exchange {
   /** The numbers of messages that were heard of each sender, in its latest boot. */
   readonly serials = new Map<string, Serials>();
   #serial = 0;
-  /** Under which id it had left when it was started; empty: it had not. */
-  readonly #leftAs: string;
   #noticed: Stamp = NEVER;
 
   constructor(state: ReplicaState, links: Links) {
     this.#state = state;
     this.links = links;
-    this.#leftAs = state.me.hasLeft ? state.me.id : "";
   }
 
   /** The messages to send now. */
@@ -291,7 +288,8 @@ export class Exchange {
     const state = this.#state;
     const { ledger } = state;
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
-    if (this.#isLeaving()) {
+    // One that has left and comes back is to hear that it was forgotten; one that leaves comes back later, if it does.
+    if (state.isLeaving && state.me.hasLeft) {
       if (message.forgotten > state.profile.era) state.isLeftBehind = true;
     } else if (this.#isGone(message)) {
       oweWhatWasMinted(state);
@@ -310,12 +308,6 @@ export class Exchange {
     const { profile, me } = this.#state;
     const { id } = me;
     return forgotten > profile.era || (era > profile.era && farewells.some(({ gone }) => gone === id));
-  }
-
-  /** Whether it is about to leave, and not one that has left and comes back. */
-  #isLeaving(): boolean {
-    const { id, hasLeft } = this.#state.me;
-    return hasLeft && id !== this.#leftAs;
   }
 
   /** What was kept of those who are members no more. */

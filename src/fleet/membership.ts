@@ -171,16 +171,19 @@ export class Membership {
   leave(): void {
     if (this.leaving !== "no") return;
     this.#state.isAdmitting = false;
+    this.#state.isLeaving = true;
     this.leaving = "giving";
     this.#goOnLeaving();
   }
 
+  /** The siblings that stay, in order. One that was only introduced may itself be behind, and never be heard under that name. */
   #siblings(): string[] {
     const { ledger, me, nowMs } = this.#state;
     return [...ledger.members.values()]
       .filter(
         (member) =>
           member !== me &&
+          member.version > 0 &&
           !ledger.succession.has(member.id) &&
           // Two that leave at once may have named each other.
           !member.hasLeft &&

@@ -58,6 +58,8 @@ export class ReplicaState {
   isNewcomer = false;
   /** A sibling has said something of itself; one that leaves waits until that is on a disk here. */
   isToAcknowledge = false;
+  /** It is about to leave, or has left and is about to end. */
+  isLeaving = false;
   /**
    * It leaves, and the others have forgotten more than it has carried out: from then on it neither takes nor tells anything.
    * Later farewells, put on what it knows from before, would pass for all that there were.

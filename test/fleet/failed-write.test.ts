@@ -123,6 +123,7 @@ test.each([
     while (solo.replica.journal.hasWork) solo.flush();
     const sibling = state.ledger.member(SIBLING);
     sibling.boot = 1;
+    sibling.version = 1;
     sibling.heardMs = solo.nowMs;
     solo.replica.leave();
     for (let turn = 0; !state.me.hasLeft; turn++) {

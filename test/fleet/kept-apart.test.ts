@@ -2,10 +2,12 @@
 // burnt replica can't know, debt, what is set apart for later, and which fleet it is of.
 import { expect, test } from "vitest";
 import type { Limit } from "../../src/bucket/limit.ts";
+import { encodeMessage } from "../../src/bucket/message.ts";
 import { difference, MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
 import { give, givableParts, giveFrom } from "../../src/fleet/giving.ts";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
+import { messageOf } from "./empty-message.ts";
 import { Solo } from "./solo.ts";
 import { burn, startOver } from "../../src/fleet/renewal.ts";
 
@@ -118,9 +120,21 @@ test("who leaves gives away with its units what is open here, though nobody has 
   solo.flush();
   const sibling = state.ledger.member(SIBLING);
   sibling.boot = 7;
+  sibling.version = 1;
   sibling.heardMs = solo.nowMs;
   membership.leave();
   expect(state.holding("a").given.get(SIBLING)).toMatchObject({ parts: WHOLE, units: 100 * MILLI });
+});
+
+test("who leaves leaves nothing to one that was only introduced: it may never be heard under that name", () => {
+  const solo = new Solo();
+  const { state, membership } = solo.replica;
+  solo.replica.open(limitOf("a"));
+  solo.flush();
+  const bytes = encodeMessage({ ...messageOf(SIBLING), lineage: null });
+  expect(solo.replica.receive(bytes, solo.nowMs, null)).toMatchObject({ report: { rule: "newcomer" } });
+  membership.leave();
+  expect(state.holding("a").given.size).toBe(0);
 });
 
 test("a share that a claim brings refills from when the claim is durable on, not since the last tick", () => {

@@ -11,6 +11,7 @@ test("one that leaves takes and tells nothing more when the others have forgotte
   const solo = new Solo();
   const { state } = solo.replica;
   const sender = "b".repeat(32);
+  state.isLeaving = true;
   state.publishProfile({ ...state.me.profile, heirs: [sender], edition: 1 });
   const farewells = [{ gone: "d".repeat(32), by: sender, edition: 7 }];
   const message = { ...messageOf(sender), lineage: state.ledger.lineage, era: 7, farewells };

@@ -5,8 +5,8 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "who had left and comes back is not told that it was forgotten",
     file: "src/fleet/exchange.ts",
-    find: "return hasLeft && id !== this.#leftAs;",
-    replace: "return hasLeft;",
+    find: "if (state.isLeaving && state.me.hasLeft) {",
+    replace: "if (state.me.hasLeft) {",
     by: "members",
   },
   {
@@ -77,6 +77,13 @@ export const RETURNS: readonly Mutant[] = [
     file: "src/fleet/farewell.ts",
     find: "ledger.succession.has(member.id) && !isThere",
     replace: "(void isThere, ledger.succession.has(member.id))",
+    by: "one replica",
+  },
+  {
+    fault: "a leaver leaves what it holds to one that was only introduced",
+    file: "src/fleet/membership.ts",
+    find: "          member.version > 0 &&\n",
+    replace: "",
     by: "one replica",
   },
   {

@@ -8,7 +8,7 @@ import { Fork } from "./forks.ts";
 import { drawLimits, type Fault, type Kind, kindOf, type Schedule, scheduleOf } from "./kinds.ts";
 import type { Machine } from "./machine.ts";
 import { Chance } from "./random.ts";
-import { admitSomething, checkWhole, hasCalmedDown, sharedFaultOf } from "./reckoning.ts";
+import { admitSomething, checkWhole, evictLost, settle, sharedFaultOf } from "./reckoning.ts";
 import { Truth } from "./shared.ts";
 
 const START_MS = 800;
@@ -22,8 +22,6 @@ const ENDS_MS = 100;
 const BACKUPS_MAX = 4;
 /** How long one that has left stays away. */
 const AWAY_MS = 6000;
-/** How long a healed fleet may take until all have come back and agree. */
-const AGREES_MS = 30_000;
 const LOOK_MS = 250;
 
 export interface Outcome {
@@ -314,8 +312,8 @@ class Chaos {
     for (const limit of this.cluster.limits)
       for (const machine of machines.values()) if (!this.#isEnding(machine)) machine.setLimit(limit, 1);
     world.runUntil(faultsMs + quietMs);
-    const untilMs = world.nowMs + AGREES_MS;
-    while (!hasCalmedDown(this.cluster) && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);
+    settle(this.cluster);
+    if (this.kind.isWhole && evictLost(this.cluster)) settle(this.cluster);
     const fault = sharedFaultOf(this.cluster);
     if (fault !== "") throw new Broken(fault);
     const differing = this.cluster.differences();

@@ -29,6 +29,7 @@ export class Broken extends Error {
 export class Cluster implements Fleet {
   readonly world: World;
   readonly machines = new Map<string, Machine>();
+  readonly givenUp = new Set<string>();
   readonly desks = new Map<string, Desk>();
   readonly limits: readonly Limit[];
   readonly membership: Omit<MembershipOptions, "name">;

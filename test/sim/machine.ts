@@ -5,6 +5,7 @@ import type { Instant } from "../../src/bucket/record.ts";
 import { type Clock, clockFrom } from "../../src/clock.ts";
 import type { Heard } from "../../src/bucket/lww-map.ts";
 import { load, PREFIX } from "../../src/fleet/journal.ts";
+import type { Received } from "../../src/fleet/exchange.ts";
 import type { MembershipOptions } from "../../src/fleet/membership.ts";
 import type { Bucket } from "../../src/fleet/quota.ts";
 import { Replica } from "../../src/fleet/replica.ts";
@@ -27,6 +28,8 @@ export interface Fleet {
   readonly truth: Truth | null;
   /** Told when a bucket of a machine may have room. */
   room(machine: Machine, bucket: Bucket): void;
+  /** Names that somebody gave up because the others had forgotten what it did not know of. */
+  readonly givenUp: Set<string>;
   /** Told when a process has died. */
   crashed(machine: Machine): void;
 }
@@ -105,6 +108,7 @@ export class Machine {
     const { world, limits, membership } = this.fleet;
     this.life += 1;
     this.hasStopped = false;
+    this.hasLeft = false;
     this.#clock = clockFrom(
       () => this.#rawMonotonicMs,
       () => this.wallMs,
@@ -264,7 +268,7 @@ export class Machine {
       this.fleet.world.send(this.name, link, () =>
         this.fleet.machines.get(link)?.deliver(this, parcel, (answer) => {
           if (life !== this.life || this.replica !== replica || this.isPaused) return;
-          const received = replica.receive(answer.ledger, this.monotonicMs, link);
+          const received = this.#receive(replica, answer.ledger, link);
           if (received.kind === "taken") shared?.map.receive(answer.board, link);
           this.drive();
         }),
@@ -272,10 +276,17 @@ export class Machine {
     }
   }
 
+  #receive(replica: Replica, bytes: Uint8Array, link: string | null): Received {
+    const { id } = replica;
+    const received = replica.receive(bytes, this.monotonicMs, link);
+    if (replica.id !== id) this.fleet.givenUp.add(id);
+    return received;
+  }
+
   deliver(from: Machine, parcel: Parcel, reply: (answer: Parcel) => void): void {
     const { replica, life, shared } = this;
     if (replica === null || this.isPaused) return;
-    const received = replica.receive(parcel.ledger, this.monotonicMs, null);
+    const received = this.#receive(replica, parcel.ledger, null);
     this.drive();
     if (received.kind !== "taken") return;
     const heard: Heard = shared?.map.receive(parcel.board, null) ?? new Map();

@@ -10,15 +10,13 @@ import type { Machine } from "./machine.ts";
 const ADMITS_MS = 10_000;
 /** How long parts are on their way. */
 const ARRIVES_MS = 50;
+/** How long a healed fleet may take until all have come back and agree. */
+const AGREES_MS = 30_000;
 const LOOK_MS = 250;
 
-/**
- * Those who are there hold the whole. Where all left at once and the last in line is no more, an operator says so; nobody
- * else may be missed.
- */
+/** Those who are there hold the whole. */
 export function checkWhole(cluster: Cluster): void {
-  const { world, machines } = cluster;
-  evict([...machines.values()], ({ hasLeft }) => hasLeft);
+  const { world } = cluster;
   const untilMs = world.nowMs + ADMITS_MS;
   while (cluster.missing() !== "") {
     if (world.nowMs >= untilMs) throw new Broken(cluster.missing());
@@ -26,8 +24,23 @@ export function checkWhole(cluster: Cluster): void {
   }
 }
 
+/** Waits until all are back and agree. */
+export function settle(cluster: Cluster): void {
+  const { world } = cluster;
+  const untilMs = world.nowMs + AGREES_MS;
+  while (!hasCalmedDown(cluster) && world.nowMs < untilMs) world.runUntil(world.nowMs + LOOK_MS);
+}
+
+/**
+ * What only an operator can know, and says: that a machine is no more which was the last in line when all left at once, and
+ * that nobody has a name any more that was given up with what it had been given. Nobody else may be missed.
+ */
+export function evictLost({ machines, givenUp }: Cluster): boolean {
+  return evict([...machines.values()], ({ id, hasLeft }) => hasLeft || givenUp.has(id));
+}
+
 /** Everybody is back, or has left, and all agree. */
-export function hasCalmedDown(cluster: Cluster): boolean {
+function hasCalmedDown(cluster: Cluster): boolean {
   for (const machine of cluster.machines.values()) {
     const { replica } = machine;
     if (replica === null || machine.isPaused || machine.hasStopped || replica.membership.isLeaving)
@@ -45,12 +58,16 @@ export function sharedFaultOf({ truth, machines }: Cluster): string {
  * Disks that were all set back to before a sibling left wait for it: nobody knows any more that it has left, and an
  * operator who knows that its machine is no more says so.
  */
-function evict(machines: readonly Machine[], isLost: (member: Member) => boolean): void {
+function evict(machines: readonly Machine[], isLost: (member: Member) => boolean): boolean {
   const living = new Set(machines.map(({ replica }) => replica?.id));
+  let hasEvicted = false;
   for (const { replica } of machines.slice(0, 1)) {
-    for (const member of replica?.state.ledger.members.values() ?? [])
-      if (!living.has(member.id) && isLost(member)) replica?.membership.evict(member.id);
+    for (const member of replica?.state.ledger.members.values() ?? []) {
+      if (living.has(member.id) || !isLost(member)) continue;
+      if (replica?.membership.evict(member.id) === true) hasEvicted = true;
+    }
   }
+  return hasEvicted;
 }
 
 /** Requests come in everywhere, and one must be let through. */
