@@ -140,14 +140,18 @@ export interface Give {
   readonly period?: number;
 }
 
-/** Books a give and makes it due for the next flush. */
+/**
+ * Books a give and makes it due for the next flush. The period of an edge never goes back: a receiver that has not heard of
+ * its earlier parts must not take them for parts of an earlier period. Units of that one are not those of the later.
+ */
 export function give(state: ReplicaState, holding: Holding, due: Give): void {
-  const { to, parts, units } = due;
+  const { to, parts } = due;
   const before = holding.given.get(to) ?? NO_EDGE;
   const local = holding.local;
   const boot = state.ledger.member(to).boot;
   const current = local === null ? (holding.parked?.period ?? -1) : local.period;
-  const period = (due.period ?? current) + 1;
+  const period = Math.max((due.period ?? current) + 1, before.period);
+  const units = period > (due.period ?? current) + 1 ? 0 : due.units;
   const isFresh = before.boot !== boot || before.period !== period;
   const edge: Edge = {
     parts: advance(before.parts, parts),

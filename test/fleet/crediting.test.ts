@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Section } from "../../src/bucket/sections.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
-import { WHOLE } from "../../src/bucket/parts.ts";
+import { MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_GAUGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { book, creditOf } from "../../src/fleet/crediting.ts";
 import { give } from "../../src/fleet/giving.ts";
@@ -73,9 +73,10 @@ test("a leaver's parts that are set apart for a later period are not handed over
   local.aheadUnits = 3;
   local.aheadPeriod = local.period + 1;
   handOverAll(state, SIBLING);
+  // What it holds of this period goes as parts of the later one: a receiver that missed the first edge could not tell which
+  // of them were refilled for that one already.
   const edge = holding.given.get(SIBLING);
-  expect(edge?.parts).toBe(WHOLE);
-  expect(edge?.partsBefore).toBe(WHOLE / 4);
+  expect(edge).toMatchObject({ parts: WHOLE, partsBefore: 0, units: 3 * MILLI, period: local.period + 2 });
 });
 
 test("units on an edge that was begun afresh count from its beginning, also within one life and period", () => {

@@ -32,6 +32,13 @@ export const MEMBERS: readonly Mutant[] = [
     by: "one replica",
   },
   {
+    fault: "an edge goes back to an earlier calendar period",
+    file: "src/fleet/giving.ts",
+    find: "Math.max((due.period ?? current) + 1, before.period)",
+    replace: "(due.period ?? current) + 1",
+    by: "one replica",
+  },
+  {
     fault: "parts set apart for a later calendar period are handed over as parts of this one",
     file: "src/fleet/leaving.ts",
     find: "if (local.aheadPeriod !== -1) handOverAhead(state, local, heir);",
