@@ -1,6 +1,8 @@
 // How long until there is room: what decides whether waiting makes sense, what `retry-after` says, and what routing
 // compares. A forecast uses this replica's own refill where that is soon enough, else the whole fleet's, because
-// siblings send units to whoever waits; so it errs on the side of letting a request wait.
+// siblings send units to whoever waits; so it errs on the side of letting a request wait. What they hold is known from
+// their gauges, up to half a second late: who waits for what is there no more finds out by its deadline.
+import type { Limit } from "../bucket/limit.ts";
 import type { Bucket, Quota, Room } from "../fleet/quota.ts";
 import type { Line } from "./line.ts";
 import type { Meter, Meters } from "./meters.ts";
@@ -45,12 +47,11 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     const ahead = line.size === 0 ? 0 : line.costAhead(at.place, cost);
     let lineWaitMs = bucketMs(quota, bucket, { ahead, cost, heldMs: line.heldMs }, at.now);
     if (lineWaitMs === 0) continue;
-    const isLeaving = line.leaving > 0 && quota.room(bucket, at.now).level + line.leaving >= ahead + cost;
+    leastMs = Math.max(leastMs, leastOf(line, bucket.limit, cost, lineWaitMs));
+    const isLeaving =
+      line.leaving > 0 && quota.room(bucket, at.now).fleetLevel + line.leaving >= ahead + cost;
     if (isLeaving) lineWaitMs = Math.min(lineWaitMs, LEAVING_MS);
     isForLeaving &&= isLeaving;
-    const isHeld = bucket.limit.refill.kind === "held";
-    const leastPart = isHeld ? (line.isHeldKnown ? ahead / (ahead + cost) : 0) : 1;
-    leastMs = Math.max(leastMs, lineWaitMs * leastPart);
     if (lineWaitMs <= waitMs) continue;
     waitMs = lineWaitMs;
     longest = line;
@@ -70,9 +71,11 @@ function bucketMs(quota: Quota, bucket: Bucket, { ahead, cost, heldMs }: Demand,
   if (ownMs === 0) return 0;
   const { limit } = bucket;
   switch (limit.refill.kind) {
-    case "held":
-      // Places come back when their holders end: one every `heldMs / capacity` on average.
-      return ((ahead + cost) * heldMs) / limit.capacity;
+    case "held": {
+      // Siblings send the places that nobody uses; others have to come back first.
+      const idle = Math.max(0, quota.room(bucket, now).fleetLevel);
+      return returnMs(limit, Math.max(0, ahead + cost - idle), heldMs);
+    }
     case "calendar":
       return quota.room(bucket, now).fleetLevel >= ahead + cost ? 0 : quota.waitMs(bucket, cost, now);
     case "continuous": {
@@ -80,6 +83,17 @@ function bucketMs(quota: Quota, bucket: Bucket, { ahead, cost, heldMs }: Demand,
       return Math.min(ownMs, Math.max(0, (ahead + cost - fleetLevel) / limit.refill.unitsPerMs));
     }
   }
+}
+
+/** How long places take to come back when their holders end: one every `heldMs / capacity` on average. */
+function returnMs({ capacity }: Limit, places: number, heldMs: number): number {
+  return (places * heldMs) / capacity;
+}
+
+/** Of the places that have to come back, the request's own may do so at any moment. */
+function leastOf(line: Line, limit: Limit, cost: number, waitMs: number): number {
+  if (limit.refill.kind !== "held") return waitMs;
+  return line.isHeldKnown ? Math.max(0, waitMs - returnMs(limit, cost, line.heldMs)) : 0;
 }
 
 /** For OpenAI's headers: of each kind the limit with the smallest part left, as the fleet sees it. */

@@ -31,13 +31,14 @@ export interface GatewayOptions {
   readonly config?: string;
   /** More of each provider's entry, as YAML flow members. */
   readonly provider?: string;
-  readonly limits?: string;
+  /** Of every provider, or of each by its name. */
+  readonly limits?: string | Readonly<Record<string, string>>;
   /** Each provider's `api_keys` as a YAML flow list, instead of one key; null: it has none. */
   readonly keys?: string | null;
   /** How the providers deviate from the language, as a YAML flow mapping. */
   readonly quirks?: string;
-  /** The limiter and its clock, where providers share the clock. */
-  readonly solo?: SoloLimiter;
+  /** The limiter and its clock, where providers share the clock, or where the replica behind it has siblings. */
+  readonly solo?: GatewayFixture["solo"];
   readonly random?: () => number;
   /** The wire language of each provider that speaks another than chat completions. */
   readonly dialects?: Readonly<Record<string, string>>;
@@ -64,7 +65,7 @@ export class GatewayFixture {
   readonly records: readonly RequestRecord[];
   readonly errors: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
   readonly gateway: LiveGateway;
-  readonly solo: SoloLimiter;
+  readonly solo: Pick<SoloLimiter, "clock" | "replica" | "limiter" | "flush">;
   readonly watch: Watch;
   readonly plant: Plant;
   readonly shadows: Shadows;
@@ -218,13 +219,17 @@ async function configOf(options: GatewayOptions) {
   const names = Object.keys(options.providers);
   const providers = Object.entries(options.providers).map(
     ([name, { port }]) =>
-      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", ${keyOf(name, options)} models: ${options.models ?? "{ m: {} }"}, quirks: ${options.quirks ?? "{ canonical: true }"}, limits: ${options.limits ?? LIMITS}, ${options.provider ?? ""} }`,
+      `  ${name}: { dialect: ${options.dialects?.[name] ?? "openai"}, base_url: "http://127.0.0.1:${port}/v1", ${keyOf(name, options)} models: ${options.models ?? "{ m: {} }"}, quirks: ${options.quirks ?? "{ canonical: true }"}, limits: ${limitsOf(name, options)}, ${options.provider ?? ""} }`,
   );
   const text = `data_dir: ${folder}\nproviders:\n${providers.join("\n")}\nmodels:\n  any: [ ${names.map((name) => `${name}/m`).join(", ")} ]\n${options.config ?? ""}\n`;
   const file = join(folder, "sluice.yaml");
   writeFileSync(file, text);
   const { config } = await loadConfig({ file, cwd: folder, env: {}, hostName: "test" });
   return config;
+}
+
+function limitsOf(name: string, { limits = LIMITS }: GatewayOptions): string {
+  return typeof limits === "string" ? limits : (limits[name] ?? "[]");
 }
 
 function keyOf(name: string, { keys }: GatewayOptions): string {

@@ -1,113 +1,11 @@
 // The limiter in a fleet of two real replicas: units come from the sibling that has them, also to a request that would
 // not wait, and both together admit what one bucket would.
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
-import { ALONE } from "../../src/fleet/membership.ts";
-import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
-import { type Receive, type Transport, TransportError } from "../../src/fleet/transport.ts";
-import { PLAIN_COUNTING } from "../../src/limiter/cost.ts";
-import { Limiter } from "../../src/limiter/limiter.ts";
-import type { Meters, MeterSpec } from "../../src/limiter/meters.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Limiter } from "../../src/limiter/limiter.ts";
 import { refusalError } from "../../src/limiter/refusal.ts";
-import type { Refusal, Reservation } from "../../src/limiter/reservation.ts";
-import { silentLog } from "../../src/observe/events.ts";
-import { MemoryStore } from "../../src/store/memory.ts";
-import { ManualClock } from "../manual-clock.ts";
+import type { Ask, Reservation } from "../../src/limiter/reservation.ts";
+import { admitted, Pair, type Place } from "./pair.ts";
 import { limitSpec, tokens, used } from "./solo-limiter.ts";
-
-/** Two replicas in one process: a message is a call. */
-class Pair {
-  readonly clock = new ManualClock();
-  readonly members: { readonly running: RunningReplica; readonly limiter: Limiter }[] = [];
-  readonly #receivers = new Map<string, Receive>();
-
-  async start(): Promise<void> {
-    await this.#open("a");
-    await this.#open("b");
-    for (let turn = 0; turn < 100 && !this.#areTogether(); turn++) await this.pass(100);
-  }
-
-  #areTogether(): boolean {
-    return this.members.every(({ running }) => running.replica.state.ledger.lineage !== null);
-  }
-
-  async #open(name: string): Promise<void> {
-    const other = name === "a" ? "b" : "a";
-    const { clock } = this;
-    const running = await openReplica({
-      store: new MemoryStore(),
-      log: silentLog,
-      clock,
-      timers: clock,
-      random: () => 0.5,
-      instant: () => ({ bootId: "m", monotonicMs: clock.elapsedMs(), wallMs: clock.wallMs() }),
-      newId: () => name.repeat(32),
-      membership: { ...ALONE, name, hasPeers: true },
-      connect: (receive) => {
-        this.#receivers.set(name, receive);
-        return Promise.resolve(this.#transportTo(other));
-      },
-    });
-    const limiter = new Limiter({ quota: running.quota, clock, timers: clock, lineLengthMax: 100 });
-    this.members.push({ running, limiter });
-  }
-
-  #transportTo(other: string): Transport {
-    return {
-      peers: () => [other],
-      exchange: (_, message) => {
-        const receive = this.#receivers.get(other);
-        return receive === undefined
-          ? Promise.reject(new TransportError("unreachable", "not started"))
-          : receive(message);
-      },
-      refused: () => new Map(),
-      close: () => Promise.resolve(),
-    };
-  }
-
-  /** Moves time on in small steps, and lets messages and commits of each step happen. */
-  async pass(ms: number, stepMs = 10): Promise<void> {
-    for (let left = ms; left > 0; left -= stepMs) {
-      for (let turn = 0; turn < 8; turn++) await nextTurn();
-      this.clock.advance(Math.min(stepMs, left));
-    }
-  }
-
-  limiters(specs: readonly MeterSpec[], members = this.members): { limiter: Limiter; target: Meters }[] {
-    const prices = { input: 1, output: 1, cachedInput: 1, cacheWrite: 1 };
-    return members.map(({ limiter }) => ({
-      limiter,
-      target: limiter.target({ provider: "p", model: "m", specs, counting: PLAIN_COUNTING, prices }),
-    }));
-  }
-
-  async reserve(
-    { limiter, target }: { limiter: Limiter; target: Meters },
-    cost: number,
-    withinMs: number,
-  ): Promise<Reservation | Refusal> {
-    const now = this.clock.elapsedMs();
-    const ask = { estimate: tokens(cost), priority: 1, clientKey: "k", deadlineMs: now + withinMs } as const;
-    const answer = limiter.reserve(target, ask, now);
-    if (answer.kind !== "waiting") return answer;
-    const outcomes: (Reservation | Refusal)[] = [];
-    answer.decided((decided) => outcomes.push(decided));
-    for (let step = 0; step < 1200; step++) {
-      const [outcome] = outcomes;
-      if (outcome !== undefined) return outcome;
-      await this.pass(10);
-    }
-    throw new Error("never decided");
-  }
-
-  async close(): Promise<void> {
-    for (const { running, limiter } of this.members) {
-      limiter.close();
-      await running.close();
-    }
-  }
-}
 
 let pair: Pair;
 afterEach(() => pair.close());
@@ -191,4 +89,79 @@ test("a place of a running request moves to the replica that needs it, and is ne
   const [first] = places;
   if (first === undefined) return;
   for (let at = 0; at < 4; at++) expect((await pair.reserve(first, 0, 5000)).kind).toBe("reserved");
+});
+
+describe("where a sibling has all places of running requests, and none is in use", () => {
+  const CAPACITY = 6;
+
+  async function idleAtFirst(): Promise<Place> {
+    pair = new Pair();
+    return pair.idleAtFirst(limitSpec("provider", "p", `concurrent=${CAPACITY}`));
+  }
+
+  test.each([0, 50, 2000, 10_000])(
+    "a burst at another instance gets them all, with %d ms to wait",
+    async (withinMs) => {
+      const place = await idleAtFirst();
+      const now = pair.clock.elapsedMs();
+      const asked = Array.from({ length: CAPACITY }, () =>
+        place.limiter.reserve(place.target, ask(withinMs), now),
+      );
+      expect(asked.map(({ kind }) => kind)).toEqual(asked.map(() => "waiting"));
+      let count = 0;
+      for (const each of asked)
+        if (each.kind === "waiting") each.decided(({ kind }) => (count += Number(kind === "reserved")));
+      // The first place comes within a round trip; the others when the line's demand has been told.
+      await pair.pass(700);
+      expect(count).toBe(CAPACITY);
+    },
+  );
+
+  test("there is room for as many as siblings have places, and those who stand in line get theirs first", async () => {
+    const place = await idleAtFirst();
+    const { limiter, target } = place;
+    const now = pair.clock.elapsedMs();
+    const forecasts: number[] = [];
+    for (let at = 0; at < CAPACITY + 2; at++) {
+      forecasts.push(limiter.roomMs(target, ask(0), now));
+      limiter.reserve(target, ask(60_000), now);
+    }
+    // Nobody has told this instance how long a place is held: 2 s are taken for it, one in 333 ms.
+    expect(forecasts.map(Math.round)).toEqual([0, 0, 0, 0, 0, 0, 333, 667]);
+  });
+
+  test("one more than there are is refused at once where it may not wait, and told when a place comes back", async () => {
+    const { limiter, target } = await idleAtFirst();
+    const now = pair.clock.elapsedMs();
+    for (let at = 0; at < CAPACITY; at++) limiter.reserve(target, ask(0), now);
+    const refused = limiter.reserve(target, ask(0), now);
+    expect(refused).toMatchObject({ kind: "refused", reason: "no_room" });
+    if (refused.kind === "refused") expect(Math.round(refused.retryAfterMs)).toBe(333);
+  });
+
+  test("when they are taken meanwhile, who may not wait is refused within a second", async () => {
+    const second = await idleAtFirst();
+    const [first] = pair.limiters([limitSpec("provider", "p", `concurrent=${CAPACITY}`)]);
+    if (first === undefined) throw new Error("two members");
+    for (let at = 0; at < CAPACITY; at++) admitted(await pair.reserve(first, 0, 0));
+    const startMs = pair.clock.elapsedMs();
+    expect((await pair.reserve(second, 0, 0)).kind).toBe("refused");
+    expect(pair.clock.elapsedMs() - startMs).toBeLessThanOrEqual(1050);
+  });
+
+  test("the least wait counts only places that must come back for those ahead", async () => {
+    const { limiter, target } = await idleAtFirst();
+    const now = pair.clock.elapsedMs();
+    // Here it is known that a place is held for a minute.
+    target.lines[0]?.learnHeld(60_000);
+    for (let at = 0; at < CAPACITY; at++) limiter.reserve(target, ask(100), now);
+    // The next to end may end at any moment; of two, one is waited for in any case.
+    expect(limiter.reserve(target, ask(100), now).kind).toBe("waiting");
+    expect(limiter.reserve(target, ask(100), now).kind).toBe("refused");
+  });
+
+  function ask(withinMs: number): Ask {
+    const deadlineMs = pair.clock.elapsedMs() + withinMs;
+    return { estimate: tokens(0), priority: 1, clientKey: "k", deadlineMs };
+  }
 });
