@@ -88,6 +88,10 @@ export class Member implements Standing {
   saved: Stamp = NEVER;
   /** Whether this replica's disk names it. */
   isStored = false;
+  /** It is about to leave, as it said last. */
+  isLeaving = false;
+  /** It knows that this replica is about to leave, and nothing that it gave to this one is still to come. */
+  isAware = false;
   profile: Profile = NEW_PROFILE;
   profileStamp: Stamp = NEVER;
   /** When something new was last heard of it, in elapsed milliseconds. */

@@ -40,6 +40,10 @@ export interface Message {
   /** `null`: the sender belongs to no fleet yet, and knows nothing. */
   readonly lineage: Lineage | null;
   readonly wantsAnswer: boolean;
+  /** The sender is about to leave, and is to be given nothing more. */
+  readonly isLeaving: boolean;
+  /** The sender knows that the receiver is about to leave, and nothing that it gave to that one is still to come. */
+  readonly isAware: boolean;
   /** Whom the sender takes the receiver to be, and the latest boot under which that one has spoken to it, also where it said nothing of itself; null: nobody it has heard. */
   readonly receiver: { readonly id: string; readonly boot: number } | null;
   readonly vector: Vector;
@@ -110,7 +114,7 @@ export function encodeMessage(message: Message): Uint8Array {
   writer.integer(message.boot);
   writer.integer(message.serial);
   writeLineage(writer, message.lineage);
-  writer.boolean(message.wantsAnswer);
+  writer.integer(signsOf(message));
   writer.boolean(message.receiver !== null);
   if (message.receiver !== null) {
     writer.id(message.receiver.id);
@@ -133,6 +137,18 @@ export function encodeMessage(message: Message): Uint8Array {
   writer.integer(message.sections.length);
   for (const section of message.sections) writeSection(writer, section, writeId, keys);
   return writer.finish();
+}
+
+type Signs = Pick<Message, "wantsAnswer" | "isLeaving" | "isAware">;
+
+function signsOf({ wantsAnswer, isLeaving, isAware }: Signs): number {
+  return (wantsAnswer ? 1 : 0) + (isLeaving ? 2 : 0) + (isAware ? 4 : 0);
+}
+
+function readSigns(reader: Reader): Signs {
+  const signs = reader.integer();
+  if (signs > 7) throw new Malformed("a message has an unknown sign");
+  return { wantsAnswer: (signs & 1) > 0, isLeaving: (signs & 2) > 0, isAware: (signs & 4) > 0 };
 }
 
 function writeFarewells(writer: Writer, farewells: readonly Farewell[], writeId: (id: string) => void): void {
@@ -183,7 +199,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const boot = readBoot(reader);
   const serial = reader.integer();
   const lineage = readLineage(reader);
-  const wantsAnswer = reader.boolean();
+  const signs = readSigns(reader);
   const receiver = reader.boolean() ? { id: reader.id(), boot: readBoot(reader) } : null;
   const ids = readTable(reader, 16, () => reader.id());
   const keys = readTable(reader, 1, () => reader.text(KEY_BYTES_MAX));
@@ -197,7 +213,7 @@ export function decodeMessage(bytes: Uint8Array): Message {
   const sections: Section[] = [];
   for (let left = reader.count(7); left > 0; left--) sections.push(readSection(reader, readId, keys));
   reader.end();
-  const head = { sender, boot, serial, lineage, wantsAnswer, receiver, vector, era, forgotten };
+  const head = { sender, boot, serial, lineage, ...signs, receiver, vector, era, forgotten };
   return { ...head, farewells, carriedOut, sections };
 }
 

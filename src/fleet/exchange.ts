@@ -112,7 +112,8 @@ export class Exchange {
     const { ledger, me } = state;
     const base = known === null ? NOTHING : this.#base(known, wantsAnswer ? link : undefined);
     const sections = known === null ? [] : ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry));
-    if (link !== undefined && sections.some((section) => section.profile === null)) link.hasMore = true;
+    const isWhole = known !== null && sections.every((section) => section.profile !== null);
+    if (link !== undefined && known !== null && !isWhole) link.hasMore = true;
     const vector = ledger.vector();
     if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);
     this.#serial += 1;
@@ -124,6 +125,8 @@ export class Exchange {
       serial: this.#serial,
       lineage: ledger.lineage,
       wantsAnswer,
+      isLeaving: state.isLeaving,
+      isAware: isWhole && this.#isAwareOf(peer),
       receiver: this.#heardAs(peer),
       vector,
       era: me.profile.era,
@@ -135,6 +138,13 @@ export class Exchange {
     state.counts.sent += 1;
     state.counts.sentBytes += bytes.length;
     return bytes;
+  }
+
+  /** Whether it is told, to one that is about to leave, that nothing more will be given to it: all that was can be seen. */
+  #isAwareOf(peer: string): boolean {
+    const { ledger, isRecovering, holdings } = this.#state;
+    const isLeaving = ledger.members.get(peer)?.isLeaving === true;
+    return isLeaving && !isRecovering && !hasHidden(holdings.values());
   }
 
   /** An address may have passed to another replica: whom this was heard of is said with it. */
@@ -240,9 +250,8 @@ export class Exchange {
       return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
     }
     this.links.vectors.set(message.sender, message.lineage === null ? new Map() : message.vector);
-    const serials = this.serials.get(message.sender);
-    if (serials?.highest === message.serial) serials.carriedOut = message.carriedOut;
     const report = mergeMessage(state, message);
+    this.#heedSigns(message);
     state.contact.meet(state.nowMs);
     state.counts.merges += 1;
     if (report.rule === "other fleet") this.links.vectors.set(message.sender, new Map());
@@ -264,6 +273,17 @@ export class Exchange {
       if (section.author === from && boot < state.me.boot) heed(state, section, message);
     }
     return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };
+  }
+
+  /** What it says of itself for the time being; of two messages the one that was sent later counts. */
+  #heedSigns({ sender, serial, carriedOut, isLeaving, isAware }: WholeMessage): void {
+    const serials = this.serials.get(sender);
+    if (serials?.highest !== serial) return;
+    serials.carriedOut = carriedOut;
+    const member = this.#state.ledger.members.get(sender);
+    if (member === undefined) return;
+    member.isLeaving = isLeaving;
+    member.isAware = isAware;
   }
 
   #refusalOf(message: WholeMessage, link: Link | null): (Received & { kind: "refused" }) | null {

@@ -14,7 +14,7 @@ const FULL_UNITS = MODULUS / 4;
 
 export function isReachable(state: ReplicaState, member: Member): boolean {
   if (member === state.me) return true;
-  if (member.hasLeft) return false;
+  if (member.hasLeft || member.isLeaving) return false;
   return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs;
 }
 

@@ -13,6 +13,8 @@ const HEARTBEAT_MS = 1000;
 const FAREWELL_MS = 500;
 /** How often everything heard is written, so that a restart need not ask for it again. */
 const CHECKPOINT_MS = 10_000;
+/** How long a leaver waits until all know that it leaves. */
+const ANNOUNCED_MS = 1000;
 /** How many heirs one names; the first that stays is the one. */
 const HEIRS_MAX = 16;
 
@@ -43,7 +45,7 @@ export const ALONE: MembershipOptions = {
   unreachableAfterMs: 3000,
 };
 
-type Leaving = "no" | "giving" | "telling" | "left";
+type Leaving = "no" | "announcing" | "giving" | "telling" | "left";
 
 export class Membership {
   readonly #state: ReplicaState;
@@ -57,6 +59,7 @@ export class Membership {
   isHeldBack = false;
   /** How far this replica is with leaving. */
   leaving: Leaving = "no";
+  #leavingMs = Infinity;
 
   constructor(state: ReplicaState, links: Links, options: MembershipOptions) {
     this.#state = state;
@@ -172,7 +175,9 @@ export class Membership {
     if (this.leaving !== "no") return;
     this.#state.isAdmitting = false;
     this.#state.isLeaving = true;
-    this.leaving = "giving";
+    this.leaving = "announcing";
+    this.#leavingMs = this.#state.nowMs;
+    for (const link of this.#links.all.values()) link.isUrgent = true;
     this.#goOnLeaving();
   }
 
@@ -187,6 +192,7 @@ export class Membership {
           !ledger.succession.has(member.id) &&
           // Two that leave at once may have named each other.
           !member.hasLeft &&
+          !member.isLeaving &&
           nowMs - member.heardMs < this.#state.unreachableAfterMs,
       )
       .map((member) => member.id)
@@ -197,6 +203,11 @@ export class Membership {
     const state = this.#state;
     const heir = this.#siblings()[0];
     switch (this.leaving) {
+      case "announcing":
+        if (!this.#isAnnounced()) return;
+        this.leaving = "giving";
+        this.#goOnLeaving();
+        return;
       case "giving":
         if (heir === undefined) return;
         if (!handOverAll(state, heir)) return;
@@ -214,6 +225,26 @@ export class Membership {
       case "no":
       case "left":
     }
+  }
+
+  /**
+   * Whether all who can be reached know that this one leaves, or enough was waited for that. Then no sibling gives it anything
+   * more, and all that was given to it has come; and of those who leave at about the same time each knows of the others,
+   * before one of them gives away what it holds: units that are given to one that has left are lost.
+   */
+  #isAnnounced(): boolean {
+    const { ledger, me, nowMs, unreachableAfterMs } = this.#state;
+    if (nowMs - this.#leavingMs >= ANNOUNCED_MS) return true;
+    return [...ledger.members.values()].every(
+      (member) =>
+        member === me ||
+        member.isAware ||
+        // It has said nothing of itself yet.
+        member.version === 0 ||
+        member.hasLeft ||
+        ledger.succession.has(member.id) ||
+        nowMs - member.heardMs >= unreachableAfterMs,
+    );
   }
 
   /**

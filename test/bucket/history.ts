@@ -129,7 +129,16 @@ export class Owner {
 
 function throughCodec(sections: readonly Section[]): readonly Section[] {
   const message = { sender: FOUNDER, boot: 1, serial: 1, lineage: LINEAGE, wantsAnswer: false };
-  const nothing = { receiver: null, vector: new Map(), era: 0, forgotten: 0, farewells: [], carriedOut: 0 };
+  const signs = { isLeaving: false, isAware: false };
+  const nothing = {
+    ...signs,
+    receiver: null,
+    vector: new Map(),
+    era: 0,
+    forgotten: 0,
+    farewells: [],
+    carriedOut: 0,
+  };
   return decodeMessage(encodeMessage({ ...message, ...nothing, sections })).sections;
 }
 

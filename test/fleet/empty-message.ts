@@ -8,6 +8,8 @@ export function messageOf(sender: string): WholeMessage {
     serial: 1,
     lineage: null,
     wantsAnswer: false,
+    isLeaving: false,
+    isAware: false,
     receiver: null,
     vector: new Map(),
     era: 0,

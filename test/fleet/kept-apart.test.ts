@@ -122,6 +122,7 @@ test("who leaves gives away with its units what is open here, though nobody has 
   sibling.boot = 7;
   sibling.version = 1;
   sibling.heardMs = solo.nowMs;
+  sibling.isAware = true;
   membership.leave();
   expect(state.holding("a").given.get(SIBLING)).toMatchObject({ parts: WHOLE, units: 100 * MILLI });
 });

@@ -116,7 +116,7 @@ test("who left and is started again is told so, and is not taken for dead", asyn
   const knowing = { era: 1, vector: new Map() };
   expect(await liar.send(liar.message([liar.section({})], knowing))).toBe("ok");
   victim.running.replica.leave();
-  for (let ticks = 0; ticks < 5; ticks += 1) {
+  for (let ticks = 0; ticks < 12; ticks += 1) {
     victim.time.pass(100);
     await victim.running.flush();
   }

@@ -199,6 +199,8 @@ export class Liar {
       serial: this.#serial,
       lineage: ledger.lineage,
       wantsAnswer: true,
+      isLeaving: false,
+      isAware: false,
       vector: new Map(sections.map(({ author, to }) => [author, to])),
       era: 0,
       forgotten: 0,

@@ -217,7 +217,15 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   const age = (ms: number): number => state.nowMs - ms;
   const { identity, ledger, me } = state;
   sketch.add("replica", identity.id, identity.boot, identity.soundSince, state.durableId, me.id);
-  sketch.add(membership.leaving, state.isAdmitting, state.isRecovering, state.isBurnt, state.mustJoin);
+  sketch.add(
+    membership.leaving,
+    state.isLeaving,
+    state.isLeftBehind,
+    state.isAdmitting,
+    state.isRecovering,
+    state.isBurnt,
+    state.mustJoin,
+  );
   sketch.add(state.isNewcomer, state.isToAcknowledge, state.isStartingOver, state.isIdentityDirty);
   sketch.add(
     state.supersededByBoot,
@@ -240,6 +248,7 @@ export function addReplica(sketch: Sketch, replica: Replica): void {
   for (const member of ledger.members.values()) {
     sketch.add("member", member.id.slice(0, 3), age(member.heardMs), age(member.goneMs));
     sketch.add(member.farewell?.by ?? "", member.farewell?.edition ?? "");
+    sketch.add(member.isStored, member.isLeaving, member.isAware);
     sketch.stamp(member.id, member);
     sketch.stamp(member.id, member.saved);
     sketch.stamp(member.id, member.profileStamp);
@@ -289,7 +298,7 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
 /** A message, but for its number: the model numbers messages when they arrive. */
 export function addMessage(sketch: Sketch, message: Message): void {
   const { sender, boot, receiver, lineage, wantsAnswer, vector, era } = message;
-  const { forgotten, farewells, carriedOut, sections } = message;
+  const { forgotten, farewells, carriedOut, sections, isLeaving, isAware } = message;
   sketch.add(
     "message",
     sender,
@@ -299,6 +308,8 @@ export function addMessage(sketch: Sketch, message: Message): void {
     lineage?.founder ?? "",
     lineage?.stamp ?? 0,
     wantsAnswer,
+    isLeaving,
+    isAware,
     era,
     forgotten,
   );

@@ -1,0 +1,84 @@
+// What siblings tell each other when one of them is about to leave.
+import { expect, test } from "vitest";
+import { decodeMessage, encodeMessage, type Message } from "../../src/bucket/message.ts";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { give, isReachable } from "../../src/fleet/giving.ts";
+import { messageOf } from "./empty-message.ts";
+import { Solo } from "./solo.ts";
+
+const SIBLING = "b".repeat(32);
+const LIMIT = {
+  key: "a",
+  dimension: "tokens",
+  capacity: 100,
+  refill: { kind: "continuous", unitsPerMs: 0.01 },
+} as const;
+
+/** A replica that has heard from its sibling. */
+function pair(said: Partial<Message> = {}): Solo {
+  const solo = new Solo();
+  const { replica } = solo;
+  replica.open(LIMIT);
+  solo.flush();
+  hear(solo, { serial: 1, ...said });
+  return solo;
+}
+
+function hear({ replica, nowMs }: Solo, said: Partial<Message>): void {
+  const { lineage } = replica.state.ledger;
+  const stamp = { boot: 1, version: said.serial ?? 1 };
+  const profile = "known" as const;
+  const section = { author: SIBLING, from: { boot: 0, version: 0 }, to: stamp, entries: [], profile };
+  const bytes = encodeMessage({ ...messageOf(SIBLING), lineage, sections: [section], ...said });
+  expect(replica.receive(bytes, nowMs, null)).toMatchObject({ kind: "taken" });
+}
+
+function answer({ replica }: Solo): Message {
+  return decodeMessage(replica.answer(SIBLING));
+}
+
+test("one that leaves is given nothing more, and told so when all that it was given can be seen", () => {
+  const solo = pair();
+  const { replica } = solo;
+  const { state } = replica;
+  expect(isReachable(state, state.ledger.member(SIBLING))).toBe(true);
+  expect(answer(solo)).toMatchObject({ isLeaving: false, isAware: false });
+  give(state, state.holding("a"), { to: SIBLING, parts: WHOLE / 2, units: 50_000 });
+  hear(solo, { serial: 2, isLeaving: true });
+  expect(isReachable(state, state.ledger.member(SIBLING))).toBe(false);
+  expect(answer(solo).isAware).toBe(false);
+  solo.flush();
+  expect(answer(solo).isAware).toBe(true);
+});
+
+test("what a message says that was overtaken is not heeded: it may be from before", () => {
+  const solo = pair({ serial: 7, isLeaving: true });
+  hear(solo, { serial: 5 });
+  expect(answer(solo).isAware).toBe(true);
+  hear(solo, { serial: 8 });
+  expect(answer(solo).isAware).toBe(false);
+});
+
+test("one that leaves hands over when all who can be reached know, or after a second", () => {
+  const isHandedOver = (meanwhile: (solo: Solo) => void): boolean => {
+    const solo = pair();
+    const { state, membership } = solo.replica;
+    membership.leave();
+    expect(answer(solo).isLeaving).toBe(true);
+    meanwhile(solo);
+    solo.advance(100);
+    return state.holding("a").given.size > 0;
+  };
+  expect(isHandedOver(() => {})).toBe(false);
+  expect(isHandedOver((solo) => hear(solo, { serial: 2, isAware: true }))).toBe(true);
+  expect(isHandedOver((solo) => solo.advance(1000))).toBe(true);
+});
+
+test("of two that leave at about the same time neither hands over to the other", () => {
+  const solo = pair();
+  const { state, membership } = solo.replica;
+  membership.leave();
+  hear(solo, { serial: 2, isLeaving: true, isAware: true });
+  solo.advance(100);
+  expect(state.holding("a").given.size).toBe(0);
+});
