@@ -310,7 +310,8 @@ export class Exchange {
     if (lineage === null || lineage.stamp !== ledger.lineage?.stamp) return false;
     // One that has left and comes back is to hear that it was forgotten; one that leaves comes back later, if it does.
     if (state.isLeaving && state.me.hasLeft) {
-      if (message.forgotten > state.profile.era) state.isLeftBehind = true;
+      const isTakenOver = farewells.some(({ gone }) => gone === state.me.id);
+      state.isLeftBehind ||= isTakenOver || message.forgotten > state.profile.era;
     } else if (this.#isGone(message)) {
       oweWhatWasMinted(state);
       goOnAsNewcomer(state, farewells);

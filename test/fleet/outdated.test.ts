@@ -7,16 +7,23 @@ import { isAcquainted } from "../../src/fleet/farewell.ts";
 import { messageOf } from "./empty-message.ts";
 import { Solo } from "./solo.ts";
 
-test("one that leaves takes and tells nothing more when the others have forgotten more than it has carried out", () => {
+test.each([
+  ["the others have forgotten more than it has carried out", "d".repeat(32), 6, 0],
+  ["its rows were taken over, by one whose farewells it has followed", `${"0".repeat(31)}1`, 0, 7],
+])("one that leaves takes and tells nothing more when %s", (_, gone, forgotten, ownEra) => {
   const solo = new Solo();
   const { state } = solo.replica;
   const sender = "b".repeat(32);
   state.isLeaving = true;
-  state.publishProfile({ ...state.me.profile, heirs: [sender], edition: 1 });
-  const farewells = [{ gone: "d".repeat(32), by: sender, edition: 7 }];
-  const message = { ...messageOf(sender), lineage: state.ledger.lineage, era: 7, farewells };
-  for (const [serial, forgotten] of [6, 0].entries()) {
-    const bytes = encodeMessage({ ...message, serial: serial + 1, forgotten });
+  state.publishProfile({ ...state.me.profile, heirs: [sender], edition: 1, era: ownEra });
+  const message = { ...messageOf(sender), lineage: state.ledger.lineage, era: 7 };
+  const farewells = [{ gone, by: sender, edition: 7 }];
+  const stranger = [{ gone: "e".repeat(32), by: sender, edition: 8 }];
+  for (const said of [
+    { forgotten, farewells },
+    { farewells: stranger, serial: 2 },
+  ]) {
+    const bytes = encodeMessage({ ...message, ...said });
     expect(solo.replica.receive(bytes, 0, null)).toMatchObject({ report: { rule: "outdated" } });
   }
   expect(state.ledger.farewells()).toEqual([]);

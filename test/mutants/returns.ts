@@ -61,8 +61,15 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "one that leaves puts later farewells on what it knows from before what was forgotten",
     file: "src/fleet/exchange.ts",
-    find: "if (message.forgotten > state.profile.era) state.isLeftBehind = true;",
-    replace: "void message;",
+    find: "state.isLeftBehind ||= isTakenOver || message.forgotten > state.profile.era;",
+    replace: "void isTakenOver;",
+    by: "one replica",
+  },
+  {
+    fault: "one that leaves goes on telling what was taken over from it",
+    file: "src/fleet/exchange.ts",
+    find: "isTakenOver || message.forgotten > state.profile.era",
+    replace: "message.forgotten > state.profile.era",
     by: "one replica",
   },
   {
