@@ -296,6 +296,7 @@ class Shell implements RunningReplica {
       journal.written(clock.elapsedMs());
       if (this.#fault !== null) this.#options.log.info("buckets can be written again");
       this.#fault = null;
+      if (this.#isClosed) return;
       this.courier.schedule();
     }
   }
@@ -324,16 +325,21 @@ class Shell implements RunningReplica {
 
   async flush(): Promise<void> {
     if (this.#writing !== null) await this.#writing;
+    if (this.#isClosed) throw new GatewayError("storage_unavailable", "The replica is closed.");
     if (this.#writing === null) this.#start();
     if (this.#writing !== null) await this.#writing;
   }
 
-  /** After a start that failed: nothing goes on that would keep the process from ending. */
+  /**
+   * Nothing goes on that would keep the process from ending. Siblings may still be answered for a moment: what they bring is
+   * not written any more, and so they are not told of it. A write that was under way has ended when this resolves.
+   */
   async abandon(): Promise<void> {
     this.#isClosed = true;
     this.#stopTick();
     this.#stopRetry();
     await this.courier.close();
+    if (this.#writing !== null) await this.#writing.catch(() => undefined);
   }
 
   async close(): Promise<void> {

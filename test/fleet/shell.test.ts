@@ -1,9 +1,10 @@
 // The shell on a store: what it makes durable, and what it does when the store refuses or is damaged.
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Timers } from "../../src/clock.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
 import { openReplica, type RunningReplica } from "../../src/fleet/shell.ts";
-import { silentLog } from "../../src/observe/events.ts";
+import { type Log, silentLog } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import type { Instant } from "../../src/bucket/record.ts";
 import { ManualClock } from "../manual-clock.ts";
@@ -17,10 +18,10 @@ const LIMIT: Limit = {
 
 const noTimers: Timers = { after: () => () => {} };
 
-function start(store: MemoryStore, nowMs = 0): Promise<RunningReplica> {
+function start(store: MemoryStore, nowMs = 0, log: Log = silentLog): Promise<RunningReplica> {
   return openReplica({
     store,
-    log: silentLog,
+    log,
     clock: { elapsedMs: () => nowMs, wallMs: () => 1_700_000_000_000 },
     timers: noTimers,
     instant: () => ({ bootId: "m", monotonicMs: nowMs, wallMs: 1_700_000_000_000 + nowMs }),
@@ -97,5 +98,53 @@ describe("a running replica", () => {
     expect(level(second)).toBe(0);
     expect([...store.entries("aside/")].length).toBeGreaterThan(1);
     await second.close();
+  });
+});
+
+describe("a replica that was closed", () => {
+  const errors: string[] = [];
+  const log: Log = { ...silentLog, error: (message) => void errors.push(message) };
+
+  test("writes no more, whoever asks for it, and logs nothing", async () => {
+    const store = new MemoryStore();
+    const running = await start(store, 0, log);
+    const bucket = running.quota.open(LIMIT);
+    await running.close();
+    await store.close();
+    // A sibling's message that came in just before may still give something, and have its answer wait for the disk.
+    running.quota.settle(bucket, 5, 0, 0);
+    running.quota.open({ ...LIMIT, key: "later" });
+    await expect(running.flush()).rejects.toMatchObject({ code: "storage_unavailable" });
+    await nextTurn();
+    expect(errors).toEqual([]);
+  });
+
+  test("has ended its last write, and begins none behind it", async () => {
+    const store = new MemoryStore({ flushesByHand: true });
+    const turns = async (): Promise<void> => {
+      for (let turn = 0; turn < 5; turn++) await nextTurn();
+    };
+    const opening = start(store, 0, log);
+    await turns();
+    store.flush();
+    const running = await opening;
+    running.board.set("key", Uint8Array.of(1));
+    let isClosed = false;
+    const closing = running.close().then(() => (isClosed = true));
+    // What the board shares is still being written when this replica writes once more, and again has something to write.
+    await turns();
+    store.flush(1);
+    await turns();
+    running.quota.open(LIMIT);
+    await turns();
+    running.quota.open({ ...LIMIT, key: "later" });
+    store.flush(1);
+    await turns();
+    expect([isClosed, store.inFlight]).toEqual([false, 1]);
+    store.flush();
+    await closing;
+    await store.close();
+    await turns();
+    expect(errors).toEqual([]);
   });
 });
