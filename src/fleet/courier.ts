@@ -22,11 +22,15 @@ const FAULT_OF: Readonly<Record<RefusalReason, TransportFault>> = {
   version: "version",
   oversized: "oversized",
   repeated: "replayed",
+  overtaken: "replayed",
   own: "self",
 };
 
 /** Of more ways to siblings that fail alike, or work again, in that time it is only told that there are more. */
 const LINES_MAX = 5;
+
+/** Messages that were overtaken when their senders began again: so many in that time are nothing to be told of. */
+const OVERTAKEN_MAX = 20;
 
 /** A sibling with another secret is told of for so long after it was last heard. */
 const STRANGER_MS = 60_000;
@@ -73,6 +77,8 @@ export class Courier {
   /** Messages and answers under another secret, and when the last one came. */
   #strangers = 0;
   #strangerMs = -Infinity;
+  /** Messages that were overtaken, since the first in a while. */
+  #overtaken = 0;
   #transport: Transport | null = null;
   #isScheduled = false;
   #stopAsking: () => void = () => {};
@@ -144,6 +150,8 @@ export class Courier {
     this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
     // Of one that is closed it says nothing about the sibling.
     if (fault === "self" || this.#transport === null) return;
+    // What was made before this replica began again is refused where it is heard of later: once is nothing to be told of.
+    if (fault === "replayed" && this.#isToLog(`${link} overtaken`)) return;
     this.#failing.set(link, message);
     if (this.#faults.get(link) === fault) return;
     if (!this.#isToLog(`${link} ${fault}`)) return;
@@ -268,8 +276,19 @@ export class Courier {
 
   /** A sibling of another version sends several messages per second for as long as an upgrade takes. */
   #logRefusal({ reason, detail }: Refused): void {
+    if (reason === "overtaken" && !this.#areManyOvertaken()) {
+      this.#options.log.debug("a fleet message was overtaken", { detail });
+      return;
+    }
     if (!this.#isToLog(reason)) return;
     this.#options.log.warn("a fleet message was refused", { reason, detail });
+  }
+
+  /** One is what happens when a sibling joins anew while it is asked and asks; many are old messages that somebody sends again. */
+  #areManyOvertaken(): boolean {
+    if (this.#isToLog("overtaken since")) this.#overtaken = 0;
+    this.#overtaken += 1;
+    return this.#overtaken > OVERTAKEN_MAX;
   }
 
   /** Tells everybody at once what is new here, where the transport can. */

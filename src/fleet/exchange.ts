@@ -38,7 +38,8 @@ export type Received =
   /** Nothing was changed by it. */
   | { readonly kind: "refused"; readonly reason: RefusalReason; readonly detail: string };
 
-export type RefusalReason = "malformed" | "version" | "oversized" | "repeated" | "own";
+/** `overtaken`: its sender has begun again under the same id since, and was heard as that before. */
+export type RefusalReason = "malformed" | "version" | "oversized" | "repeated" | "overtaken" | "own";
 
 const NOTHING: Vector = new Map();
 
@@ -292,6 +293,8 @@ export class Exchange {
       if (link !== null) link.isSelf = true;
       return { kind: "refused", reason: "own", detail: "the message is from this replica itself" };
     }
+    if (message.boot < (this.serials.get(message.sender)?.boot ?? 0))
+      return { kind: "refused", reason: "overtaken", detail: "its sender has begun again since" };
     if (this.#isRepeated(message)) {
       return { kind: "refused", reason: "repeated", detail: "the message was seen before" };
     }
@@ -345,7 +348,7 @@ export class Exchange {
       serials = { boot, highest: serial, seen: new Set(), carriedOut: Number.NaN };
       this.serials.set(sender, serials);
     }
-    if (boot < serials.boot || serial <= serials.highest - SERIALS_BEHIND_MAX) return true;
+    if (serial <= serials.highest - SERIALS_BEHIND_MAX) return true;
     if (serials.seen.has(serial)) return true;
     serials.seen.add(serial);
     serials.highest = Math.max(serials.highest, serial);

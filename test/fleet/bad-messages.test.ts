@@ -10,6 +10,7 @@ import { openFrame, sealFrame, versionsOf } from "../../src/fleet/seal.ts";
 import { BUCKETS_MAX, MEMBERS_MAX } from "../../src/fleet/exchange.ts";
 import { encodeMapMessage } from "../../src/bucket/lww-codec.ts";
 import { MESSAGE_BYTES_MAX, type TransportFault } from "../../src/fleet/transport.ts";
+import { silentLog } from "../../src/observe/events.ts";
 import { gauge, Liar, post, REQUESTS, startVictim, type Victim } from "./victim.ts";
 
 let victim: Victim;
@@ -196,6 +197,24 @@ describe("a message with the right seal", () => {
     expect(victim.state()).toEqual(before);
     expect(refused("replayed")).toBe(1);
     await expectServing(100);
+  });
+
+  test("of before its sender began again is refused and counted, and told of only when there are many", async () => {
+    const lines: string[] = [];
+    const warn = (message: string): void => void lines.push(message);
+    victim = await startVictim({ log: { ...silentLog, warn } });
+    const liar = new Liar(victim);
+    expect(await liar.send(liar.message([], { boot: 2 }))).toBe("ok");
+    const before = victim.state();
+    for (let times = 1; times <= 20; times++)
+      expect(await liar.send(liar.message([liar.section({ spent: 5 })]))).toBe("replayed");
+    expect(lines).toEqual([]);
+    for (let times = 1; times <= 20; times++) await liar.send(liar.message([]));
+    expect(lines).toEqual(["a fleet message was refused"]);
+    expect(victim.state()).toEqual(before);
+    expect(refused("replayed")).toBe(40);
+    expect(await liar.send(liar.message([], { boot: 2 }))).toBe("ok");
+    expect(await victim.drain()).toBe(100);
   });
 
   test("and the most bytes there may be is read within its bounds", async () => {

@@ -149,6 +149,26 @@ function courierTo(transport: Transport) {
   return { courier, lines, pass };
 }
 
+test("one message that a sibling has heard a later one before is nothing to be told of", async () => {
+  let exchanges = 0;
+  const { courier, lines, pass } = courierTo({
+    peers: () => ["http://sibling"],
+    refused: () => new Map(),
+    close: () => Promise.resolve(),
+    exchange: () => {
+      exchanges += 1;
+      if (exchanges === 1) return Promise.reject(new TransportError("replayed", "overtaken"));
+      return new Promise(() => undefined);
+    },
+  });
+  await pass(1);
+  expect(exchanges).toBe(1);
+  expect(lines).toEqual([]);
+  expect([...courier.failing()]).toEqual([]);
+  expect(courier.counts().failed.get("replayed")).toBe(1);
+  await courier.close();
+});
+
 test("of very many siblings that can't be reached some are told by name, and once that there are more", async () => {
   const peers = Array.from({ length: 60 }, (_, at) => `http://gone-${at}`);
   let exchanges = 0;
