@@ -246,6 +246,38 @@ export const HOLDINGS: readonly Mutant[] = [
     by: "small model",
   },
   {
+    fault: "a message from before its sender began again is taken",
+    file: "src/fleet/exchange.ts",
+    find: "if (message.boot < (this.serials.get(message.sender)?.boot ?? 0))",
+    replace: "if (Number.isNaN(message.boot))",
+    by: "messages",
+  },
+  {
+    fault: "who lacks places of running requests does not see those that siblings have idle",
+    file: "src/limiter/forecast.ts",
+    find: "const idle = Math.max(0, quota.room(bucket, now).fleetLevel);",
+    replace: "const idle = 0;",
+    by: "messages",
+  },
+  {
+    fault: "a replica that was closed writes what siblings bring in the last moment",
+    file: "src/fleet/shell.ts",
+    find: `    if (this.#isClosed) throw new GatewayError("storage_unavailable", "The replica is closed.");
+`,
+    replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "a replica is closed while its last write is under way, and writes once more behind it",
+    file: "src/fleet/shell.ts",
+    find: `    await this.courier.close();
+    if (this.#writing !== null) await this.#writing.catch(() => undefined);
+`,
+    replace: `    await this.courier.close();
+`,
+    by: "one replica",
+  },
+  {
     fault: "a message that is repeated is taken again",
     file: "src/fleet/exchange.ts",
     find: `    if (serials.seen.has(serial)) return true;

@@ -20,6 +20,7 @@ export const SUITES = {
     "test/fleet/leaving.test.ts",
     "test/fleet/founding.test.ts",
     "test/fleet/superseded.test.ts",
+    "test/fleet/shell.test.ts",
   ],
   messages: [
     ...VITEST,
@@ -27,6 +28,7 @@ export const SUITES = {
     "test/fleet/receiver.test.ts",
     "test/fleet/board.test.ts",
     "test/cli/wiring/fleet-pauses.test.ts",
+    "test/limiter/siblings.test.ts",
   ],
   members: [
     ...VITEST,
