@@ -20,6 +20,7 @@ import {
 } from "../bucket/record.ts";
 import type { Batch } from "../store/store.ts";
 import { assert } from "../errors.ts";
+import { show } from "./gauges.ts";
 import type { Holding } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -63,8 +64,6 @@ export class Journal {
   /** Those that are forgotten are deleted. */
   #flushingMembers: readonly string[] = [];
   #flushingId = "";
-  /** The last write was refused. */
-  isFailing = false;
   /** When the flush under way was collected, and how long one takes of late, in milliseconds. */
   #collectedMs = 0;
   #commitMs = 0;
@@ -205,17 +204,21 @@ export class Journal {
 
   /** Nothing of the batch was written; all of it stays due. */
   failed(): void {
-    this.isFailing = true;
     this.#state.isIdentityDirty = true;
     this.#state.isStartingOver ||= this.#isFlushingAll;
     this.#end(false);
   }
 
+  /** Siblings hear at once that this replica needs nothing any more, or again what it needs. */
+  #setFailing(isFailing: boolean): void {
+    const state = this.#state;
+    if (state.isDiskFailing === isFailing) return;
+    state.isDiskFailing = isFailing;
+    for (const holding of state.waiting) show(state, holding);
+  }
+
   #end(isDurable: boolean): void {
-    if (isDurable) {
-      this.isFailing = false;
-      this.#state.durableId = this.#flushingId;
-    }
+    if (isDurable) this.#state.durableId = this.#flushingId;
     const holdings = this.#flushing;
     assert(holdings !== null, "a flush ends once");
     this.#flushing = null;
@@ -226,6 +229,7 @@ export class Journal {
       else this.#putBack(holding);
     }
     this.#endProfile(isDurable);
+    this.#setFailing(!isDurable);
   }
 
   #endProfile(isDurable: boolean): void {

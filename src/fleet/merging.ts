@@ -144,7 +144,8 @@ function hasMoved(before: Row | undefined, after: Row): boolean {
 
 /** Gives from every bucket that somebody waits for. */
 export function giveDue(state: ReplicaState, alsoFrom: Iterable<Holding> = []): boolean {
-  if (!state.isAdmitting) return false;
+  // A give that can't be written would only hide what this replica has to say, that it needs nothing for one.
+  if (!state.isAdmitting || state.isDiskFailing) return false;
   let hasGiven = false;
   for (const holding of alsoFrom) if (isWaitedFor(state, holding)) state.waitedFor.add(holding);
   for (const holding of state.waitedFor) {

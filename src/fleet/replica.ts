@@ -91,7 +91,7 @@ export class Replica implements Quota {
   }
 
   get isDiskFailing(): boolean {
-    return this.journal.isFailing;
+    return this.state.isDiskFailing;
   }
 
   get id(): string {

@@ -242,8 +242,12 @@ class Shell implements RunningReplica {
     const reason = store.fault();
     if (reason === this.#storeFault) return;
     this.#storeFault = reason;
-    if (reason !== null) this.#options.log.error("the store can't be kept as it is", { reason });
-    else this.#options.log.info("the store is as it should be again");
+    if (reason !== null) {
+      this.#options.log.error("the store can't be kept as it is", { reason });
+      // Whether it takes a write is to be known before somebody needs one.
+      this.replica.state.isIdentityDirty = true;
+      this.#schedule();
+    } else this.#options.log.info("the store is as it should be again");
   }
 
   /** Takes of the same turn share a flush. */

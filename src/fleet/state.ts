@@ -39,6 +39,8 @@ export class ReplicaState {
   readonly heardOf = new Set<string>();
   /** Whether takes are admitted at all: not before the siblings were asked what they remember, nor after leaving. */
   isAdmitting = true;
+  /** The store refused the last write: what is given to this replica can be neither reserved nor given on. */
+  isDiskFailing = false;
   /** Buckets with rows that are not on disk yet. */
   readonly unsaved = new Set<Holding>();
   /** The siblings are being asked what they remember of this replica; it tells nothing of its own before. */
@@ -250,12 +252,14 @@ export class ReplicaState {
   gaugeOf(holding: Holding): Gauge {
     const local = holding.local;
     if (local === null) return NO_GAUGE;
-    // Who admits nothing has no use for units: a leaver would be given back what it has just handed over.
-    const waiting = this.isAdmitting ? holding.waiting : null;
-    const isEarly = this.isAdmitting && holding.isEarly;
+    // Who admits nothing has no use for units: a leaver would be given back what it has just handed over. Nor has one whose
+    // disk fails: they would lie there unused until it works again.
+    const isInNeed = this.isAdmitting && !this.isDiskFailing;
+    const waiting = isInNeed ? holding.waiting : null;
+    const isEarly = isInNeed && holding.isEarly;
     return {
       level: Math.fround(local.level),
-      demand: Math.fround(holding.demand),
+      demand: this.isDiskFailing ? 0 : Math.fround(holding.demand),
       cost: Math.fround(holding.cost),
       waiting: Math.fround(waiting?.cost ?? (isEarly ? holding.cost : 0)),
       waitingMs: waiting === null ? 0 : Math.fround(Math.max(1, this.nowMs - waiting.sinceMs)),

@@ -270,6 +270,7 @@ export class Limiter {
     ask: Ask,
     { line, now }: { readonly line: Line; readonly now: number },
   ): Reservation | Waiting | Refusal {
+    if (this.#quota.isDiskFailing && needsDisk(line)) return refusal("not_durable", line, Infinity);
     const next = forecast(this.#quota, meters, costs, { place: ask, now });
     const longest = next.line ?? line;
     const retryAfterMs = Math.max(1, next.waitMs);
@@ -362,6 +363,11 @@ export class Limiter {
 
 /** Which of its meters a reservation is ended at: the provider's slots, or the others. */
 type Part = "all" | "use" | "slots";
+
+/** Whether what this line waits for must be reserved: then a disk that is known to fail lets nobody in, and no sibling sends anything. */
+function needsDisk({ bucket }: Line): boolean {
+  return bucket !== null && bucket.limit.refill.kind !== "held";
+}
 
 function isOfKey({ meter }: Line): boolean {
   return meter?.ownerKind === "key";

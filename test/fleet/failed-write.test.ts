@@ -93,6 +93,61 @@ test("a give stays hidden until a write of it has succeeded", () => {
   expect([holding.isHidden, [...state.toTell]]).toEqual([false, [SIBLING]]);
 });
 
+describe("one whose writes fail", () => {
+  /** A request that waits here, and demand that others can see. */
+  function inNeed(): Solo {
+    const solo = new Solo();
+    const bucket = solo.replica.open(limitOf("a"));
+    solo.flush();
+    for (let turn = 0; turn < 20; turn++) {
+      while (solo.replica.take([bucket], [10], solo.nowMs) === null);
+      solo.flush();
+      solo.advance(100);
+    }
+    solo.replica.wait(bucket, { cost: 10, sinceMs: solo.nowMs }, solo.nowMs);
+    return solo;
+  }
+
+  function shownBy({ replica }: Solo): { readonly waits: boolean; readonly hasDemand: boolean } {
+    const { state } = replica;
+    const gauge = state.holding("a").rows.entries.get(state.me.id)?.row.gauge;
+    return { waits: (gauge?.waiting ?? 0) > 0, hasDemand: (gauge?.demand ?? 0) > 0 };
+  }
+
+  test("shows at once that it needs nothing, and what it needs as soon as a write has succeeded", () => {
+    const solo = inNeed();
+    solo.flush();
+    expect(shownBy(solo)).toEqual({ waits: true, hasDemand: true });
+    solo.replica.state.isIdentityDirty = true;
+    solo.flush("refused");
+    expect(shownBy(solo)).toEqual({ waits: false, hasDemand: false });
+    for (let turn = 0; turn < 20; turn++) solo.advance(100);
+    expect(shownBy(solo)).toEqual({ waits: false, hasDemand: false });
+    solo.flush();
+    expect(shownBy(solo)).toEqual({ waits: true, hasDemand: true });
+  });
+
+  test("gives nothing, for that would hide what it shows, and what is due as soon as a write has succeeded", () => {
+    const solo = new Solo();
+    const { state } = solo.replica;
+    solo.replica.open(limitOf("a"));
+    const holding = state.holding("a");
+    solo.flush();
+    state.isIdentityDirty = true;
+    solo.flush("refused");
+    const sibling = state.ledger.member(SIBLING);
+    sibling.heardMs = Infinity;
+    const gauge = { level: 0, demand: 10, cost: 10, waiting: 10, waitingMs: 100 };
+    state.ledger.place(sibling, holding.rows, { boot: 1, version: 1 }, { ...NO_ROW, gauge });
+    state.waitedFor.add(holding);
+    solo.advance(100);
+    expect(holding.given.size).toBe(0);
+    solo.flush();
+    solo.advance(100);
+    expect([...holding.given.keys()]).toEqual([SIBLING]);
+  });
+});
+
 /** Buckets of which all that its disk says is given away, and whether it says that the replica has left. */
 function leftOn({ disk }: Solo): { readonly given: number; readonly hasLeft: boolean } {
   const loaded = load(new MemoryStore({ contents: disk }).entries(PREFIX));

@@ -61,6 +61,24 @@ describe("a running replica", () => {
     await running.close();
   });
 
+  test("knows that its store can't be kept before anybody needs a write of it, and when it can be again", async () => {
+    const store = new MemoryStore();
+    const clock = new ManualClock();
+    const instant = (): Instant => ({ bootId: "m", monotonicMs: 0, wallMs: clock.wallMs() });
+    const running = await openReplica({ store, log: silentLog, clock, timers: clock, instant });
+    const isFailingAfter = async (fault: string | null): Promise<boolean> => {
+      store.breakWith(fault);
+      clock.advance(1100);
+      await nextTurn();
+      await nextTurn();
+      return running.quota.isDiskFailing;
+    };
+    expect(await isFailingAfter(null)).toBe(false);
+    expect(await isFailingAfter("data.mdb was removed while it was in use")).toBe(true);
+    expect(await isFailingAfter(null)).toBe(false);
+    await running.close();
+  });
+
   test("that can't write at its start is an error, and leaves nothing that goes on", async () => {
     const store = new MemoryStore();
     store.breakWith("the disk is full");

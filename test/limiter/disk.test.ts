@@ -36,6 +36,38 @@ test("a disk that has refused to write is named as the reason", () => {
   ).toBe("not_durable");
 });
 
+/** Refuses the next write. */
+function refuseWrite({ replica, now }: SoloLimiter): void {
+  replica.state.isIdentityDirty = true;
+  replica.journal.collect(now, INSTANT);
+  replica.journal.failed();
+}
+
+function askFor({ limiter, now }: SoloLimiter, meters: Meters): string {
+  const ask = { estimate: tokens(900), priority: 1, clientKey: "k", deadlineMs: now + 500 } as const;
+  const outcome = limiter.reserve(meters, ask, now);
+  return outcome.kind === "refused" ? outcome.reason : outcome.kind;
+}
+
+test("nobody waits for a disk that is known to fail, nor behind those who do", () => {
+  const solo = new SoloLimiter();
+  const meters = solo.target("p", [limitSpec("provider", "p", "tokens=9000/min")]);
+  expect(askFor(solo, meters)).toBe("waiting");
+  refuseWrite(solo);
+  expect([askFor(solo, meters), askFor(solo, meters)]).toEqual(["not_durable", "not_durable"]);
+  for (let commits = 0; commits < 3; commits++) solo.flush();
+  expect(askFor(solo, meters)).toBe("reserved");
+  refuseWrite(solo);
+  expect([askFor(solo, meters), askFor(solo, meters)]).toContain("reserved");
+});
+
+test("requests wait for running ones all the same: those need no disk", () => {
+  const solo = new SoloLimiter();
+  const meters = solo.target("p", [limitSpec("provider", "p", "concurrent=1")]);
+  refuseWrite(solo);
+  expect([askFor(solo, meters), askFor(solo, meters)]).toEqual(["reserved", "waiting"]);
+});
+
 test("a disk that is only slow is not", () => {
   expect(expire(() => {})).toBe("no_room");
 });

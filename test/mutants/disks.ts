@@ -122,4 +122,32 @@ export const DISKS: readonly Mutant[] = [
     replace: "state.isAdmitting = true;",
     by: "one replica",
   },
+  {
+    fault: "one whose disk fails asks for units",
+    file: "src/fleet/state.ts",
+    find: "const isInNeed = this.isAdmitting && !this.isDiskFailing;",
+    replace: "const isInNeed = this.isAdmitting;",
+    by: "one replica",
+  },
+  {
+    fault: "one whose disk fails shows demand, and is left units by one that leaves",
+    file: "src/fleet/state.ts",
+    find: "this.isDiskFailing ? 0 : Math.fround(holding.demand)",
+    replace: "Math.fround(holding.demand)",
+    by: "one replica",
+  },
+  {
+    fault: "one whose disk fails hides what it shows behind gives that it can't write",
+    file: "src/fleet/merging.ts",
+    find: "!state.isAdmitting || state.isDiskFailing",
+    replace: "!state.isAdmitting",
+    by: "one replica",
+  },
+  {
+    fault: "one whose disk fails, or works again, says so only with the next tick",
+    file: "src/fleet/journal.ts",
+    find: "    for (const holding of state.waiting) show(state, holding);\n",
+    replace: "",
+    by: "one replica",
+  },
 ];

@@ -327,3 +327,66 @@ describe("a disk", () => {
     expect(total(cluster)).toBeCloseTo(1, 6);
   });
 });
+
+/** Units that machines admit of what is asked of them for a while: more than they could have. */
+function admittedBy(cluster: Cluster, names: readonly string[], forMs: number): number {
+  const admitted = (): number =>
+    names.reduce((sum, name) => sum + (cluster.desks.get(name)?.admitted ?? 0), 0);
+  const before = admitted();
+  for (const name of names) load(cluster, name, 100, forMs);
+  cluster.world.runUntil(cluster.world.nowMs + forMs);
+  return admitted() - before;
+}
+
+const PER_SECOND = 50;
+
+describe("a disk that is full for long", () => {
+  test.each([1, 2, 3, 4])("swallows nothing of what its siblings could use (seed %i)", (seed) => {
+    const cluster = three(seed);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m1");
+    machine.isDiskFull = true;
+    const heldBefore = shareOf(machine);
+    // What it had reserved is used up; what comes then can't be served.
+    admittedBy(cluster, ["m1"], 20_000);
+    expect(admittedBy(cluster, ["m1"], 10_000)).toBeLessThan(PER_SECOND);
+    expect(shareOf(machine)).toBeLessThanOrEqual(heldBefore + 0.02);
+    world.runUntil(world.nowMs + 5000);
+    const usable = 10 * PER_SECOND * (1 - shareOf(machine));
+    expect(admittedBy(cluster, ["m0", "m2"], 10_000)).toBeGreaterThan(0.95 * usable);
+    machine.isDiskFull = false;
+    world.runUntil(world.nowMs + 5000);
+    expect(admittedBy(cluster, ["m1"], 10_000)).toBeGreaterThan(0.95 * 10 * PER_SECOND);
+    expect(cluster.oracles[0]?.isBroken).toBe(false);
+  });
+
+  test.each([1, 2, 3, 4])("swallows nothing also while all are busy when it fills up (seed %i)", (seed) => {
+    const cluster = three(seed);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m1");
+    for (const name of cluster.machines.keys()) load(cluster, name, 100, 30_000);
+    world.runUntil(world.nowMs + 5000);
+    machine.isDiskFull = true;
+    const heldBefore = shareOf(machine);
+    world.runUntil(world.nowMs + 30_000);
+    expect(shareOf(machine)).toBeLessThan(heldBefore + 0.1);
+    admittedBy(cluster, ["m1"], 10_000);
+    expect(shareOf(machine)).toBeLessThan(heldBefore + 0.1);
+    const usable = 10 * PER_SECOND * (1 - shareOf(machine));
+    expect(admittedBy(cluster, ["m0", "m2"], 10_000)).toBeGreaterThan(0.95 * usable);
+  });
+
+  test("gets nothing from one that leaves while another can use it", () => {
+    const cluster = three(5);
+    const { world } = cluster;
+    const machine = machineOf(cluster, "m1");
+    machine.isDiskFull = true;
+    admittedBy(cluster, ["m1"], 20_000);
+    const held = shareOf(machine);
+    for (const name of ["m0", "m1"]) load(cluster, name, 100, 10_000);
+    machineOf(cluster, "m2").leave(5000, () => {});
+    world.runUntil(world.nowMs + 6000);
+    expect(shareOf(machine)).toBeLessThanOrEqual(held + 0.02);
+    expect(total(cluster)).toBeCloseTo(1, 6);
+  });
+});
