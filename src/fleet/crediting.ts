@@ -73,7 +73,7 @@ export function book(state: ReplicaState, credit: Credit): void {
     const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
     const full = (Math.min(parts, credit.partsOfEdge) / WHOLE) * local.limit.capacity;
     const credited = isFresh ? full + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
-    local.level = Math.min(local.capacity, local.level + credited);
+    local.credit(credited, local.share < parts);
   }
   state.room(local);
 }

@@ -17,10 +17,29 @@ export interface Waiting {
 /** A bucket that this replica's configuration names: it has a limit and so a level. */
 export class OpenBucket extends LocalBucket implements Bucket {
   readonly holding: Holding;
+  /**
+   * Units that were given with parts that don't count here yet, because whoever gave them had them from one that is not
+   * heard yet, and has left to this replica. Until the share has grown by them they are as good as under way.
+   */
+  late = 0;
 
   constructor(holding: Holding, limit: Limit, nowMs: number) {
     super(limit, nowMs);
     this.holding = holding;
+  }
+
+  /** Adds units that were given, as far as the share can hold them; `isLate`: the others wait until it can. */
+  credit(units: number, isLate: boolean): void {
+    const level = Math.min(this.capacity, this.level + units);
+    if (isLate) this.late += Math.max(0, this.level + units - level);
+    this.level = level;
+  }
+
+  /** The share has grown: what waited for that comes in. */
+  creditLate(): void {
+    const added = Math.min(this.late, Math.max(0, this.capacity - this.level));
+    this.late -= added;
+    this.level += added;
   }
 }
 

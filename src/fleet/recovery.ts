@@ -38,6 +38,7 @@ export function goOnUnderNewId(state: ReplicaState, id: string): void {
   const former = state.me;
   for (const holding of state.holdings.values()) {
     holding.local?.startCounting();
+    if (holding.local !== null) holding.local.late = 0;
     holding.seenSpent = 0;
     holding.seenTakes = 0;
     holding.spentAtContact = 0;

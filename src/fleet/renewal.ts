@@ -73,6 +73,7 @@ export function burn(state: ReplicaState): void {
   for (const holding of state.holdings.values()) {
     const { local, parked } = holding;
     if (local !== null) {
+      local.late = 0;
       if (local.limit.refill.kind !== "held") local.level = Math.min(0, local.level);
     } else if (parked !== null) {
       holding.parked = {

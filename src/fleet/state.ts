@@ -193,6 +193,7 @@ export class ReplicaState {
   }
 
   #enterPeriod(local: OpenBucket, period: number): void {
+    local.late = 0;
     local.enterPeriod(period, this.nowMs);
     this.markDirty(local.holding);
     this.room(local);
@@ -216,6 +217,10 @@ export class ReplicaState {
     if (inherited > 0 && local.limit.refill.kind === "calendar")
       inherit(local, inherited, this.ledger.succession);
     local.resize(local.limit, share, this.nowMs);
+    if (local.capacity > before && local.late > 0) {
+      local.creditLate();
+      this.markDirty(holding);
+    }
     return local.capacity > before;
   }
 

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import type { Section } from "../../src/bucket/sections.ts";
 import type { Limit } from "../../src/bucket/limit.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { type Edge, NEVER, NO_EDGE, NO_GAUGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
 import { book, creditOf } from "../../src/fleet/crediting.ts";
@@ -59,6 +60,36 @@ test("parts of a later period wait for it", () => {
 test("units for another life of this replica are not credited", () => {
   const edge = { parts: WHOLE / 2, units: 7000 };
   expect(levelAfter((period, boot) => ({ ...edge, period: period + 1, boot: boot - 1 }))).toBe(0);
+});
+
+test("units from a leaver wait for the parts that they rest on, when it had these from one that is not heard yet", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  const [leaver, founder] = [SIBLING, "d".repeat(32)];
+  state.ledger.lineage = { stamp: 1, founder };
+  replica.open(DAILY);
+  const holding = state.holding(DAILY.key);
+  const { local } = holding;
+  if (local === null) throw new Error("it is open");
+  local.resize(DAILY, 0, state.nowMs);
+  local.level = 0;
+  state.ledger.setProfile(
+    state.ledger.member(leaver),
+    { boot: 1, version: 1 },
+    { ...NEW_PROFILE, heirs: [state.me.id], edition: 1 },
+  );
+  const hear = (author: string, receiver: string, boot: number): void => {
+    const edge = { ...NO_EDGE, parts: WHOLE, units: 100 * MILLI, boot, period: local.period + 1 };
+    const row = { ...NO_ROW, spent: 1, given: new Map([[receiver, edge]]) };
+    const stamp = { boot: 1, version: 2 };
+    const entries = [{ stamp, bucket: DAILY.key, row }];
+    const section: Section = { author, from: NEVER, to: stamp, entries, profile: "known" };
+    mergeMessage(state, { ...messageOf(author), lineage: state.ledger.lineage, sections: [section] });
+  };
+  hear(leaver, state.me.id, state.me.boot);
+  expect([local.share, local.level]).toEqual([0, 0]);
+  hear(founder, leaver, 1);
+  expect([local.share, local.level]).toEqual([WHOLE, 100]);
 });
 
 test("a leaver's parts that are set apart for a later period are not handed over as parts of this one", () => {

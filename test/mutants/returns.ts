@@ -87,6 +87,13 @@ export const RETURNS: readonly Mutant[] = [
     by: "one replica",
   },
   {
+    fault: "units are dropped that come from a leaver before the parts that they rest on",
+    file: "src/fleet/crediting.ts",
+    find: "local.credit(credited, local.share < parts);",
+    replace: "local.credit(credited, false);",
+    by: "one replica",
+  },
+  {
     fault: "a leaver hands over before its siblings know that it leaves",
     file: "src/fleet/membership.ts",
     find: "if (!this.#isAnnounced()) return;",

@@ -71,3 +71,21 @@ test.each([0, 6])("no unit of a quota is lost when all stop and start again (%i 
     expect([seed, unitsLeft(cluster)]).toEqual([seed, expect.closeTo(200 - spent, 1)]);
   }
 });
+
+test("no unit of a quota is lost when two of three leave and come back, again and again", () => {
+  for (let seed = 1; seed <= 12; seed++) {
+    const cluster = fleet(seed, 0);
+    const { world } = cluster;
+    const machines = [...cluster.machines.values()];
+    for (let round = 0; round < 5; round++) {
+      for (const index of [round, round + 1]) {
+        const machine = machines[index % 3];
+        world.after(world.chance.between(0, 100), () =>
+          machine?.leave(5000, () => world.after(world.chance.between(0, 1500), () => machine.start())),
+        );
+      }
+      world.runUntil(world.nowMs + 7000);
+      expect([seed, round, unitsLeft(cluster)]).toEqual([seed, round, 200]);
+    }
+  }
+});

@@ -289,7 +289,15 @@ function addHolding(sketch: Sketch, holding: Holding, age: (ms: number) => numbe
   if (parked !== null) addRecord(sketch, parked);
   if (local === null) return;
   if (doesRefill(local.limit)) sketch.add("age", age(local.atMs));
-  sketch.add("local", local.share, local.aheadParts, local.aheadUnits, local.aheadPeriod, local.capacity);
+  sketch.add(
+    "local",
+    local.late,
+    local.share,
+    local.aheadParts,
+    local.aheadUnits,
+    local.aheadPeriod,
+    local.capacity,
+  );
   sketch.add(local.level, local.period, local.block, local.blockNext, local.allowance, local.allowanceNext);
   sketch.add(local.allowanceLow, local.blockWanted, age(local.recordedAtMs), local.recent, local.isAtRest);
   sketch.add(local.spent, local.returned, local.takes, local.costMax, local.queued, local.expected);
