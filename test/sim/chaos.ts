@@ -20,8 +20,9 @@ const FACTORS = [0.5, 0.75, 1, 1.5, 2];
 const ENDS_MS = 100;
 /** Copies of a disk that are kept, to be set back to. */
 const BACKUPS_MAX = 4;
-/** How long one that has left stays away. */
+/** How long one that has left stays away, mostly and at most. */
 const AWAY_MS = 6000;
+const AWAY_MOST_MS = 15_000;
 const LOOK_MS = 250;
 
 export interface Outcome {
@@ -269,7 +270,7 @@ class Chaos {
   /** All but one or two leave, and those that come back do so at about the same time. */
   #scaleDown(): void {
     const { chance } = this;
-    const awayMs = chance.exponential(AWAY_MS);
+    const awayMs = this.#drawAway();
     const stays = chance.integer(1, 2);
     for (const machine of [...this.cluster.machines.values()].slice(stays))
       this.cluster.world.after(chance.between(0, 100), () =>
@@ -277,7 +278,11 @@ class Chaos {
       );
   }
 
-  #leave(machine: Machine, awayMs = this.chance.exponential(AWAY_MS)): void {
+  #drawAway(): number {
+    return Math.min(AWAY_MOST_MS, this.chance.exponential(AWAY_MS));
+  }
+
+  #leave(machine: Machine, awayMs = this.#drawAway()): void {
     if (machine.replica === null || machine.hasStopped || machine.isSuperseded) return;
     machine.leave(this.chance.between(1000, 5000), () => {
       if (machine.disk.size > 0) this.cluster.world.after(100, () => this.#retire(machine, awayMs));
