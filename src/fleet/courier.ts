@@ -32,6 +32,9 @@ const LINES_MAX = 5;
 /** Messages that were overtaken when their senders began again: so many in that time are nothing to be told of. */
 const OVERTAKEN_MAX = 20;
 
+/** Nor is a sibling that refuses them told of before it has done so for this long. */
+const REFUSED_MS = 1000;
+
 /** A sibling with another secret is told of for so long after it was last heard. */
 const STRANGER_MS = 60_000;
 
@@ -72,6 +75,8 @@ export class Courier {
   readonly #faults = new Map<string, TransportFault>();
   /** Why the last exchange with a sibling failed, of those with whom it did. */
   readonly #failing = new Map<string, string>();
+  /** Since when a sibling has refused what it takes for repeated, and nothing else has come of exchanges with it. */
+  readonly #refusedSinceMs = new Map<string, number>();
   /** When refusals and failures were logged that are not to be logged again yet. */
   readonly #logged = new Map<string, number>();
   /** Messages and answers under another secret, and when the last one came. */
@@ -136,6 +141,7 @@ export class Courier {
       this.#options.onMerge?.(received);
       this.#join(answer.board, link);
       this.#failing.delete(link);
+      this.#refusedSinceMs.delete(link);
       if (this.#faults.delete(link) && this.#isToTell("again", link))
         this.#options.log.info("a sibling answers again", { address: link });
     } catch (error) {
@@ -150,14 +156,21 @@ export class Courier {
     this.#failures.set(fault, (this.#failures.get(fault) ?? 0) + 1);
     // Of one that is closed it says nothing about the sibling.
     if (fault === "self" || this.#transport === null) return;
-    // What was made before this replica began again is refused where it is heard of later: once is nothing to be told of.
-    if (fault === "replayed" && this.#isToLog(`${link} overtaken`)) return;
+    if (fault === "replayed" && !this.#isRefusedStill(link)) return;
     this.#failing.set(link, message);
     if (this.#faults.get(link) === fault) return;
     if (!this.#isToLog(`${link} ${fault}`)) return;
     this.#faults.set(link, fault);
     if (this.#isToTell(fault, link))
       this.#options.log.warn("no exchange with a sibling", { address: link, fault, reason: message });
+  }
+
+  /** What was sent before this replica began again, and comes in behind what it sent after, is refused for a moment. */
+  #isRefusedStill(link: string): boolean {
+    const nowMs = this.#options.clock.elapsedMs();
+    const sinceMs = this.#refusedSinceMs.get(link) ?? nowMs;
+    this.#refusedSinceMs.set(link, sinceMs);
+    return nowMs - sinceMs >= REFUSED_MS;
   }
 
   /** Whether one line more is told about so many siblings alike; of the first that is not, that there are more. */
@@ -193,7 +206,7 @@ export class Courier {
 
   /** Forgets ways to siblings that are no more. */
   #keepLinks(peers: readonly string[]): void {
-    for (const links of [this.#faults, this.#failing]) {
+    for (const links of [this.#faults, this.#failing, this.#refusedSinceMs]) {
       if (links.size <= peers.length) continue;
       for (const link of links.keys()) if (!peers.includes(link)) links.delete(link);
     }
