@@ -32,7 +32,7 @@ export function isInLine(party: Party): boolean {
 }
 
 /** The order of the line: who is owed comes first, then the oldest; ids decide ties. */
-export function lineOf(parties: readonly Party[]): Party[] {
+export function lineOf<P extends Party>(parties: readonly P[]): P[] {
   return parties
     .filter(isInLine)
     .sort(

@@ -5,6 +5,7 @@ import { Malformed, Reader, Writer } from "./codec.ts";
 import type { Lineage } from "./ledger.ts";
 import type { Farewell, Profile } from "./member.ts";
 import type { LevelRecord } from "./local.ts";
+import { isFine } from "./parts.ts";
 import type { Edge, Gauge, Row, Stamp } from "./row.ts";
 import type { Claim } from "./succession.ts";
 
@@ -273,7 +274,7 @@ export function writeRow(writer: Writer, row: Row, writeId: WriteId): void {
     writeId(receiver);
     writer.integer(edge.parts);
     writer.integer(edge.partsBefore);
-    writer.integer(edge.units);
+    writeUnits(writer, edge);
     writer.integer(edge.boot);
     writer.integer(edge.period);
   }
@@ -288,12 +289,28 @@ export function readRow(reader: Reader, readId: ReadId): Row {
     given.set(readId(), {
       parts: runningTotal(reader),
       partsBefore: runningTotal(reader),
-      units: runningTotal(reader),
+      ...readUnits(reader),
       boot: reader.integer(),
       period: reader.integer(),
     });
   }
   return { spent, returned, given, gauge: readGauge(reader) };
+}
+
+/** Most edges have whole milli-units; the bit above a running total says that steps follow. */
+const HAS_FINE = 2 ** 52;
+
+function writeUnits(writer: Writer, { units, fine = 0 }: Edge): void {
+  writer.integer(fine === 0 ? units : units + HAS_FINE);
+  if (fine !== 0) writer.integer(fine);
+}
+
+function readUnits(reader: Reader): Pick<Edge, "units" | "fine"> {
+  const units = reader.integer();
+  if (units < HAS_FINE) return { units };
+  const fine = reader.integer();
+  if (!isFine(fine)) throw new Malformed("a running total is out of range");
+  return { units: units - HAS_FINE, fine };
 }
 
 /** Gauges are hints: single precision will do. */

@@ -7,6 +7,7 @@
 // knew it: a receiver whose disk went back in time has lost the record of what it credited already, and credits no
 // edge that was begun before it came back. For calendar quotas an edge is begun afresh in every period, so that units
 // of one period are never spent in another.
+import type { Units } from "./parts.ts";
 
 /** The order of a replica's versions: first by `boot`, then by `version`. */
 export interface Stamp {
@@ -30,6 +31,8 @@ export interface Edge {
   readonly partsBefore: number;
   /** Milli-units since the edge was begun; debt that went along counts against them. */
   readonly units: number;
+  /** Steps beyond these milli-units (see parts.ts); absent where there are none, as where whole units move. */
+  readonly fine?: number;
   /** The receiver's boot that the units are meant for. */
   readonly boot: number;
   /** The giver's calendar period, plus one; 0 for a bucket without a calendar. */
@@ -37,6 +40,11 @@ export interface Edge {
 }
 
 export const NO_EDGE: Edge = { parts: 0, partsBefore: 0, units: 0, boot: 0, period: 0 };
+
+/** The running total of an edge's units. */
+export function unitsOf({ units, fine = 0 }: Edge): Units {
+  return { units, fine };
+}
 
 /** What a replica tells about its part at the moment; hints for sharing and for people, never part of a balance. */
 export interface Gauge {

@@ -6,8 +6,8 @@
 // in an earlier period had not been refilled for ours by anybody, so they are full. And when the giver's calendar is
 // ahead of ours, parts and units are set apart until our own boundary comes. An edge that was begun afresh hides of
 // which period the parts before it were, if we missed them: they count, and are empty until the next boundary.
-import { difference, MILLI, WHOLE } from "../bucket/parts.ts";
-import { type Edge, NO_EDGE, type Row } from "../bucket/row.ts";
+import { difference, differenceOfUnits, MILLI, WHOLE } from "../bucket/parts.ts";
+import { type Edge, NO_EDGE, type Row, unitsOf } from "../bucket/row.ts";
 import type { Succession } from "../bucket/succession.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
@@ -48,7 +48,7 @@ function isSameEdge(known: Edge, edge: Edge): boolean {
 function newUnits(state: ReplicaState, known: Edge, edge: Edge): number {
   const { soundSince, boot } = state.identity;
   if (edge.boot < soundSince || edge.boot > boot) return 0;
-  return difference(edge.units, isSameEdge(known, edge) ? known.units : 0);
+  return differenceOfUnits(unitsOf(edge), unitsOf(isSameEdge(known, edge) ? known : NO_EDGE));
 }
 
 /** Books a credit. The ledger must hold the row already. */

@@ -1,9 +1,9 @@
 // Giving: what this replica holds beyond its entitlement goes to those in line. A give raises `given` and lowers the
 // level in memory; it is shown to nobody before the flush that holds both is durable.
-import { entitlementsOf, isInLine, lineOf, type Party } from "../bucket/entitlement.ts";
+import { entitlementsOf, isInLine, lineOf, partsFor, type Party } from "../bucket/entitlement.ts";
 import type { Member } from "../bucket/member.ts";
-import { advance, MILLI, MODULUS, WHOLE } from "../bucket/parts.ts";
-import { type Edge, NO_EDGE } from "../bucket/row.ts";
+import { advance, advanceUnits, inSteps, MILLI, MODULUS, WHOLE } from "../bucket/parts.ts";
+import { type Edge, NO_EDGE, unitsOf } from "../bucket/row.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -18,9 +18,14 @@ export function isReachable(state: ReplicaState, member: Member): boolean {
   return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs;
 }
 
+/** A party with the units that it shows to hold. */
+interface Holder extends Party {
+  readonly level: number;
+}
+
 /** Everyone that can be reached, as they show themselves for one bucket. */
-export function partiesOf(state: ReplicaState, holding: Holding): Party[] {
-  const parties: Party[] = [];
+export function partiesOf(state: ReplicaState, holding: Holding): Holder[] {
+  const parties: Holder[] = [];
   for (const member of state.ledger.members.values()) {
     if (!isReachable(state, member)) continue;
     const share = state.ledger.share(holding.rows, member.id);
@@ -31,7 +36,7 @@ export function partiesOf(state: ReplicaState, holding: Holding): Party[] {
       const waitingMs = gauge.waitingMs === 0 ? 0 : gauge.waitingMs + state.nowMs - entry.heardMs;
       parties.push({ id: member.id, share, ...gauge, waitingMs });
     } else if (share !== 0) {
-      parties.push({ id: member.id, share, waiting: 0, waitingMs: 0, demand: 0, cost: 0 });
+      parties.push({ id: member.id, share, level: 0, waiting: 0, waitingMs: 0, demand: 0, cost: 0 });
     }
   }
   return parties;
@@ -64,6 +69,48 @@ export function giveFrom(state: ReplicaState, holding: Holding): boolean {
     excess -= parts;
     hasGiven = true;
   }
+  return (local.limit.refill.kind === "calendar" && giveMissing(state, local, parties)) || hasGiven;
+}
+
+/** Gauges are told in single precision. */
+const GAUGE_PRECISION = 2 ** -22;
+/** Of two requests that came within this time each replica may take its own for the older one, for news of the other was on its way. */
+const SAME_AGE_MS = 100;
+
+/** The line in an order that those who wait agree on: of the same age as the request here, ids decide. */
+function agreedLine(state: ReplicaState, parties: readonly Holder[]): Holder[] {
+  const mineMs = parties.find(({ id }) => id === state.me.id)?.waitingMs ?? 0;
+  if (mineMs === 0) return lineOf(parties);
+  return lineOf(
+    parties.map((party) => {
+      const isSame = party.waitingMs > 0 && Math.abs(party.waitingMs - mineMs) < SAME_AGE_MS;
+      return isSame ? { ...party, waitingMs: mineMs } : party;
+    }),
+  );
+}
+
+/**
+ * Units of a calendar quota do not come back where they were spent: those who wait may hold the parts for their requests,
+ * and the units lie elsewhere, in pieces. Whoever's request what is left still covers, in the order of the line, gets
+ * them from those behind it, with no more parts than they take up.
+ */
+function giveMissing(state: ReplicaState, local: OpenBucket, parties: readonly Holder[]): boolean {
+  const { holding } = local;
+  let hasGiven = false;
+  let left = parties.reduce((sum, { level }) => sum + Math.max(0, level), 0);
+  for (const party of agreedLine(state, parties)) {
+    const isCovered = party.waitingMs > 0 && left >= party.waiting * (1 - GAUGE_PRECISION);
+    if (!isCovered) continue;
+    if (party.id === state.me.id) break;
+    left -= party.waiting;
+    const level = party.level + (holding.sentUnits.get(party.id) ?? 0);
+    const missing = Math.min(party.waiting * (1 + GAUGE_PRECISION) - level, local.level);
+    const free = givableParts(local, local.share);
+    if (missing <= 0 || free <= 0) continue;
+    const parts = Math.min(free, partsFor(missing, local.limit.capacity));
+    give(state, holding, { to: party.id, parts, units: unitsFor(local, { ...party, level }, parts, 0) });
+    hasGiven = true;
+  }
   return hasGiven;
 }
 
@@ -84,18 +131,13 @@ export function givableParts(local: OpenBucket, share: number): number {
  * As many units as the receiver needs, at least what could not be kept, at most what the parts can hold. Debt goes along
  * in proportion: a small share could pay it only slowly, and would be of no use to anyone meanwhile.
  */
-function unitsFor(
-  local: OpenBucket,
-  party: Party & { readonly level?: number },
-  parts: number,
-  kept: number,
-): number {
-  if (local.level < 0) return -Math.ceil(-local.level * MILLI * Math.min(1, parts / local.share));
+function unitsFor(local: OpenBucket, party: Holder, parts: number, kept: number): number {
+  if (local.level < 0) return local.level * MILLI * Math.min(1, parts / local.share);
   const moved = (parts / WHOLE) * local.limit.capacity;
   const overflow = local.level - (local.capacity - moved);
-  const needed = party.waiting - (party.level ?? 0);
+  const needed = party.waiting * (1 + GAUGE_PRECISION) - party.level;
   const offered = Math.max(overflow, Math.min(local.level - kept, needed));
-  return Math.floor(Math.max(0, Math.min(offered, moved, local.level)) * MILLI);
+  return Math.max(0, Math.min(offered, moved, local.level)) * MILLI;
 }
 
 /** No configuration here names the bucket: all of it goes to the oldest in line. */
@@ -116,7 +158,7 @@ export function giveParked(state: ReplicaState, holding: Holding, to: string, pa
   give(state, holding, {
     to,
     parts,
-    units: Math.floor(parked.aheadUnits * MILLI),
+    units: parked.aheadUnits * MILLI,
     period: parked.aheadPeriod,
   });
   holding.parked = { ...parked, aheadParts: 0, aheadUnits: 0, aheadPeriod: -1 };
@@ -128,13 +170,13 @@ export function parkedUnits(state: ReplicaState, holding: Holding): number {
     return state.isUntouched(holding) ? FULL_UNITS : 0;
   }
   const { level, block } = holding.parked.level;
-  return Math.max(0, Math.floor((level - block) * MILLI));
+  return Math.max(0, (level - block) * MILLI);
 }
 
 export interface Give {
   readonly to: string;
   readonly parts: number;
-  /** Milli-units; below zero when debt goes along. */
+  /** Milli-units, of which whole steps are given (see parts.ts); below zero when debt goes along. */
   readonly units: number;
   /** The calendar period that they are of; by default the one that this replica is in. */
   readonly period?: number;
@@ -151,12 +193,14 @@ export function give(state: ReplicaState, holding: Holding, due: Give): void {
   const boot = state.ledger.member(to).boot;
   const current = local === null ? (holding.parked?.period ?? -1) : local.period;
   const period = Math.max((due.period ?? current) + 1, before.period);
-  const units = period > (due.period ?? current) + 1 ? 0 : due.units;
+  const units = period > (due.period ?? current) + 1 ? 0 : inSteps(due.units);
   const isFresh = before.boot !== boot || before.period !== period;
+  const total = advanceUnits(isFresh ? { units: 0, fine: 0 } : unitsOf(before), units);
   const edge: Edge = {
     parts: advance(before.parts, parts),
     partsBefore: isFresh ? before.parts : before.partsBefore,
-    units: advance(isFresh ? 0 : before.units, units),
+    units: total.units,
+    ...(total.fine === 0 ? {} : { fine: total.fine }),
     boot,
     period,
   };

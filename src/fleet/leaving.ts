@@ -37,8 +37,7 @@ function handOverAhead(state: ReplicaState, local: OpenBucket, heir: string): vo
   local.aheadParts = 0;
   local.aheadUnits = 0;
   local.aheadPeriod = -1;
-  if (parts > 0)
-    give(state, local.holding, { to: heir, parts, units: Math.floor(aheadUnits * MILLI), period });
+  if (parts > 0) give(state, local.holding, { to: heir, parts, units: aheadUnits * MILLI, period });
 }
 
 /** Gives parts, with the units in them, by demand; without demand anywhere, all of them to the heir. */
@@ -53,11 +52,11 @@ function divide(
   );
   const demand = parties.reduce((sum, party) => sum + party.demand, 0);
   let partsLeft = parts;
-  let unitsLeft = local.limit.refill.kind === "held" ? 0 : Math.floor(local.level * MILLI);
+  let unitsLeft = local.limit.refill.kind === "held" ? 0 : local.level * MILLI;
   for (const party of parties) {
     const portion = Math.min(partsLeft, Math.floor(parts * (party.demand / demand)));
     if (portion <= 0) continue;
-    const units = Math.floor(unitsLeft * (portion / partsLeft));
+    const units = unitsLeft * (portion / partsLeft);
     give(state, local.holding, { to: party.id, parts: portion, units });
     partsLeft -= portion;
     unitsLeft -= units;

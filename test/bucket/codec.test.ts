@@ -36,13 +36,17 @@ const hints = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((va
 const editions = totals;
 const stamps = fc.record({ boot: totals, version: integers });
 
-const edges: fc.Arbitrary<Edge> = fc.record({
-  parts: totals,
-  partsBefore: totals,
-  units: totals,
-  boot: integers,
-  period: integers,
-});
+const edges: fc.Arbitrary<Edge> = fc.record(
+  {
+    parts: totals,
+    partsBefore: totals,
+    units: totals,
+    fine: fc.integer({ min: 1, max: 2 ** 28 - 1 }),
+    boot: integers,
+    period: integers,
+  },
+  { requiredKeys: ["parts", "partsBefore", "units", "boot", "period"] },
+);
 const gauges: fc.Arbitrary<Gauge> = fc.record({
   level: hints.map((value) => Math.fround(value - 10)),
   demand: hints,
@@ -305,8 +309,10 @@ test("amounts below zero and running totals out of range are malformed", () => {
   const record = { key: "k", author: FOUNDER, stamp: { boot: 1, version: 1 } };
   const edge: Edge = { parts: 2 ** 52, partsBefore: 0, units: 0, boot: 1, period: 0 };
   expect(() => decodeRow(encodeRow({ ...record, row: { ...row, spent: -1 } }))).toThrow(Malformed);
-  const given = new Map([[FOUNDER, edge]]);
-  expect(() => decodeRow(encodeRow({ ...record, row: { ...row, given } }))).toThrow(Malformed);
+  for (const changes of [{}, { parts: 0, fine: 2 ** 28 }]) {
+    const given = new Map([[FOUNDER, { ...edge, ...changes }]]);
+    expect(() => decodeRow(encodeRow({ ...record, row: { ...row, given } }))).toThrow(Malformed);
+  }
 });
 
 test("amounts that add up to more than a number can be are read again by those they are told to", () => {

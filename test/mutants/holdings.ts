@@ -5,8 +5,8 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "units that were credited are credited again with each new row",
     file: "src/fleet/crediting.ts",
-    find: "return difference(edge.units, isSameEdge(known, edge) ? known.units : 0);",
-    replace: "return difference(edge.units, 0);",
+    find: "unitsOf(isSameEdge(known, edge) ? known : NO_EDGE)",
+    replace: "unitsOf(NO_EDGE)",
     by: "members",
   },
   {
@@ -22,6 +22,41 @@ export const HOLDINGS: readonly Mutant[] = [
     find: "local.level -= units / MILLI;",
     replace: "local.level -= 0;",
     by: "members",
+  },
+  {
+    fault: "units that move are rounded to milli-units, and the rest is cut off",
+    file: "src/fleet/giving.ts",
+    find: "? 0 : inSteps(due.units);",
+    replace: "? 0 : Math.floor(due.units);",
+    by: "one replica",
+  },
+  {
+    fault: "what is left of a calendar quota stays in pieces that nobody can use",
+    file: "src/fleet/giving.ts",
+    find: "const isCovered = party.waitingMs > 0 &&",
+    replace: "const isCovered = party.waitingMs > Infinity &&",
+    by: "members",
+  },
+  {
+    fault: "each of two that wait takes its own request for the older one and keeps its piece",
+    file: "src/fleet/giving.ts",
+    find: "  if (mineMs === 0) return lineOf(parties);",
+    replace: "  if (mineMs >= 0) return lineOf(parties);",
+    by: "members",
+  },
+  {
+    fault: "a receiver counts whole milli-units only",
+    file: "src/fleet/crediting.ts",
+    find: "return differenceOfUnits(unitsOf(edge), unitsOf(isSameEdge(known, edge) ? known : NO_EDGE));",
+    replace: "return difference(edge.units, isSameEdge(known, edge) ? known.units : 0);",
+    by: "one replica",
+  },
+  {
+    fault: "the steps of a total of units are not carried over",
+    file: "src/bucket/parts.ts",
+    find: "advance(total.units, whole + 1)",
+    replace: "advance(total.units, whole)",
+    by: "laws",
   },
   {
     fault: "the downtime of a restart is measured by the faster clock",
@@ -234,7 +269,7 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "debt stays behind with one that gives its share away",
     file: "src/fleet/giving.ts",
-    find: "if (local.level < 0) return -Math.ceil(-local.level * MILLI * Math.min(1, parts / local.share));",
+    find: "if (local.level < 0) return local.level * MILLI * Math.min(1, parts / local.share);",
     replace: "if (local.level < 0) return 0;",
     by: "one replica",
   },

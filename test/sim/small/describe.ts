@@ -126,8 +126,8 @@ export function together(shapes: readonly (Shape | null)[]): string {
 }
 
 function addEdges(sketch: Sketch, given: ReadonlyMap<string, Edge>): void {
-  for (const [to, { parts, partsBefore, units, boot, period }] of given) {
-    sketch.add(">", to.slice(0, 3), parts, partsBefore, units, boot, period);
+  for (const [to, { parts, partsBefore, units, fine = 0, boot, period }] of given) {
+    sketch.add(">", to.slice(0, 3), parts, partsBefore, units, fine, boot, period);
   }
 }
 

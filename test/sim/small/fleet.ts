@@ -313,7 +313,7 @@ function usedAfter(
   return new Map(used).set(period, Math.max(0, (used.get(period) ?? 0) + change));
 }
 
-/** What moves is rounded to milli-units, and there is a refill that is as good as none. */
+/** Takes forgive a little rounding, and there is a refill that is as good as none. */
 const SLACK = 0.01;
 
 /** What holds in every state that is searched. */
