@@ -1,7 +1,7 @@
 // What a replica shows of its buckets: how fast units are taken, what a request costs, who waits. Moving averages are
 // brought up to date at every tick, for the buckets that are in use only.
 import { WHOLE } from "../bucket/parts.ts";
-import { SMALL_PARTS } from "./giving.ts";
+import { GAUGE_PRECISION, SMALL_PARTS } from "./giving.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -94,14 +94,15 @@ function isOverflowing({ ledger, me }: ReplicaState, { rows, local }: Holding): 
 
 /**
  * Units that siblings hold of a bucket, as far as they have shown. What the founder has and has not spoken of is full:
- * whoever takes or gives says so in a row.
+ * whoever takes or gives says so in a row. Rounded up: the last request's units, in pieces, must not look like a hair less.
  */
 export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: number): number {
   const { ledger, me } = state;
   const { rows, sentUnits } = holding;
   let level = 0;
   for (const [author, entry] of rows.entries) {
-    if (author !== me.id && !ledger.succession.has(author)) level += entry.row.gauge.level;
+    if (author !== me.id && !ledger.succession.has(author))
+      level += entry.row.gauge.level * (1 + GAUGE_PRECISION);
   }
   for (const units of sentUnits.values()) level += units;
   const founder = ledger.lineage?.founder ?? me.id;

@@ -73,7 +73,7 @@ export function giveFrom(state: ReplicaState, holding: Holding): boolean {
 }
 
 /** Gauges are told in single precision. */
-const GAUGE_PRECISION = 2 ** -22;
+export const GAUGE_PRECISION = 2 ** -22;
 /** Of two requests that came within this time each replica may take its own for the older one, for news of the other was on its way. */
 const SAME_AGE_MS = 100;
 

@@ -1,6 +1,8 @@
 // The limiter in a fleet of two real replicas: units come from the sibling that has them, also to a request that would
 // not wait, and both together admit what one bucket would.
 import { afterEach, describe, expect, test } from "vitest";
+import { WHOLE } from "../../src/bucket/parts.ts";
+import { give } from "../../src/fleet/giving.ts";
 import type { Limiter } from "../../src/limiter/limiter.ts";
 import { refusalError } from "../../src/limiter/refusal.ts";
 import type { Ask, Reservation } from "../../src/limiter/reservation.ts";
@@ -164,4 +166,24 @@ describe("where a sibling has all places of running requests, and none is in use
     const deadlineMs = pair.clock.elapsedMs() + withinMs;
     return { estimate: tokens(0), priority: 1, clientKey: "k", deadlineMs };
   }
+});
+
+test("the last of a day's quota, in pieces at two instances, is not refused because they add up to a hair less", async () => {
+  pair = new Pair();
+  await pair.start();
+  const places = pair.limiters([limitSpec("provider", "p", "tokens=300/day")]);
+  await pair.pass(300);
+  const members = pair.members.map(({ running }, index) => {
+    const { state } = running.replica;
+    const holding = state.holding("p/tokens");
+    return { state, holding, place: places[index] };
+  });
+  const holder = members.find(({ holding }) => (holding.local?.share ?? 0) > 0);
+  const other = members.find((member) => member !== holder);
+  if (holder === undefined || other?.place === undefined) throw new Error("there are two");
+  holder.holding.local?.owe(200, pair.clock.elapsedMs());
+  // In single precision 200/3 is less than that.
+  give(holder.state, holder.holding, { to: other.state.me.id, parts: WHOLE / 2, units: 100_000 / 3 });
+  await pair.pass(1500);
+  expect((await pair.reserve(other.place, 100, 0)).kind).toBe("reserved");
 });
