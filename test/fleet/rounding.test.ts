@@ -158,7 +158,7 @@ test("nothing of a calendar quota is lost however often it moves, and there is n
           trio.nextDay();
           left = capacity;
         } else {
-          const cost = Math.floor(step.part * trio.local(step.who).level);
+          const cost = Math.floor(step.part * Math.max(0, trio.local(step.who).level));
           trio.local(step.who).owe(cost, trio.solo(step.who).nowMs);
           left -= cost;
         }

@@ -45,7 +45,8 @@ export const HOLDINGS: readonly Mutant[] = [
     by: "members",
   },
   {
-    fault: "levels that were told in single precision and add up to a hair less than a request needs are not enough",
+    fault:
+      "levels that were told in single precision and add up to a hair less than a request needs are not enough",
     file: "src/fleet/gauges.ts",
     find: "level += entry.row.gauge.level * (1 + GAUGE_PRECISION);",
     replace: "level += entry.row.gauge.level;",
