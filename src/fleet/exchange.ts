@@ -1,9 +1,10 @@
 // Messages out and in: what to tell a peer, and which messages are taken at all.
 import { Malformed, UnknownVersion } from "../bucket/codec.ts";
 import { decodeMessage, encodeMessage, type Message, type WholeMessage } from "../bucket/message.ts";
-import type { Ledger, Vector } from "../bucket/ledger.ts";
+import type { Vector } from "../bucket/ledger.ts";
 import { digestOf, type Entry } from "../bucket/member.ts";
 import { compareStamps, NEVER, type Stamp } from "../bucket/row.ts";
+import { crowdedBy } from "./crowding.ts";
 import { hasHidden } from "./holding.ts";
 import type { Link, Links, Occasion } from "./links.ts";
 import { isAcquainted, toldFarewells } from "./farewell.ts";
@@ -15,9 +16,6 @@ import { supersede } from "./renewal.ts";
 
 /** Entries in one message (see the ledger's `delta`), so that to make or to take it holds nobody up for more than milliseconds; more follow in the next. */
 const ENTRIES_MAX = 500;
-/** Members and buckets that a replica keeps, those of other configurations included: one who knows the secret could invent any number. */
-export const MEMBERS_MAX = 4096;
-export const BUCKETS_MAX = 50_000;
 /** How far behind the latest a message of one sender may come in. */
 const SERIALS_BEHIND_MAX = 256;
 
@@ -363,38 +361,4 @@ export class Exchange {
 /** Whether nothing of what it tells is left for a later message. */
 function isWholeOf({ sections }: Message): boolean {
   return sections.every((section) => section.profile !== null);
-}
-
-/** Why a message brings more than a replica keeps; null: it does not. Part of one can't be left out: the shares would not add up. */
-function crowdedBy(
-  { sender, vector, sections, farewells }: WholeMessage,
-  { members, buckets }: Ledger,
-): string | null {
-  if (vector.size > MEMBERS_MAX) return `it knows of ${vector.size} members; at most ${MEMBERS_MAX} are kept`;
-  let rows = 0;
-  for (const { entries } of sections) rows += entries.length;
-  if (members.size + vector.size + sections.length + 2 * farewells.length + 1 > MEMBERS_MAX) {
-    const ids = new Set([sender, ...vector.keys(), ...sections.map(({ author }) => author)]);
-    for (const { gone, by } of farewells) ids.add(gone).add(by);
-    const count = members.size + countNew(ids, members);
-    if (count > MEMBERS_MAX)
-      return `it would make ${count} members of the fleet; at most ${MEMBERS_MAX} are kept`;
-  }
-  if (rows > 0 && buckets.size + rows > BUCKETS_MAX) {
-    const keys = new Set(sections.flatMap(({ entries }) => entries.map(({ bucket }) => bucket)));
-    const count = buckets.size + countNew(keys, buckets);
-    if (count > BUCKETS_MAX) return `it would make ${count} buckets; at most ${BUCKETS_MAX} are kept`;
-  }
-  for (const { entries } of sections) {
-    const { row } = entries.find(({ row: { given } }) => given.size > MEMBERS_MAX) ?? {};
-    if (row !== undefined)
-      return `a row gives to ${row.given.size} replicas; at most ${MEMBERS_MAX} are kept`;
-  }
-  return null;
-}
-
-function countNew(names: ReadonlySet<string>, known: ReadonlyMap<string, unknown>): number {
-  let count = 0;
-  for (const name of names) if (!known.has(name)) count += 1;
-  return count;
 }

@@ -7,7 +7,7 @@ import { MODULUS, WHOLE } from "../../src/bucket/parts.ts";
 import { NEVER, NO_EDGE } from "../../src/bucket/row.ts";
 import type { Section } from "../../src/bucket/sections.ts";
 import { openFrame, sealFrame, versionsOf } from "../../src/fleet/seal.ts";
-import { BUCKETS_MAX, MEMBERS_MAX } from "../../src/fleet/exchange.ts";
+import { BUCKETS_MAX, MEMBERS_MAX } from "../../src/fleet/crowding.ts";
 import { encodeMapMessage } from "../../src/bucket/lww-codec.ts";
 import { MESSAGE_BYTES_MAX, type TransportFault } from "../../src/fleet/transport.ts";
 import { silentLog } from "../../src/observe/events.ts";
