@@ -93,6 +93,18 @@ export async function ownLevel(station: Station): Promise<number> {
   return seen?.buckets[0]?.parts.find(({ replica }) => replica === seen.replica)?.level ?? 0;
 }
 
+/** Waits until they hold so many units together, each by its own word: what they know of each other may be old. */
+export async function untilTheyHold(stations: readonly Station[], units: number): Promise<void> {
+  const startedMs = performance.now();
+  let levels: readonly number[] = [];
+  while (performance.now() - startedMs < PATIENCE_MS) {
+    levels = await Promise.all(stations.map(ownLevel));
+    if (levels.reduce((sum, level) => sum + level, 0) >= units) return;
+    await pause(LOOK_EVERY_MS);
+  }
+  throw new Error(`they hold ${levels.join(", ")}, and not ${units} together`);
+}
+
 /** Waits until every member sees all of them alive and serves. */
 export async function untilTogether(fleet: FleetProcesses): Promise<void> {
   const count = fleet.stations.length;

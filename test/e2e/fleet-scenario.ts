@@ -3,7 +3,7 @@
 // is suspended, one joins, one leaves, and two are killed while their disks stand still. And a quiet one: all three are restarted in turn. Who it is that something
 // happens to, and for how long, is drawn from a seed. `npm test` checks what comes of it, `npm run fleet` shows it.
 import { join } from "node:path";
-import { askMany, levelOf, ownLevel, untilSeen, untilTogether } from "./fleet-desk.ts";
+import { askMany, ownLevel, untilSeen, untilTheyHold, untilTogether } from "./fleet-desk.ts";
 import { FleetProcesses, type ProviderStats, type Station } from "./fleet-processes.ts";
 import { BURST, REQUESTS_PER_SECOND, Scene, type ScenarioOptions, until } from "./fleet-scene.ts";
 import type { Loss, Tally } from "./load.ts";
@@ -91,13 +91,9 @@ async function usedSoFar({ fleet, open }: Scene): Promise<number> {
 /** Waits until the buckets are full, and asks all gateways for more than there is at once; how many were served. */
 async function burst(scene: Scene): Promise<number> {
   const { open } = scene;
-  await untilFull(open);
+  await untilTheyHold(open, BURST - 1);
   const tallies = await Promise.all(open.map((station) => askMany(station, BURST / 2)));
   return tallies.reduce((sum, tally) => sum + (tally[200] ?? 0), 0);
-}
-
-async function untilFull(stations: readonly Station[]): Promise<void> {
-  for (const station of stations) await untilSeen(station, (seen) => levelOf(seen) >= BURST - 1);
 }
 
 /** Cuts, delays, a kill, a suspension, a join and a leave; then kills in the midst of gives. */
@@ -162,16 +158,29 @@ async function killsWithStuckDisks(scene: Scene): Promise<void> {
   await killWhileGiving(scene, giver);
 }
 
-/** It spends what was reserved ahead. What the disk says to be spent must not be there again. */
+/** Units that a gateway keeps of a burst: enough for what it has reserved, too few to fill up while it is started again. */
+const KEPT_OF_BURST = 20;
+
+/**
+ * It spends nearly all that there is, and what was reserved ahead when its disk stands still already. What the disk says to
+ * be spent must not be there again. Whatever the fleet loses beside would hide that: so nobody gives it anything, and
+ * from the first unit on no part is full.
+ */
 async function killWhileSpending(scene: Scene, victim: Station): Promise<void> {
   await rest(scene);
   await askMany(victim, BURST / 2);
-  scene.say(`the disk of ${victim.name} stands still in the midst of a burst`);
+  const others = (await rest(scene)).filter((station) => station !== victim);
+  scene.fleet.isolate(victim);
+  const held = await ownLevel(victim);
+  scene.say(`${victim.name} spends what it holds; then its disk stands still, and it goes on`);
+  const asked = others.map((station) => askMany(station, BURST / 2));
+  await askMany(victim, Math.max(0, Math.floor(held) - KEPT_OF_BURST));
   const goOn = holdUp(join(victim.directory, "data"));
-  const asked = askMany(victim, BURST);
+  asked.push(askMany(victim, KEPT_OF_BURST));
+  scene.aim(null);
   await scene.while(300);
   await killCutOff(scene, victim, goOn);
-  await asked;
+  await Promise.all(asked);
 }
 
 /** It holds nearly all, and its siblings need it. What it gave must not be seen: it exists twice otherwise. */
@@ -189,11 +198,13 @@ async function killWhileGiving(scene: Scene, victim: Station): Promise<void> {
 }
 
 /** No requests until the buckets are full: so nothing that was burnt before hides what is there twice. */
-async function rest(scene: Scene): Promise<void> {
+async function rest(scene: Scene): Promise<readonly Station[]> {
+  scene.aim(null);
   const stations = scene.open;
   scene.say("no requests until the buckets are full");
   scene.aim([]);
-  await untilFull(stations);
+  await untilTheyHold(stations, BURST - 1);
+  return stations;
 }
 
 /** It comes back while its siblings can't be reached and goes by its disk alone; then all are asked for all that they have. */
