@@ -1,7 +1,9 @@
 // What siblings tell each other when one of them is about to leave.
 import { expect, test } from "vitest";
 import { decodeMessage, encodeMessage, type Message } from "../../src/bucket/message.ts";
+import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
+import { NEVER } from "../../src/bucket/row.ts";
 import { give, isReachable } from "../../src/fleet/giving.ts";
 import { messageOf } from "./empty-message.ts";
 import { Solo } from "./solo.ts";
@@ -31,6 +33,14 @@ function hear({ replica, nowMs }: Solo, said: Partial<Message>): void {
   const section = { author: SIBLING, from: { boot: 0, version: 0 }, to: stamp, entries: [], profile };
   const bytes = encodeMessage({ ...messageOf(SIBLING), lineage, sections: [section], ...said });
   expect(replica.receive(bytes, nowMs, null)).toMatchObject({ kind: "taken" });
+}
+
+/** It says that it has on its disk what was said up to an edition. */
+function confirm(solo: Solo, serial: number, edition: number): void {
+  const { id } = solo.replica;
+  const [from, to] = [NEVER, { boot: 1, version: serial }];
+  const profile = { stamp: to, profile: { ...NEW_PROFILE, seen: new Map([[id, edition]]) } };
+  hear(solo, { serial, sections: [{ author: SIBLING, from, to, entries: [], profile }] });
 }
 
 function answer({ replica }: Solo): Message {
@@ -81,4 +91,23 @@ test("of two that leave at about the same time neither hands over to the other",
   hear(solo, { serial: 2, isLeaving: true, isAware: true });
   solo.advance(100);
   expect(state.holding("a").given.size).toBe(0);
+});
+
+test("one that leaves stops when a sibling has all of it on its disk, not when it has heard it", () => {
+  const solo = pair();
+  const { state, membership } = solo.replica;
+  membership.leave();
+  hear(solo, { serial: 2, isAware: true });
+  while (!state.me.hasLeft) {
+    solo.advance(100);
+    solo.flush();
+  }
+  const { edition } = state.me.profile;
+  hear(solo, { serial: 3, vector: state.ledger.vector() });
+  confirm(solo, 4, edition - 1);
+  solo.advance(100);
+  expect(membership.hasLeft).toBe(false);
+  confirm(solo, 5, edition);
+  solo.advance(100);
+  expect(membership.hasLeft).toBe(true);
 });

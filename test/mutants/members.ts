@@ -80,7 +80,7 @@ export const MEMBERS: readonly Mutant[] = [
     find: "return left.every((gone) => (seen.get(gone.id) ?? 0) >= gone.profile.edition);",
     replace:
       "return left.every((gone) => seen !== null && (this.#links.vectors.get(id)?.get(gone.id)?.version ?? 0) >= gone.profileStamp.version);",
-    by: "members",
+    by: "one replica",
   },
   {
     fault: "who was declared dead and lives goes on as before",
