@@ -63,3 +63,13 @@ test.each([
   // It would look for its fleet, as one that was never there.
   expect(state.mustJoin).toBe(isNew);
 });
+
+test("one that had left and comes back begins again when the others have forgotten more than it has carried out", () => {
+  const solo = new Solo();
+  const { state } = solo.replica;
+  const sender = "b".repeat(32);
+  state.publishProfile({ ...state.me.profile, heirs: [sender], edition: 1 });
+  const said = { ...messageOf(sender), lineage: state.ledger.lineage, era: 7, forgotten: 6 };
+  solo.replica.receive(encodeMessage(said), 0, null);
+  expect([state.mustJoin, state.me.hasLeft]).toEqual([true, false]);
+});

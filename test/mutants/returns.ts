@@ -7,7 +7,7 @@ export const RETURNS: readonly Mutant[] = [
     file: "src/fleet/exchange.ts",
     find: "if (state.isLeaving && state.me.hasLeft) {",
     replace: "if (state.me.hasLeft) {",
-    by: "members",
+    by: "one replica",
   },
   {
     fault: "a newcomer takes what was forgotten from one that is behind",

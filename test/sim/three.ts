@@ -24,6 +24,11 @@ export function load(cluster: Cluster, name: string, perSecond: number, forMs: n
   arrive();
 }
 
+/** These two can't tell each other anything: of two that leave each may leave to the other. */
+export function keepApart({ world }: Cluster, left: Machine | undefined, right: Machine | undefined): void {
+  world.partition([[left?.name ?? ""], [right?.name ?? ""]]);
+}
+
 export function running(cluster: Cluster): Machine[] {
   return [...cluster.machines.values()].filter(({ replica }) => replica !== null);
 }
