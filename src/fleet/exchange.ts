@@ -111,7 +111,7 @@ export class Exchange {
     const { ledger, me } = state;
     const base = known === null ? NOTHING : this.#base(known, wantsAnswer ? link : undefined);
     const sections = known === null ? [] : ledger.delta(base, ENTRIES_MAX, (entry) => this.#isHidden(entry));
-    const isWhole = known !== null && sections.every((section) => section.profile !== null);
+    const isWhole = known !== null && isWholeOf(sections);
     if (link !== undefined && known !== null && !isWhole) link.hasMore = true;
     const vector = ledger.vector();
     if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);
@@ -233,7 +233,7 @@ export class Exchange {
 
   #take(message: WholeMessage, link: Link | null): Received {
     const state = this.#state;
-    const isWhole = isWholeOf(message);
+    const isWhole = isWholeOf(message.sections);
     const refusal = this.#refusalOf(message, link);
     if (refusal !== null) {
       state.counts.refused += 1;
@@ -359,6 +359,6 @@ export class Exchange {
 }
 
 /** Whether nothing of what it tells is left for a later message. */
-function isWholeOf({ sections }: Message): boolean {
+function isWholeOf(sections: Message["sections"]): boolean {
   return sections.every((section) => section.profile !== null);
 }

@@ -14,7 +14,7 @@
 import type { Farewell, Member } from "../bucket/member.ts";
 import { advance } from "../bucket/parts.ts";
 import { type Edge, NO_EDGE } from "../bucket/row.ts";
-import { isReachable } from "./giving.ts";
+import { isHeard, isReachable } from "./giving.ts";
 import { hasHidden, type Holding } from "./holding.ts";
 import { isNamed } from "../bucket/succession.ts";
 import type { ReplicaState } from "./state.ts";
@@ -261,9 +261,9 @@ function acknowledge(state: ReplicaState): void {
 }
 
 /** Whether it is not waited for any more. One that leaves, and was heard a moment ago, may still take others in. */
-function isGone({ ledger, nowMs, unreachableAfterMs }: ReplicaState, member: Member): boolean {
-  const isThere = member.hasLeft && nowMs - member.heardMs < unreachableAfterMs;
-  return ledger.succession.has(member.id) && !isThere;
+function isGone(state: ReplicaState, member: Member): boolean {
+  const isThere = member.hasLeft && isHeard(state, member);
+  return state.ledger.succession.has(member.id) && !isThere;
 }
 
 /** Step 3. */

@@ -12,10 +12,16 @@ export const SMALL_PARTS = WHOLE / 50;
 /** Units of a bucket that nobody has touched: as many as the parts can hold. The receiver knows the capacity. */
 const FULL_UNITS = MODULUS / 4;
 
+/** Whether it was heard a moment ago. */
+export function isHeard({ nowMs, unreachableAfterMs }: ReplicaState, { heardMs }: Member): boolean {
+  return nowMs - heardMs < unreachableAfterMs;
+}
+
+/** Whether it stays, and was heard a moment ago: it may be given something. */
 export function isReachable(state: ReplicaState, member: Member): boolean {
   if (member === state.me) return true;
   if (member.hasLeft || member.isLeaving) return false;
-  return !state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs;
+  return !state.ledger.succession.has(member.id) && isHeard(state, member);
 }
 
 /** A party with the units that it shows to hold. */

@@ -1,6 +1,7 @@
 // Being a member: finding the fleet or founding it, asking the siblings what they remember before serving, showing a
 // sign of life, leaving with everything handed over, and taking over from those who are dead.
 import { sayFarewells } from "./farewell.ts";
+import { isHeard, isReachable } from "./giving.ts";
 import { hasHidden } from "./holding.ts";
 import type { Link, Links } from "./links.ts";
 import { goOnUnderNewId } from "./recovery.ts";
@@ -183,18 +184,9 @@ export class Membership {
 
   /** The siblings that stay, in order. One that was only introduced may itself be behind, and never be heard under that name. */
   #siblings(): string[] {
-    const { ledger, me, nowMs } = this.#state;
-    return [...ledger.members.values()]
-      .filter(
-        (member) =>
-          member !== me &&
-          member.version > 0 &&
-          !ledger.succession.has(member.id) &&
-          // Two that leave at once may have named each other.
-          !member.hasLeft &&
-          !member.isLeaving &&
-          nowMs - member.heardMs < this.#state.unreachableAfterMs,
-      )
+    const state = this.#state;
+    return [...state.ledger.members.values()]
+      .filter((member) => member !== state.me && member.version > 0 && isReachable(state, member))
       .map((member) => member.id)
       .sort();
   }
@@ -233,8 +225,9 @@ export class Membership {
    * before one of them gives away what it holds: units that are given to one that has left are lost.
    */
   #isAnnounced(): boolean {
-    const { ledger, me, nowMs, unreachableAfterMs } = this.#state;
-    if (nowMs - this.#leavingMs >= ANNOUNCED_MS) return true;
+    const state = this.#state;
+    const { ledger, me } = state;
+    if (state.nowMs - this.#leavingMs >= ANNOUNCED_MS) return true;
     return [...ledger.members.values()].every(
       (member) =>
         member === me ||
@@ -243,7 +236,7 @@ export class Membership {
         member.version === 0 ||
         member.hasLeft ||
         ledger.succession.has(member.id) ||
-        nowMs - member.heardMs >= unreachableAfterMs,
+        !isHeard(state, member),
     );
   }
 

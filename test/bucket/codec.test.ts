@@ -24,6 +24,7 @@ import {
 } from "../../src/bucket/record.ts";
 import { type Edge, type Gauge, NEVER, NO_GAUGE, type Row } from "../../src/bucket/row.ts";
 import { FOUNDER, IDS, KEYS, steps, storyOf } from "./history.ts";
+import { messageOf } from "./empty-message.ts";
 
 const integers = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const totals = fc.nat({ max: 2 ** 52 - 1 });
@@ -334,25 +335,7 @@ test("an amount that no fleet counts up to is malformed", () => {
 
 test("a boot after which none could be written is malformed, so that nobody goes on from there", () => {
   const stamp = { boot: 2 ** 52, version: 1 };
-  const nothing = {
-    lineage: null,
-    wantsAnswer: false,
-    isLeaving: false,
-    isAware: false,
-    receiver: null,
-    era: 0,
-    forgotten: 0,
-    farewells: [],
-    carriedOut: 0,
-  };
-  const message: Message = {
-    ...nothing,
-    sender: FOUNDER,
-    boot: 1,
-    serial: 1,
-    vector: new Map(),
-    sections: [],
-  };
+  const message = messageOf(FOUNDER);
   const sections = [{ author: FOUNDER, from: NEVER, to: stamp, entries: [], profile: null }];
   for (const lie of [
     { boot: stamp.boot },
@@ -364,22 +347,8 @@ test("a boot after which none could be written is malformed, so that nobody goes
 });
 
 test("an edition after which none could be written is malformed, so that no peer can make it ours", () => {
-  const message: Message = {
-    sender: FOUNDER,
-    boot: 1,
-    serial: 1,
-    lineage: null,
-    wantsAnswer: false,
-    isLeaving: false,
-    isAware: false,
-    vector: new Map(),
-    era: 0,
-    forgotten: 0,
-    receiver: null,
-    farewells: [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }],
-    carriedOut: 0,
-    sections: [],
-  };
+  const farewells = [{ gone: FOUNDER, by: IDS[1] ?? "", edition: Number.MAX_SAFE_INTEGER }];
+  const message = { ...messageOf(FOUNDER), farewells };
   expect(() => decodeMessage(encodeMessage(message))).toThrow(Malformed);
   expect(() => decodeMessage(encodeMessage({ ...message, farewells: [], era: 2 ** 52 }))).toThrow(Malformed);
 });

@@ -6,6 +6,7 @@ import type { Section } from "../../src/bucket/sections.ts";
 import { decodeMessage, encodeMessage } from "../../src/bucket/message.ts";
 import { advance } from "../../src/bucket/parts.ts";
 import { type Edge, NO_EDGE, NO_ROW, type Row, type Stamp } from "../../src/bucket/row.ts";
+import { messageOf } from "./empty-message.ts";
 
 export const IDS = ["a", "b", "c", "d"].map((letter) => letter.repeat(32));
 export const FOUNDER = idAt(0);
@@ -128,18 +129,7 @@ export class Owner {
 }
 
 function throughCodec(sections: readonly Section[]): readonly Section[] {
-  const message = { sender: FOUNDER, boot: 1, serial: 1, lineage: LINEAGE, wantsAnswer: false };
-  const signs = { isLeaving: false, isAware: false };
-  const nothing = {
-    ...signs,
-    receiver: null,
-    vector: new Map(),
-    era: 0,
-    forgotten: 0,
-    farewells: [],
-    carriedOut: 0,
-  };
-  return decodeMessage(encodeMessage({ ...message, ...nothing, sections })).sections;
+  return decodeMessage(encodeMessage({ ...messageOf(FOUNDER), lineage: LINEAGE, sections })).sections;
 }
 
 /** Some owners, and all that was ever told among them. */

@@ -9,7 +9,7 @@ import { book, creditOf } from "../../src/fleet/crediting.ts";
 import { give } from "../../src/fleet/giving.ts";
 import { handOverAll } from "../../src/fleet/leaving.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
-import { messageOf } from "./empty-message.ts";
+import { messageOf } from "../bucket/empty-message.ts";
 import { Solo } from "./solo.ts";
 
 const DAILY: Limit = {

@@ -9,7 +9,7 @@ import { give } from "../../src/fleet/giving.ts";
 import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
 import { ReplicaState } from "../../src/fleet/state.ts";
-import { messageOf } from "./empty-message.ts";
+import { messageOf } from "../bucket/empty-message.ts";
 
 const KEY = "p/requests";
 const LINEAGE = { stamp: 1, founder: "founder" };

@@ -7,7 +7,7 @@ import { difference, MILLI, WHOLE } from "../../src/bucket/parts.ts";
 import { NO_EDGE, NO_GAUGE, NO_ROW } from "../../src/bucket/row.ts";
 import { give, givableParts, giveFrom } from "../../src/fleet/giving.ts";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
-import { messageOf } from "./empty-message.ts";
+import { messageOf } from "../bucket/empty-message.ts";
 import { Solo } from "./solo.ts";
 import { burn, startOver } from "../../src/fleet/renewal.ts";
 

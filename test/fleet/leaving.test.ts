@@ -5,7 +5,7 @@ import { NEW_PROFILE } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
 import { NEVER } from "../../src/bucket/row.ts";
 import { give, isReachable } from "../../src/fleet/giving.ts";
-import { messageOf } from "./empty-message.ts";
+import { messageOf } from "../bucket/empty-message.ts";
 import { Solo } from "./solo.ts";
 
 const SIBLING = "b".repeat(32);

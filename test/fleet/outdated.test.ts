@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { encodeMessage } from "../../src/bucket/message.ts";
 import { NO_ROW } from "../../src/bucket/row.ts";
 import { isAcquainted } from "../../src/fleet/farewell.ts";
-import { messageOf } from "./empty-message.ts";
+import { messageOf } from "../bucket/empty-message.ts";
 import { Solo } from "./solo.ts";
 
 test.each([

@@ -147,7 +147,7 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "units are given to a replica that has fallen silent",
     file: "src/fleet/giving.ts",
-    find: "!state.ledger.succession.has(member.id) && state.nowMs - member.heardMs < state.unreachableAfterMs",
+    find: "!state.ledger.succession.has(member.id) && isHeard(state, member)",
     replace: "!state.ledger.succession.has(member.id)",
     by: "members",
   },

@@ -82,8 +82,8 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "one that leaves and is still there is not waited for before anybody is forgotten",
     file: "src/fleet/farewell.ts",
-    find: "ledger.succession.has(member.id) && !isThere",
-    replace: "(void isThere, ledger.succession.has(member.id))",
+    find: "state.ledger.succession.has(member.id) && !isThere",
+    replace: "(void isThere, state.ledger.succession.has(member.id))",
     by: "one replica",
   },
   {
@@ -101,13 +101,6 @@ export const RETURNS: readonly Mutant[] = [
     by: "one replica",
   },
   {
-    fault: "a leaver hands over to one that leaves at the same time",
-    file: "src/fleet/membership.ts",
-    find: "          !member.isLeaving &&\n",
-    replace: "",
-    by: "one replica",
-  },
-  {
     fault: "a leaver is told that it is given nothing more while a give to it can't be seen yet",
     file: "src/fleet/exchange.ts",
     find: "isLeaving && !isRecovering && !hasHidden(holdings.values())",
@@ -115,7 +108,7 @@ export const RETURNS: readonly Mutant[] = [
     by: "one replica",
   },
   {
-    fault: "one that is about to leave is given more",
+    fault: "one that is about to leave is given more, also by one that leaves at the same time",
     file: "src/fleet/giving.ts",
     find: "if (member.hasLeft || member.isLeaving) return false;",
     replace: "if (member.hasLeft) return false;",
@@ -131,7 +124,7 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "a leaver leaves what it holds to one that was only introduced",
     file: "src/fleet/membership.ts",
-    find: "          member.version > 0 &&\n",
+    find: "member.version > 0 && ",
     replace: "",
     by: "one replica",
   },
