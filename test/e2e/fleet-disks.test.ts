@@ -159,7 +159,7 @@ describe("a data folder", () => {
       const statuses = new Set<number>();
       while (!statuses.has(503)) statuses.add(await ask(full));
       expect([...statuses].every((status) => [200, 429, 503].includes(status))).toBe(true);
-      expect(full.process.output).toMatch(/buckets could not be written.*File too large.*Free disk space/);
+      await full.process.line(/buckets could not be written.*File too large.*Free disk space/);
       expect((await fetch(`http://127.0.0.1:${full.port}/healthz`)).status).toBe(200);
       // The sibling has what it holds, and gets no more from one that can't write down that it gave.
       expect([200, 429]).toContain(await ask(sibling));

@@ -37,7 +37,8 @@ class NodeProcess {
     process.once("exit", end);
     this.child.once("exit", () => process.off("exit", end));
     this.#exit = new Promise((resolve) => {
-      this.child.once("exit", resolve);
+      // Only then has all that it printed been read.
+      this.child.once("close", resolve);
     });
     const keep = (data: Buffer): void => {
       this.output = (this.output + data.toString()).slice(-100_000);
