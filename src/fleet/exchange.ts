@@ -115,6 +115,7 @@ export class Exchange {
     if (link !== undefined && known !== null && !isWhole) link.hasMore = true;
     const vector = ledger.vector();
     if (state.isRecovering) vector.set(me.id, state.passedBack.get(peer) ?? NEVER);
+    if (state.durableId !== me.id) vector.delete(me.id);
     this.#serial += 1;
     const told = toldFarewells(state);
     const carriedOut = digestOf(told);
@@ -243,7 +244,9 @@ export class Exchange {
     }
     if (link !== null) this.links.answered(link, { ...message, isWhole }, state.ledger.members, state.nowMs);
     if (message.sender === state.me.id) return this.#meetTwin(message);
-    if (this.#isOutdated(message)) {
+    // Whose name is not on its disk yet may be gone with the next kill: it would be waited for for good.
+    const isUnwritten = !message.vector.has(message.sender);
+    if (isUnwritten || this.#isOutdated(message)) {
       this.links.vectors.delete(message.sender);
       const { sender: from, wantsAnswer } = message;
       return { kind: "taken", from, wantsAnswer, mustFlush: false, report: nothingMerged(state, message) };

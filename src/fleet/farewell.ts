@@ -17,6 +17,7 @@ import { type Edge, NO_EDGE } from "../bucket/row.ts";
 import { isHeard, isReachable } from "./giving.ts";
 import { hasHidden, type Holding } from "./holding.ts";
 import { isNamed } from "../bucket/succession.ts";
+import type { Section } from "../bucket/sections.ts";
 import type { ReplicaState } from "./state.ts";
 
 /** A replica is gone for this long before its rows are taken over: what it gave last has arrived by then. */
@@ -160,8 +161,11 @@ function joined(into: Edge | undefined, more: Edge): Edge {
   return { parts, partsBefore: parts, units: 0, boot: known.boot, period: 0 };
 }
 
-/** Step 2: drops the gone one's rows and says anew what this replica gave to it. */
-export function carryOut(state: ReplicaState, farewell: Farewell): void {
+/**
+ * Step 2: drops the gone one's rows and says anew what this replica gave to it. `told`: the rows that come with it; a
+ * sibling that has carried it out, and has not forgotten it, may still hold some that name the gone one.
+ */
+export function carryOut(state: ReplicaState, farewell: Farewell, told: readonly Section[] = []): void {
   const { ledger } = state;
   const known = ledger.members.get(farewell.gone);
   if (farewell.gone === state.me.id) return;
@@ -170,7 +174,8 @@ export function carryOut(state: ReplicaState, farewell: Farewell): void {
     known === undefined &&
     farewell.gone !== ledger.lineage?.founder &&
     farewell.edition <= ledger.forgotten &&
-    ledger.isUnmentioned(farewell.gone)
+    ledger.isUnmentioned(farewell.gone) &&
+    !told.some((section) => isNamedIn(section, farewell.gone))
   ) {
     return;
   }
@@ -192,6 +197,11 @@ export function carryOut(state: ReplicaState, farewell: Farewell): void {
   state.isStartingOver = true;
   state.news += 1;
   state.wake();
+}
+
+function isNamedIn({ entries, profile }: Section, id: string): boolean {
+  const isHeir = profile !== null && profile !== "known" && profile.profile.heirs.includes(id);
+  return isHeir || entries.some(({ row }) => row.given.has(id));
 }
 
 function redirect(state: ReplicaState, holding: Holding, edge: Edge, { gone, by }: Farewell): void {

@@ -48,7 +48,7 @@ export function mergeMessage(state: ReplicaState, message: WholeMessage): MergeR
   const credits: Credit[] = [];
   let rows = 0;
   const successionBefore = state.ledger.succession;
-  for (const farewell of message.farewells) carryOut(state, farewell);
+  for (const farewell of message.farewells) carryOut(state, farewell, message.sections);
   // Before anything is credited: units that were given before this replica's disk was set back must not be.
   for (const section of message.sections) {
     if (section.author === state.me.id) heed(state, section, message);

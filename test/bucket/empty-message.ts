@@ -11,7 +11,7 @@ export function messageOf(sender: string): WholeMessage {
     isLeaving: false,
     isAware: false,
     receiver: null,
-    vector: new Map(),
+    vector: new Map([[sender, { boot: 1, version: 0 }]]),
     era: 0,
     forgotten: 0,
     farewells: [],

@@ -308,6 +308,17 @@ test("a newcomer that does not know who was forgotten carries out a farewell to 
   expect(scene.share("heir")).toBe(600);
 });
 
+test("rows that name one who is forgotten here come with its farewell, or its successor's own would read as a disk set back", () => {
+  const scene = new Scene();
+  const { state } = scene;
+  state.publishProfile({ ...state.me.profile, era: 9 });
+  state.ledger.forgotten = 9;
+  scene.hears("other", { gone: 600 }, [FAREWELL]);
+  expect(scene.share("heir")).toBe(600);
+  scene.hears("other", { heir: 600 });
+  expect([scene.share("heir"), state.setBack.size]).toEqual([600, 0]);
+});
+
 test.each([
   ["is behind here too", 6, 5],
   ["is not, where less is carried out", 4, 0],

@@ -1,6 +1,7 @@
 // What the log tells of a replica's fleets: those it founds, joins, gives way to, or is forgotten by.
 import { createServer, type AddressInfo } from "node:net";
 import { afterEach, expect, onTestFinished, test } from "vitest";
+import { NEVER } from "../../src/bucket/row.ts";
 import { goOnAsNewcomer } from "../../src/fleet/recovery.ts";
 import type { Log } from "../../src/observe/events.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
@@ -113,7 +114,7 @@ test("who left and is started again is told so, and is not taken for dead", asyn
   const [time, store] = [new Time(), new MemoryStore()];
   victim = await startVictim({ time, store });
   const liar = new Liar(victim);
-  const knowing = { era: 1, vector: new Map() };
+  const knowing = { era: 1, vector: new Map([[liar.id, NEVER]]) };
   expect(await liar.send(liar.message([liar.section({})], knowing))).toBe("ok");
   victim.running.replica.leave();
   for (let ticks = 0; ticks < 12; ticks += 1) {

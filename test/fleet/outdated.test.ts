@@ -32,7 +32,7 @@ test.each([
 
 test.each([
   [4, "outdated", false],
-  [5, "dominated", true],
+  [5, "concurrent", true],
 ] as const)("rows of era %i, where era 5 is forgotten, are %s", (era, rule, isTaken) => {
   const solo = new Solo();
   const { state } = solo.replica;

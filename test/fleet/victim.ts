@@ -193,15 +193,16 @@ export class Liar {
   message(sections: readonly Section[], changes: Partial<Message> = {}): Uint8Array {
     this.#serial += 1;
     const { ledger } = this.#victim.running.replica.state;
+    const { sender = this.id } = changes;
     return encodeMessage({
-      sender: this.id,
+      sender,
       boot: 1,
       serial: this.#serial,
       lineage: ledger.lineage,
       wantsAnswer: true,
       isLeaving: false,
       isAware: false,
-      vector: new Map(sections.map(({ author, to }) => [author, to])),
+      vector: new Map([[sender, NEVER], ...sections.map(({ author, to }) => [author, to] as const)]),
       era: 0,
       forgotten: 0,
       receiver: null,

@@ -12,9 +12,30 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "a farewell is told of after the rows that it goes with",
     file: "src/fleet/merging.ts",
-    find: `  for (const farewell of message.farewells) carryOut(state, farewell);
+    find: `  for (const farewell of message.farewells) carryOut(state, farewell, message.sections);
 `,
     replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "a farewell to one who is forgotten is passed over, whatever the rows that come with it name",
+    file: "src/fleet/farewell.ts",
+    find: "    !told.some((section) => isNamedIn(section, farewell.gone))",
+    replace: "    true",
+    by: "one replica",
+  },
+  {
+    fault: "a replica counts itself among the members under a name that is not on its disk",
+    file: "src/fleet/exchange.ts",
+    find: "    if (state.durableId !== me.id) vector.delete(me.id);\n",
+    replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "one whose name is not on its disk is told what it may forget having heard",
+    file: "src/fleet/exchange.ts",
+    find: "if (isUnwritten || this",
+    replace: "if (this",
     by: "one replica",
   },
   {

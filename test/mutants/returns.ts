@@ -166,8 +166,8 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "a newcomer takes everyone whom it does not know for forgotten",
     file: "src/fleet/farewell.ts",
-    find: "    farewell.edition <= ledger.forgotten &&\n    ledger.isUnmentioned(farewell.gone)\n",
-    replace: "    farewell.edition <= ledger.forgotten\n",
+    find: "    ledger.isUnmentioned(farewell.gone) &&\n",
+    replace: "",
     by: "one replica",
   },
   {

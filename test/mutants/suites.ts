@@ -18,6 +18,7 @@ export const SUITES = {
     "test/fleet/rounding.test.ts",
     "test/fleet/farewell.test.ts",
     "test/fleet/outdated.test.ts",
+    "test/fleet/written-names.test.ts",
     "test/fleet/leaving.test.ts",
     "test/fleet/founding.test.ts",
     "test/fleet/superseded.test.ts",
