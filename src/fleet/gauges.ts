@@ -1,7 +1,8 @@
 // What a replica shows of its buckets: how fast units are taken, what a request costs, who waits. Moving averages are
 // brought up to date at every tick, for the buckets that are in use only.
 import { WHOLE } from "../bucket/parts.ts";
-import { GAUGE_PRECISION, SMALL_PARTS } from "./giving.ts";
+import type { Member } from "../bucket/member.ts";
+import { GAUGE_PRECISION, isHeard, SMALL_PARTS } from "./giving.ts";
 import type { Holding, OpenBucket } from "./holding.ts";
 import type { ReplicaState } from "./state.ts";
 
@@ -92,23 +93,35 @@ function isOverflowing({ ledger, me }: ReplicaState, { rows, local }: Holding): 
   return false;
 }
 
+/** Units at siblings; `reachable`: at those of them that were heard a moment ago. */
+interface Elsewhere {
+  readonly level: number;
+  readonly reachable: number;
+}
+
 /**
  * Units that siblings hold of a bucket, as far as they have shown. What the founder has and has not spoken of is full:
  * whoever takes or gives says so in a row. Rounded up: the last request's units, in pieces, must not look like a hair less.
  */
-export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: number): number {
+export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: number): Elsewhere {
   const { ledger, me } = state;
   const { rows, sentUnits } = holding;
   let level = 0;
-  for (const [author, entry] of rows.entries) {
-    if (author !== me.id && !ledger.succession.has(author))
-      level += entry.row.gauge.level * (1 + GAUGE_PRECISION);
+  let reachable = 0;
+  const add = (holder: Member | undefined, units: number): void => {
+    level += units;
+    if (holder !== undefined && isHeard(state, holder)) reachable += units;
+  };
+  for (const { author, row } of rows.entries.values()) {
+    if (author === me || ledger.succession.has(author.id)) continue;
+    add(author, row.gauge.level * (1 + GAUGE_PRECISION));
   }
-  for (const units of sentUnits.values()) level += units;
+  for (const [receiver, units] of sentUnits) add(ledger.members.get(receiver), units);
   const founder = ledger.lineage?.founder ?? me.id;
   const holder = ledger.succession.get(founder) ?? founder;
-  if (holder === me.id || rows.entries.has(holder)) return level;
-  return level + (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity;
+  if (holder !== me.id && !rows.entries.has(holder))
+    add(ledger.members.get(holder), (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity);
+  return { level, reachable };
 }
 
 /**

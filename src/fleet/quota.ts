@@ -28,6 +28,8 @@ export interface Room {
   readonly capacity: number;
   /** The same for the whole fleet, from the latest gauges heard. */
   readonly fleetLevel: number;
+  /** Of these, what can be had: without those that hold units and are silent. */
+  readonly reachableLevel: number;
   readonly fleetCapacity: number;
 }
 

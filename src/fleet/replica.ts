@@ -201,12 +201,13 @@ export class Replica implements Quota {
   room(bucket: Bucket, now: number): Room {
     const open = openBucket(bucket);
     open.refill(now);
-    const fleetLevel = open.level + levelElsewhere(this.state, open.holding, open.limit.capacity);
+    const elsewhere = levelElsewhere(this.state, open.holding, open.limit.capacity);
     const fleetCapacity = open.limit.capacity;
     return {
       level: Math.min(open.level, open.capacity),
       capacity: open.capacity,
-      fleetLevel: Math.min(fleetLevel, fleetCapacity),
+      fleetLevel: Math.min(open.level + elsewhere.level, fleetCapacity),
+      reachableLevel: Math.min(open.level + elsewhere.reachable, fleetCapacity),
       fleetCapacity,
     };
   }

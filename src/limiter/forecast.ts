@@ -49,7 +49,7 @@ export function forecast(quota: Quota, meters: Meters, costs: readonly number[],
     if (lineWaitMs === 0) continue;
     leastMs = Math.max(leastMs, leastOf(line, bucket.limit, cost, lineWaitMs));
     const isLeaving =
-      line.leaving > 0 && quota.room(bucket, at.now).fleetLevel + line.leaving >= ahead + cost;
+      line.leaving > 0 && quota.room(bucket, at.now).reachableLevel + line.leaving >= ahead + cost;
     if (isLeaving) lineWaitMs = Math.min(lineWaitMs, LEAVING_MS);
     isForLeaving &&= isLeaving;
     if (lineWaitMs <= waitMs) continue;
@@ -73,14 +73,15 @@ function bucketMs(quota: Quota, bucket: Bucket, { ahead, cost, heldMs }: Demand,
   switch (limit.refill.kind) {
     case "held": {
       // Siblings send the places that nobody uses; others have to come back first.
-      const idle = Math.max(0, quota.room(bucket, now).fleetLevel);
+      const idle = Math.max(0, quota.room(bucket, now).reachableLevel);
       return returnMs(limit, Math.max(0, ahead + cost - idle), heldMs);
     }
     case "calendar":
+      // Those who hold the rest may be heard again long before the period is over.
       return quota.room(bucket, now).fleetLevel >= ahead + cost ? 0 : quota.waitMs(bucket, cost, now);
     case "continuous": {
-      const { fleetLevel } = quota.room(bucket, now);
-      return Math.min(ownMs, Math.max(0, (ahead + cost - fleetLevel) / limit.refill.unitsPerMs));
+      const { reachableLevel } = quota.room(bucket, now);
+      return Math.min(ownMs, Math.max(0, (ahead + cost - reachableLevel) / limit.refill.unitsPerMs));
     }
   }
 }

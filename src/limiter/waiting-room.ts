@@ -170,7 +170,9 @@ export class WaitingRoom {
     return meters.buckets.every((bucket, index) => {
       const cost = costs[index] ?? 0;
       if ((meters.lines[index]?.leaving ?? 0) > 0) return true;
-      return this.#quota.waitMs(bucket, cost, now) === 0 || this.#quota.room(bucket, now).fleetLevel >= cost;
+      return (
+        this.#quota.waitMs(bucket, cost, now) === 0 || this.#quota.room(bucket, now).reachableLevel >= cost
+      );
     });
   }
 

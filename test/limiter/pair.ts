@@ -76,6 +76,11 @@ export class Pair {
     }
   }
 
+  /** From here on neither hears the other. */
+  cut(): void {
+    this.#receivers.clear();
+  }
+
   limiters(specs: readonly MeterSpec[], members = this.members): Place[] {
     const prices = { input: 1, output: 1, cachedInput: 1, cacheWrite: 1 };
     return members.map(({ limiter }) => ({

@@ -73,6 +73,22 @@ test("together they admit what one bucket would, and tell the truth about the wa
   }
 });
 
+test.each(["tokens=1000/100s", "tokens=1000/day", "concurrent=4"])(
+  "beside one that has all of %s and is silent, a request that would not wait is refused at once",
+  async (limit) => {
+    pair = new Pair();
+    await pair.start();
+    const [, place] = pair.limiters([limitSpec("provider", "p", limit)]);
+    if (place === undefined) throw new Error("a second member");
+    await pair.pass(300);
+    pair.cut();
+    await pair.pass(5000);
+    const since = pair.clock.elapsedMs();
+    expect(await pair.reserve(place, 100, 0)).toMatchObject({ kind: "refused", reason: "no_room" });
+    expect(pair.clock.elapsedMs() - since).toBeLessThanOrEqual(20);
+  },
+);
+
 test("a place of a running request moves to the replica that needs it, and is never there twice", async () => {
   pair = new Pair();
   await pair.start();

@@ -48,8 +48,15 @@ export const HOLDINGS: readonly Mutant[] = [
     fault:
       "levels that were told in single precision and add up to a hair less than a request needs are not enough",
     file: "src/fleet/gauges.ts",
-    find: "level += entry.row.gauge.level * (1 + GAUGE_PRECISION);",
-    replace: "level += entry.row.gauge.level;",
+    find: "row.gauge.level * (1 + GAUGE_PRECISION)",
+    replace: "row.gauge.level",
+    by: "messages",
+  },
+  {
+    fault: "a request that would not wait waits for units of a sibling that is silent",
+    file: "src/fleet/gauges.ts",
+    find: "if (holder !== undefined && isHeard(state, holder)) reachable",
+    replace: "reachable",
     by: "messages",
   },
   {
@@ -298,7 +305,7 @@ export const HOLDINGS: readonly Mutant[] = [
   {
     fault: "who lacks places of running requests does not see those that siblings have idle",
     file: "src/limiter/forecast.ts",
-    find: "const idle = Math.max(0, quota.room(bucket, now).fleetLevel);",
+    find: "const idle = Math.max(0, quota.room(bucket, now).reachableLevel);",
     replace: "const idle = 0;",
     by: "messages",
   },
