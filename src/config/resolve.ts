@@ -36,6 +36,7 @@ export function resolveConfig(raw: RawConfig, context: ResolveContext): Config {
   checkProviderBudgets(offer);
   if (raw.admin.key !== undefined) checkCarried(raw.admin.key, ["admin", "key"], report);
   checkExposure(raw, report);
+  checkPorts(raw, report);
   return {
     file: context.file,
     listen: raw.listen,
@@ -80,6 +81,18 @@ function checkExposure(raw: RawConfig, report: Report): void {
   report.error(
     ["listen"],
     `listening beyond this machine needs an admin key: set \`admin: { key: … }\`${thenKeys}, or listen on 127.0.0.1`,
+  );
+}
+
+/** Both at one address would show only at the start, as one that another process uses. */
+function checkPorts({ listen, fleet }: RawConfig, report: Report): void {
+  const siblings = fleet.listen;
+  if (siblings === undefined || siblings.port === 0 || siblings.port !== listen.port) return;
+  const isEverywhere = [listen.host, siblings.host].some((host) => host === "0.0.0.0" || host === "::");
+  if (!isEverywhere && listen.host !== siblings.host) return;
+  report.error(
+    ["fleet", "listen"],
+    "clients connect there (`listen`): siblings need another port, such as 8788",
   );
 }
 

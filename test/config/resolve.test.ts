@@ -329,6 +329,8 @@ describe("what strangers can reach", () => {
     ["listen: 0.0.0.0:80\nkeys: [ { name: a, key: b } ]", "needs an admin key"],
     ["fleet: { peers: [ http://b:1 ] }", "fleet: `secret` is missing"],
     ["fleet: { listen: 127.0.0.1:1 }", "fleet: `secret` is missing"],
+    ["fleet: { listen: 127.0.0.1:8787, secret: sixteen-letters- }", "fleet.listen: clients connect there"],
+    ["fleet: { listen: 0.0.0.0:8787, secret: sixteen-letters- }", "fleet.listen: clients connect there"],
     ["fleet: { secret: fifteen-letters }", "fleet.secret: a secret has at least 16 bytes"],
     ["fleet: { peers: [ http://b:1 ], secret: sixteen-letters- }", "fleet: `listen` is missing"],
     [
