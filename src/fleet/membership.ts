@@ -89,6 +89,15 @@ export class Membership {
     return this.leaving !== "no";
   }
 
+  /** It would hand over, and all others leave too or are gone: what it holds is on its disk, for when it comes back. */
+  get isDeserted(): boolean {
+    const { ledger, me } = this.#state;
+    if (this.leaving !== "giving") return false;
+    return [...ledger.members.values()].every(
+      (member) => member === me || member.isLeaving || member.hasLeft || ledger.succession.has(member.id),
+    );
+  }
+
   tick(): void {
     const state = this.#state;
     if (state.ledger.lineage === null) this.#seek();

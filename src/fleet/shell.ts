@@ -63,7 +63,7 @@ export interface RunningReplica {
   readonly isMetByStrangers: boolean;
   /** Resolves when another process goes on under this identity: this one must end. */
   readonly superseded: Promise<void>;
-  /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`. */
+  /** Hands everything over to the siblings; resolves with whether one has confirmed within `timeoutMs`; at once, when none stays. */
   leave(timeoutMs: number): Promise<boolean>;
   /** Writes back what was reserved and stops. The store stays open: it belongs to the caller. */
   close(): Promise<void>;
@@ -319,7 +319,9 @@ class Shell implements RunningReplica {
     const untilMs = clock.elapsedMs() + timeoutMs;
     this.board.count();
     this.replica.leave();
-    while (!(this.replica.hasLeft && this.board.isTold) && clock.elapsedMs() < untilMs) {
+    const { membership } = this.replica;
+    const isOver = (): boolean => (this.replica.hasLeft && this.board.isTold) || membership.isDeserted;
+    while (!isOver() && clock.elapsedMs() < untilMs) {
       this.courier.schedule();
       await new Promise<void>((resolve) => void timers.after(LEAVE_LOOK_MS, resolve));
       this.replica.tick(clock.elapsedMs(), clock.wallMs());

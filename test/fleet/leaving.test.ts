@@ -93,6 +93,22 @@ test("of two that leave at about the same time neither hands over to the other",
   expect(state.holding("a").given.size).toBe(0);
 });
 
+test.each([
+  ["leaves too", { isLeaving: true }, true],
+  ["stays, and is silent", {}, false],
+])(
+  "one that leaves keeps what it holds, and need not wait, when its only sibling %s",
+  (_, said, isDeserted) => {
+    const solo = pair();
+    const { state, membership } = solo.replica;
+    hear(solo, { serial: 2, isAware: true, ...said });
+    solo.advance(state.unreachableAfterMs);
+    membership.leave();
+    solo.advance(100);
+    expect([membership.isDeserted, state.holding("a").given.size]).toEqual([isDeserted, 0]);
+  },
+);
+
 test("one that leaves stops when a sibling has all of it on its disk, not when it has heard it", () => {
   const solo = pair();
   const { state, membership } = solo.replica;

@@ -99,6 +99,13 @@ test("a leaver's share is its siblings' when it has left", async () => {
   await takeSoon(second, 80);
 });
 
+test("when all leave none waits for a sibling that would take over", async () => {
+  const all = [await start(), await start()];
+  await Promise.all(all.map((each) => takeSoon(each, 1)));
+  // An hour: the test would end before.
+  expect(await Promise.all(all.map((each) => each.leave(3_600_000)))).toEqual([false, false]);
+});
+
 test("a merge is traced with both vectors, the rule, whose rows were taken, shares and levels", async () => {
   const lines: unknown[] = [];
   const log: Log = { ...silentLog, info: (message, fields) => void lines.push({ message, ...fields }) };

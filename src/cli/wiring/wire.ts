@@ -306,6 +306,8 @@ class GatewayProcess implements Running {
       if (hasLeft) observer.log.info("left the fleet; its siblings hold this share now");
       else if (replica.replica.state.ledger.lineage === null)
         observer.log.info("was in no fleet yet, and holds nothing to hand over");
+      else if (replica.replica.membership.isDeserted)
+        observer.log.info("nobody stays who could take over; this share waits here for the next start");
       else observer.log.warn("no sibling has taken over in time; this share waits here for the next start");
     }
     await replica.close();
