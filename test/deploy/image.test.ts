@@ -158,8 +158,24 @@ describe("deploy/compose.yaml", () => {
       expect(hostname).toBe(names[at]);
       expect(isReadOnly).toBe(true);
       const siblings = [environment.SLUICE_SIBLING_A, environment.SLUICE_SIBLING_B];
-      expect(new Set([hostname, ...siblings])).toEqual(new Set(names));
+      expect(new Set([`${hostname}-fleet`, ...siblings])).toEqual(
+        new Set(names.map((name) => `${name}-fleet`)),
+      );
     }
+  });
+
+  test("has a network between siblings alone, which can be cut and healed by the names in the recipe", () => {
+    const { name: project, networks, services } = compose;
+    expect(networks).toEqual({ fleet: { internal: true } });
+    expect(services.provider.networks).toBeUndefined();
+    expect(services.load.networks).toBeUndefined();
+    for (const name of ["gw-0", "gw-1", "gw-2"])
+      expect(services[name].networks).toEqual({ default: {}, fleet: { aliases: [`${name}-fleet`] } });
+    const recipe = readFileSync(join(ROOT, "deploy/compose.yaml"), "utf8").match(/docker network .*/g);
+    expect(recipe).toEqual([
+      `docker network disconnect ${project}_fleet ${project}-gw-1-1`,
+      `docker network connect --alias gw-1-fleet ${project}_fleet ${project}-gw-1-1`,
+    ]);
   });
 
   test("loads them at three times the quota, and tells what came of it", async () => {
@@ -207,8 +223,8 @@ describe("deploy/compose.yaml", () => {
     });
     expect(warnings).toEqual([]);
     expect(config.fleet.peers.map((peer) => peer.kind === "http" && peer.url)).toEqual([
-      "http://gw-1:8788",
-      "http://gw-2:8788",
+      "http://gw-1-fleet:8788",
+      "http://gw-2-fleet:8788",
     ]);
     const command: string[] = compose.services.provider.command;
     const limits = config.providers
