@@ -1,7 +1,8 @@
 // What may happen to the disk of a member of a fleet of real processes: full, not writable, shared by two, copied, put
 // back to an earlier state, lost. The provider refuses nothing in any of it, and whoever can't go on says why.
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { ask, askMany, sharesOf, untilSeen, untilTogether } from "./fleet-desk.ts";
@@ -173,6 +174,64 @@ describe("a data folder", () => {
     180_000,
   );
 
+  describe.skipIf(!isRefusedWhatIsNotWritable())(
+    "that this user may not write (skipped where the tests run as root and `setpriv` can't take its privilege away)",
+    () => {
+      // So that it can be cleared away.
+      afterEach(() => {
+        for (const station of fleet.stations) chmodSync(dataOf(station), 0o700);
+      });
+
+      test.each([
+        ["the folder", (data: string) => chmodSync(data, 0o500), ""],
+        ["the file in it", (data: string) => chmodSync(join(data, "data.mdb"), 0o400), ""],
+        ["the folder that it is to be made in", (data: string) => chmodSync(data, 0o500), "made"],
+      ])(
+        "keeps a gateway from starting, with an error that names it and says what to do: %s",
+        async (_, forbid, below) => {
+          const station = at(await start(1), 0);
+          await station.kill();
+          forbid(dataOf(station));
+          const data = join(dataOf(station), below);
+          const gateway = startUnprivileged(station, data);
+          expect(await gateway.ended).toBe(1);
+          expect(gateway.output).toContain(`The store can't be opened in ${data}: EACCES`);
+          expect(gateway.output).toContain("Make data_dir writable for this user.");
+        },
+        180_000,
+      );
+
+      test("is reported while it is in use, keeps nobody from being served, and nothing spent meanwhile is forgotten", async () => {
+        const station = at(await start(1), 0);
+        await station.kill();
+        const data = dataOf(station);
+        const gateway = startUnprivileged(station, data);
+        await gateway.line(/listens on/);
+        const statusOf = async (path: string): Promise<readonly [number, string]> => {
+          const answer = await fetch(`http://127.0.0.1:${station.port}/${path}`);
+          return [answer.status, await answer.text()];
+        };
+        expect(await ask(station)).toBe(200);
+        chmodSync(join(data, "data.mdb"), 0o400);
+        chmodSync(data, 0o500);
+        expect(await statusOf("readyz")).toEqual([503, expect.stringContaining("store_unwritable")]);
+        expect((await statusOf("healthz"))[0]).toBe(200);
+        // What is open stays writable, so its buckets go on, and to the disk.
+        const statuses = Object.keys(await askMany(station, 80));
+        expect(statuses).toContain("200");
+        expect(statuses.every((status) => ["200", "429"].includes(status))).toBe(true);
+        await gateway.kill();
+        expect(await startUnprivileged(station, data).ended).toBe(1);
+        chmodSync(data, 0o700);
+        chmodSync(join(data, "data.mdb"), 0o600);
+        await startUnprivileged(station, data).line(/listens on/);
+        expect((await statusOf("readyz"))[0]).toBe(200);
+        await drain([station, station]);
+        await expectNothingRefused();
+      }, 180_000);
+    },
+  );
+
   // A file system of its own, so large, that a user may mount where the system lets users have their own mounts.
   describe.skipIf(spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status !== 0)(
     "on a disk that is full",
@@ -197,6 +256,30 @@ describe("a data folder", () => {
     },
   );
 });
+
+/** Without what lets root write anything: a file's owner then has what the file's mode says. */
+const UNPRIVILEGED: readonly string[] =
+  process.getuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"] : [];
+
+/** Whether a process started so may not write into a folder that its mode protects. */
+function isRefusedWhatIsNotWritable(): boolean {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-unwritable-"));
+  chmodSync(folder, 0o500);
+  const [command, ...args] = [...UNPRIVILEGED, "test", "-w", folder];
+  const { status } = spawnSync(command, args);
+  rmSync(folder, { recursive: true });
+  return status === 1;
+}
+
+/** Starts a gateway in a station's place. */
+function startUnprivileged(station: Station, data: string): Running {
+  const gateway = new Running(["start", "--config", configOf(station), "--data-dir", data], {
+    nodeArgs: ["--import", SET_OUT],
+    wrapper: UNPRIVILEGED,
+  });
+  others.push(gateway);
+  return gateway;
+}
 
 /** Puts a copy in a file's place, as a backup tool or a volume that is swapped does. */
 function replaceFile(path: string): void {
