@@ -99,11 +99,26 @@ interface Elsewhere {
   readonly reachable: number;
 }
 
+/** Who has the founder's role. */
+function founderOf({ ledger, me }: ReplicaState): string {
+  const founder = ledger.lineage?.founder ?? me.id;
+  return ledger.succession.get(founder) ?? founder;
+}
+
 /**
- * Units that siblings hold of a bucket, as far as they have shown. What the founder has and has not spoken of is full:
- * whoever takes or gives says so in a row. Rounded up: the last request's units, in pieces, must not look like a hair less.
+ * Units that a sibling holds of a bucket of which it has said nothing. The founder's part is full then: whoever takes or
+ * gives says so in a row. Of another one's it is not known that there is anything in it.
  */
-export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: number): Elsewhere {
+export function untoldLevel(state: ReplicaState, { rows, local }: Holding, id: string): number {
+  if (local === null || rows.entries.has(id) || founderOf(state) !== id) return 0;
+  return (Math.max(0, state.ledger.share(rows, id)) / WHOLE) * local.limit.capacity;
+}
+
+/**
+ * Units that siblings hold of a bucket, as far as they have shown, or have not had to. Rounded up: the last request's
+ * units, in pieces, must not look like a hair less.
+ */
+export function levelElsewhere(state: ReplicaState, holding: Holding): Elsewhere {
   const { ledger, me } = state;
   const { rows, sentUnits } = holding;
   let level = 0;
@@ -117,10 +132,8 @@ export function levelElsewhere(state: ReplicaState, holding: Holding, capacity: 
     add(author, row.gauge.level * (1 + GAUGE_PRECISION));
   }
   for (const [receiver, units] of sentUnits) add(ledger.members.get(receiver), units);
-  const founder = ledger.lineage?.founder ?? me.id;
-  const holder = ledger.succession.get(founder) ?? founder;
-  if (holder !== me.id && !rows.entries.has(holder))
-    add(ledger.members.get(holder), (Math.max(0, ledger.share(rows, holder)) / WHOLE) * capacity);
+  const founder = founderOf(state);
+  if (founder !== me.id) add(ledger.members.get(founder), untoldLevel(state, holding, founder));
   return { level, reachable };
 }
 

@@ -201,7 +201,7 @@ export class Replica implements Quota {
   room(bucket: Bucket, now: number): Room {
     const open = openBucket(bucket);
     open.refill(now);
-    const elsewhere = levelElsewhere(this.state, open.holding, open.limit.capacity);
+    const elsewhere = levelElsewhere(this.state, open.holding);
     const fleetCapacity = open.limit.capacity;
     return {
       level: Math.min(open.level, open.capacity),

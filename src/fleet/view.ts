@@ -2,6 +2,7 @@
 import { WHOLE } from "../bucket/parts.ts";
 import type { Sample } from "../observe/events.ts";
 import { counter, gauge } from "../observe/sample.ts";
+import { untoldLevel } from "./gauges.ts";
 import type { Holding } from "./holding.ts";
 import type { Bucket } from "./quota.ts";
 import type { Replica } from "./replica.ts";
@@ -12,13 +13,16 @@ export interface PartView {
   readonly replica: string;
   /** From 0 to 1; a replica that was declared dead by mistake may be below 0 for a moment. */
   readonly share: number;
-  /** Units it could admit when it last said so. */
+  /** Units it could admit when it last said so; of a bucket that nobody has used the founder need not say anything. */
   readonly level: number;
   /** Units per second. */
   readonly demand: number;
   /** What its oldest waiting request needs, in units; 0: nobody waits. */
   readonly waiting: number;
-  /** How long ago it said this, in milliseconds; 0 for the replica itself. */
+  /**
+   * How long ago it said this, in milliseconds; 0 for the replica itself. Of one that has said nothing of the bucket: how
+   * long ago it was last heard, -1: never.
+   */
   readonly age_ms: number;
 }
 
@@ -134,19 +138,24 @@ export function membersOf({ state }: Replica, nowMs: number): readonly MemberVie
   const { ledger } = state;
   return [...ledger.members.values()].map((member) => {
     const isSelf = member === state.me;
-    const silentMs = isSelf ? 0 : Math.max(0, Math.round(nowMs - member.heardMs));
+    const silentMs = isSelf ? 0 : agedMs(member.heardMs, nowMs);
     const isGone = ledger.succession.has(member.id);
     return {
       replica: member.id,
       name: member.profile.name,
       is_self: isSelf,
       is_founder: ledger.lineage?.founder === member.id,
-      state: isGone ? "gone" : silentMs > SILENT_MS ? "silent" : "live",
+      state: isGone ? "gone" : silentMs === -1 || silentMs > SILENT_MS ? "silent" : "live",
       boot: member.boot,
       version: member.version,
-      silent_ms: Number.isFinite(silentMs) ? silentMs : -1,
+      silent_ms: silentMs,
     };
   });
+}
+
+/** Whole milliseconds since then; -1: that never was. */
+function agedMs(heardMs: number, nowMs: number): number {
+  return heardMs === -Infinity ? -1 : Math.max(0, Math.round(nowMs - heardMs));
 }
 
 /** What the replica does at the moment; it admits only while it is serving. */
@@ -169,10 +178,10 @@ function bucketView({ state, id }: Replica, holding: Holding, nowMs: number): Bu
     parts.push({
       replica: member.id,
       share: state.ledger.share(rows, member.id) / WHOLE,
-      level: gauge?.level ?? 0,
+      level: gauge?.level ?? untoldLevel(state, holding, member.id),
       demand: gauge?.demand ?? 0,
       waiting: gauge?.waiting ?? 0,
-      age_ms: isSelf || entry === undefined ? 0 : Math.max(0, Math.round(nowMs - entry.heardMs)),
+      age_ms: isSelf ? 0 : agedMs((entry ?? member).heardMs, nowMs),
     });
   }
   return { bucket: rows.key, capacity: local?.limit.capacity ?? 0, parts };

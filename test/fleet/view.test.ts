@@ -1,11 +1,22 @@
 // What `/metrics` shows of the fleet is what has happened: messages, merges, gives, refusals, and how old the news is.
-import { afterEach, expect, test } from "vitest";
-import { fleetSamples } from "../../src/fleet/view.ts";
+// What `GET /fleet` shows of a part is what is known of it, also where nobody has said a word.
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { fleetSamples, fleetView, type PartView } from "../../src/fleet/view.ts";
+import { admitted, Pair, type Place } from "../limiter/pair.ts";
+import { limitSpec } from "../limiter/solo-limiter.ts";
 import { gauge, Liar, post, startVictim, type Victim } from "./victim.ts";
 
 let victim: Victim;
+let started: Victim | null = null;
 
-afterEach(() => victim.running.close());
+async function start(): Promise<void> {
+  started = victim = await startVictim();
+}
+
+afterEach(async () => {
+  await started?.running.close();
+  started = null;
+});
 
 /** Those of the victim that are not zero, without the prefix; with the reason where there is one. */
 function shown(): Record<string, number> {
@@ -27,12 +38,12 @@ function seen() {
 }
 
 test("of an instance that is alone only itself", async () => {
-  victim = await startVictim();
+  await start();
   expect(shown()).toEqual({ members: 1, live_members: 1 });
 });
 
 test("of siblings what they said, what they were given, and since when they are silent", async () => {
-  victim = await startVictim();
+  await start();
   const liar = new Liar(victim);
   const waiting = gauge({ waiting: 40, waitingMs: 10, demand: 40, cost: 40 });
   expect(await liar.send(liar.message([liar.section({ gauge: waiting })]))).toBe("ok");
@@ -46,7 +57,53 @@ test("of siblings what they said, what they were given, and since when they are 
 });
 
 test("of strangers that they were refused, and nothing else", async () => {
-  victim = await startVictim();
+  await start();
   await post(victim.port, Buffer.from("<!doctype html>"));
   expect(shown()).toEqual({ members: 1, live_members: 1, "refused_messages_total malformed": 1 });
+});
+
+describe("one that has joined shows of a bucket that nobody has used", () => {
+  let pair: Pair;
+  let places: Place[];
+
+  beforeEach(async () => {
+    pair = new Pair();
+    await pair.start();
+    places = pair.limiters([limitSpec("provider", "p", "tokens=100/100s")]);
+    await pair.pass(1500);
+  });
+
+  afterEach(() => pair.close());
+
+  const parts = (): readonly PartView[] => {
+    const surroundings = { peers: [], failing: new Map(), isConfigured: () => true, limitsDiffer: [] };
+    const question = { isAsked: () => true, after: "", limit: 10 };
+    const joined = pair.members[1]!.running.replica;
+    return fleetView(joined, pair.clock.elapsedMs(), surroundings, question).buckets[0]!.parts;
+  };
+  const founders = () => parts().find(({ replica }) => replica.startsWith("a"))!;
+  const own = () => parts().find(({ replica }) => replica.startsWith("b"))!;
+
+  test("that the founder's part is full, as far as that one was heard", async () => {
+    expect(founders()).toMatchObject({ share: 1, level: 100, demand: 0, waiting: 0 });
+    expect(own()).toMatchObject({ share: 0, level: 0, age_ms: 0 });
+    pair.cut();
+    const { age_ms: before } = founders();
+    expect(before).toBeGreaterThanOrEqual(0);
+    expect(before).toBeLessThanOrEqual(1100);
+    await pair.pass(5000, 100);
+    expect(founders()).toMatchObject({ level: 100, age_ms: before + 5000 });
+  });
+
+  test("parts that are together what the fleet has, and so when it was used", async () => {
+    const { quota } = pair.members[1]!.running;
+    const { target } = places[1]!;
+    const left = (): number => quota.room(target.buckets[0]!, pair.clock.elapsedMs()).fleetLevel;
+    const shown = (): number => parts().reduce((sum, { level }) => sum + level, 0);
+    expect([left(), shown()]).toEqual([100, 100]);
+    admitted(await pair.reserve(places[0]!, 40, 1000));
+    await pair.pass(1000);
+    expect(shown()).toBeLessThan(65);
+    expect(Math.abs(left() - shown())).toBeLessThan(0.01);
+  });
 });

@@ -349,4 +349,18 @@ export const HOLDINGS: readonly Mutant[] = [
     replace: "if (this.#isGone(message) && message.era < 0) {",
     by: "members",
   },
+  {
+    fault: "what the founder has not spoken of counts as empty",
+    file: "src/fleet/gauges.ts",
+    find: "if (local === null || rows.entries.has(id) || founderOf(state) !== id) return 0;",
+    replace: "if (local === null || rows.entries.size >= 0 || founderOf(state) !== id) return 0;",
+    by: "messages",
+  },
+  {
+    fault: "the founder is shown with nothing of a bucket that nobody has used",
+    file: "src/fleet/view.ts",
+    find: "gauge?.level ?? untoldLevel(state, holding, member.id)",
+    replace: "gauge?.level ?? 0",
+    by: "one replica",
+  },
 ];

@@ -23,6 +23,7 @@ export const SUITES = {
     "test/fleet/founding.test.ts",
     "test/fleet/superseded.test.ts",
     "test/fleet/shell.test.ts",
+    "test/fleet/view.test.ts",
   ],
   messages: [
     ...VITEST,
