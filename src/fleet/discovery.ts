@@ -4,7 +4,8 @@
 // all of its addresses. What can't be resolved, a name or one of the hosts that a record names, keeps the addresses known
 // last, and keeps nobody else's from being known: neither a resolver's hiccup nor a sibling that is gone may cut a
 // replica off from siblings that are there, or it would found a fleet of its own.
-import { lookup, resolveSrv } from "node:dns/promises";
+import { lookup, Resolver as Records } from "node:dns/promises";
+import { systemTimers, type Timers } from "../clock.ts";
 
 /** The most addresses that one name may stand for. */
 const ADDRESSES_MAX = 256;
@@ -19,14 +20,22 @@ export interface Resolver {
   services(name: string): Promise<readonly { readonly name: string; readonly port: number }[]>;
 }
 
-/** The system's: `lookup` honours the hosts file and search domains, which short names in Kubernetes need. */
-export const systemResolver: Resolver = {
-  async addresses(host) {
-    const found = await lookup(host, { all: true });
-    return found.map(({ address }) => address);
-  },
-  services: (name) => resolveSrv(name),
-};
+/** A server that says nothing is asked twice, after 1 s and 2 s more: no question outlives what waits for it. */
+const RECORDS_OPTIONS = { timeout: 1000, tries: 2 } as const;
+
+/**
+ * The system's: `lookup` honours the hosts file and search domains, which short names in Kubernetes need. `records` are
+ * asked for SRV records; by default the system's servers.
+ */
+export function systemResolver(records = new Records(RECORDS_OPTIONS)): Resolver {
+  return {
+    async addresses(host) {
+      const found = await lookup(host, { all: true });
+      return found.map(({ address }) => address);
+    },
+    services: (name) => records.resolveSrv(name),
+  };
+}
 
 /** A peer whose address can be found: one that is given, or a name to be resolved. */
 export type AddressedPeer =
@@ -40,16 +49,20 @@ type Faults = ReadonlyMap<string, string>;
 export class Discovery {
   readonly #static: readonly string[];
   readonly #names: readonly Name[];
-  readonly #resolver: Resolver;
+  readonly #ask: Ask;
   /** The addresses known last, by name or host, and port. */
   #known = new Map<string, readonly string[]>();
   #faults: Faults = new Map();
   #resolving: Promise<void> | null = null;
 
-  constructor(peers: readonly AddressedPeer[], resolver: Resolver = systemResolver) {
+  constructor(
+    peers: readonly AddressedPeer[],
+    resolver: Resolver = systemResolver(),
+    timers: Timers = systemTimers,
+  ) {
     this.#static = peers.flatMap((peer) => (peer.kind === "http" ? [peer.url] : []));
     this.#names = peers.filter((peer) => peer.kind === "dns");
-    this.#resolver = resolver;
+    this.#ask = { resolver, timers };
   }
 
   /** Whether there is anything to resolve. */
@@ -82,11 +95,16 @@ export class Discovery {
   }
 
   async #resolveAll(): Promise<void> {
-    const resolution = new Resolution(this.#resolver, this.#known);
+    const resolution = new Resolution(this.#ask, this.#known);
     await Promise.all(this.#names.map((name) => resolution.find(name)));
     this.#known = resolution.known;
     this.#faults = resolution.faults;
   }
+}
+
+interface Ask {
+  readonly resolver: Resolver;
+  readonly timers: Timers;
 }
 
 /** One round of questions: what it finds, what it could not, and what was known before. */
@@ -94,10 +112,12 @@ class Resolution {
   readonly known = new Map<string, readonly string[]>();
   readonly faults = new Map<string, string>();
   readonly #resolver: Resolver;
+  readonly #timers: Timers;
   readonly #before: ReadonlyMap<string, readonly string[]>;
 
-  constructor(resolver: Resolver, before: ReadonlyMap<string, readonly string[]>) {
+  constructor({ resolver, timers }: Ask, before: ReadonlyMap<string, readonly string[]>) {
     this.#resolver = resolver;
+    this.#timers = timers;
     this.#before = before;
   }
 
@@ -122,7 +142,7 @@ class Resolution {
   }
 
   async #ofService(name: string): Promise<readonly string[]> {
-    const services = await within(RESOLVE_TIMEOUT_MS, this.#resolver.services(name));
+    const services = await this.#within(this.#resolver.services(name));
     const hosts = services
       .slice(0, ADDRESSES_MAX)
       .map((service): Name => ({ kind: "dns", host: service.name, port: service.port }));
@@ -131,25 +151,26 @@ class Resolution {
   }
 
   async #ofHost({ host, port }: Name): Promise<readonly string[]> {
-    const addresses = await within(RESOLVE_TIMEOUT_MS, this.#resolver.addresses(host));
+    const addresses = await this.#within(this.#resolver.addresses(host));
     return addresses
       .map((address) => `http://${address.includes(":") ? `[${address}]` : address}:${port}`)
       .sort();
+  }
+
+  /** What a question is answered with, or an error when its time is over. */
+  async #within<Value>(answer: Promise<Value>): Promise<Value> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const callOff = this.#timers.after(RESOLVE_TIMEOUT_MS, () =>
+      reject(new Error(`no answer within ${RESOLVE_TIMEOUT_MS / 1000} s`)),
+    );
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      callOff();
+    }
   }
 }
 
 function keyOf({ host, port }: Name): string {
   return `${host} ${port}`;
-}
-
-async function within<Value>(timeoutMs: number, promise: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

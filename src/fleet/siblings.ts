@@ -40,6 +40,7 @@ export async function openSiblings(options: SiblingOptions, parts: SiblingParts)
   const discovery = new Discovery(
     peers.filter((peer) => peer.kind !== "nats"),
     parts.resolver,
+    parts.timers,
   );
   await discovery.resolve();
   const stopRefresh = discovery.isDynamic ? refresh(discovery, parts) : () => {};
