@@ -3,7 +3,7 @@
 //
 //   answer ──▶ advisor ──▶ learned: new meters, for requests from now on
 //                     ├──▶ remaining below ours: the level comes down
-//                     └──▶ 429 with a wait: the model or the provider is paused
+//                     └──▶ 429: the model or the provider is paused, and what was left of its limits here is told
 import type { LimitAdvice, LimitAdvisor } from "../../providers/dialects/limits-advice.ts";
 import {
   excessOver,
@@ -14,6 +14,7 @@ import type { LimitSource } from "../../providers/dialects/limits.ts";
 import type { Clock } from "../clock.ts";
 import type { Limiter } from "../limiter/limiter.ts";
 import type { Meters } from "../limiter/meters.ts";
+import type { KnownLimit, RefusalObserver } from "../observe/events.ts";
 
 /** The meters of a target, and the same limits as the advisor measures them, in the same order. */
 export interface KeptLimits {
@@ -25,6 +26,7 @@ interface TargetLimitsOptions {
   readonly limiter: Limiter;
   readonly clock: Clock;
   readonly advisor: LimitAdvisor;
+  readonly observer: RefusalObserver;
   /** What was learned before, by the provider's names; what is learned from now on is added. */
   readonly learned: Map<string, LearnedLimit>;
   /** Opens the configured limits and these. */
@@ -73,11 +75,24 @@ export class TargetLimits {
 
   /** Takes in a refusal for want of room, whatever its status. */
   refused({ headers, body, waitMs }: RateLimited): void {
-    const { advisor, clock, limiter } = this.#options;
+    const { advisor, clock, limiter, observer } = this.#options;
     const now = clock.elapsedMs();
+    const { provider, model } = this.#meters;
+    // The advice may bring levels down to what the provider says.
+    observer.providerRefused({ provider, model, limits: this.#known(now), waitMs });
     const advice = advisor.advise({ status: 429, headers, body, waitMs }, now, clock.wallMs());
     limiter.pause(this.#meters, this.#blamed(advice), now + (waitMs ?? this.#untoldPauseMs(now)));
     if (advice !== null) this.#heed(advice, now, now);
+  }
+
+  /** The limits by which the provider may have refused, as they stand here. */
+  #known(now: number): readonly KnownLimit[] {
+    const rooms = this.#options.limiter.rooms(this.#meters, now);
+    return this.#meters.meters.flatMap(({ limit }, index) => {
+      const room = rooms[index];
+      if (room === undefined || limit.dimension === "usd") return [];
+      return { limit: limit.key, level: room.fleetLevel, capacity: room.fleetCapacity };
+    });
   }
 
   /** Refusals of requests that were sent before a pause began count as one. */

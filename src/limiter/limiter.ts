@@ -8,7 +8,7 @@
 // All of it is memory and synchronous. Nobody overtakes a request that waits for the same bucket with the same or a
 // higher priority.
 import type { Clock, Timers } from "../clock.ts";
-import type { Bucket, Quota } from "../fleet/quota.ts";
+import type { Bucket, Quota, Room } from "../fleet/quota.ts";
 import type { Sample, Usage } from "../observe/events.ts";
 import { type Counting, PLAIN_COUNTING, type Prices } from "./cost.ts";
 import { assert } from "../errors.ts";
@@ -190,6 +190,11 @@ export class Limiter {
   /** What the fleet has left of each of these limits, in their order. */
   levels(meters: Meters, now: number): readonly LimitLevel[] {
     return limitLevels(this.#quota, meters, now);
+  }
+
+  /** What their buckets hold, in their order. */
+  rooms({ buckets }: Meters, now: number): readonly Room[] {
+    return buckets.map((bucket) => this.#quota.room(bucket, now));
   }
 
   /** This provider, or one model of it, asked to hold back until this `elapsedMs`: its requests wait. A pause is never shortened. */

@@ -94,6 +94,30 @@ export interface RequestRecord {
   cache: CacheUse | "";
 }
 
+/** A limit as it stood when its provider refused. */
+export interface KnownLimit {
+  /** The bucket's name. */
+  readonly limit: string;
+  /** Units that the fleet had left, besides those of the refused request, as known here; below zero: more was used than had been reserved. */
+  readonly level: number;
+  readonly capacity: number;
+}
+
+/** An attempt that a provider refused for want of room, whatever became of the request. */
+export interface ProviderRefusal {
+  readonly provider: string;
+  readonly model: string;
+  /** The provider's and the model's that are kept here; without those in dollars, which are not the provider's. */
+  readonly limits: readonly KnownLimit[];
+  /** How long the provider asked to be left alone, in milliseconds; null: it did not say. */
+  readonly waitMs: number | null;
+}
+
+/** Hears of each of them. */
+export interface RefusalObserver {
+  providerRefused(refusal: ProviderRefusal): void;
+}
+
 /** One reading of a gauge or counter, made when somebody scrapes. */
 export interface Sample {
   readonly name: string;

@@ -1,13 +1,22 @@
 // Where events become metrics and log lines. The request path pays for adding numbers and for one line of text; the
 // rest happens when somebody scrapes.
 import type { Clock } from "../clock.ts";
-import type { IsAsked, Observer, RequestRecord, Sample, SampleSource } from "./events.ts";
+import type {
+  IsAsked,
+  Observer,
+  ProviderRefusal,
+  RefusalObserver,
+  RequestRecord,
+  Sample,
+  SampleSource,
+} from "./events.ts";
 import { renderFamilies } from "./exposition.ts";
 import type { Family, Point } from "./exposition.ts";
 import type { LineWriter } from "./line-writer.ts";
 import { LineLog } from "./log.ts";
 import { processMetrics } from "./process-metrics.ts";
 import type { LogLevel } from "./log.ts";
+import { ProviderRefusals } from "./provider-refusals.ts";
 import { Redactor } from "./redact.ts";
 import { RequestMetrics } from "./request-metrics.ts";
 
@@ -31,7 +40,7 @@ export interface ObserverSettings {
   readonly models: Iterable<string>;
 }
 
-export interface GatewayObserver extends Observer {
+export interface GatewayObserver extends Observer, RefusalObserver {
   readonly log: LineLog;
   configure(settings: ObserverSettings): void;
   /** The text of `/metrics`, with these limits. Never throws: a source that fails is left out, logged and counted. */
@@ -46,6 +55,7 @@ class MetricsAndLines implements GatewayObserver {
   readonly log: LineLog;
   private readonly redactor = new Redactor();
   private readonly requests = new RequestMetrics((model) => this.redactor.name(model));
+  private readonly refusals: ProviderRefusals;
   private readonly sources: SampleSource[] = [];
   private readonly process: () => Family[];
   private readonly writer: LineWriter;
@@ -62,6 +72,7 @@ class MetricsAndLines implements GatewayObserver {
       isPretty,
       hasColors,
     });
+    this.refusals = new ProviderRefusals(this.log, () => clock.elapsedMs());
     this.process = options.hasProcessMetrics === false ? () => [] : processMetrics(() => clock.wallMs());
   }
 
@@ -76,6 +87,10 @@ class MetricsAndLines implements GatewayObserver {
     this.log.request(record);
   }
 
+  providerRefused(refusal: ProviderRefusal): void {
+    this.refusals.add(refusal, this.requests.labelOf(refusal.provider, refusal.model));
+  }
+
   addSource(source: SampleSource): void {
     this.sources.push(source);
   }
@@ -84,6 +99,7 @@ class MetricsAndLines implements GatewayObserver {
     const families = familiesOf(this.sources.flatMap((source) => this.read(source, isAsked)));
     return renderFamilies([
       ...this.requests.families(),
+      this.refusals.family(this.requests.targets()),
       ...families,
       ...this.ownFamilies(),
       ...this.process(),

@@ -91,9 +91,26 @@ export class RequestMetrics {
     const name = `${record.provider}/${record.model}`;
     const hasRoom = this.seriesCount < SERIES_MAX;
     if (hasRoom && record.outcome === "ok") this.answeredModels.add(name);
-    const isOwn = record.model === "" || this.knownModels.has(name) || this.answeredModels.has(name);
+    const isOwn = record.model === "" || this.isKnown(name);
     const model = hasRoom && isOwn ? record.model : OTHER;
     return this.open(record.route, record.provider, model);
+  }
+
+  private isKnown(name: string): boolean {
+    return this.knownModels.has(name) || this.answeredModels.has(name);
+  }
+
+  /** The model's label in what is counted otherwise. */
+  labelOf(provider: string, model: string): string {
+    return this.isKnown(`${provider}/${model}`) ? this.toLabel(model) : OTHER;
+  }
+
+  /** The labels of those that requests have gone to. */
+  *targets(): Iterable<{ readonly provider: string; readonly model: string }> {
+    for (const { labels } of this.all()) {
+      const { provider = "", model = "" } = labels;
+      if (provider !== "" && model !== "") yield { provider, model };
+    }
   }
 
   private open(route: string, provider: string, model: string): Series {

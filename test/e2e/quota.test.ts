@@ -102,4 +102,38 @@ describe("a gateway before a provider with a quota", () => {
     expect(new Set(statuses(await askMany(url, 150)))).toEqual(new Set([200]));
     expect(simulator.stats().tokens.refused).toBe(0);
   });
+
+  test("says at once that the provider refuses what had its units here, though another one mends the request", async () => {
+    const smaller = { requests: { capacity: 5, perMinute: 1 } };
+    gateway = await startGateway({
+      providers: {
+        pretend: {
+          dialect: "openai",
+          base_url: `${simulator.url}/v1`,
+          limits: [{ requests: "60/min" }],
+        },
+        spare: { type: "simulator" },
+      },
+      models: { any: ["pretend/sim-chat", "spare/sim-chat"] },
+    });
+    simulator.reset(smaller);
+    const { url } = gateway;
+    const refusals = 'sluice_provider_refusals_total{provider="pretend",model="sim-chat",limits="room"}';
+    for (let at = 0; at < 5; at += 1) await ask(url, at, { model: "any" });
+    expect(await gateway.metrics()).toContain(`${refusals} 0`);
+    expect((await ask(url, 5, { model: "any" })).status).toBe(200);
+    expect(await gateway.metric(refusals)).toBe(1);
+    expect(await gateway.metrics()).not.toContain("sluice_errors_total{");
+    const line = gateway
+      .output()
+      .split("\n")
+      .find((text) => text.includes("a provider refused for want of room"));
+    expect(JSON.parse(line ?? "{}")).toMatchObject({
+      level: "warn",
+      provider: "pretend",
+      model: "sim-chat",
+      limits: [{ limit: "pretend/requests/min", capacity: 60 }],
+      retry_after_ms: expect.any(Number),
+    });
+  });
 });

@@ -15,7 +15,12 @@ import { Hedges } from "../../src/gateway/hedges.ts";
 import { Shadows } from "../../src/gateway/shadows.ts";
 import { createHttpServer } from "../../src/http/server.ts";
 import { Estimates } from "../../src/limiter/estimate.ts";
-import { silentLog, type LogFields, type RequestRecord } from "../../src/observe/events.ts";
+import {
+  silentLog,
+  type LogFields,
+  type ProviderRefusal,
+  type RequestRecord,
+} from "../../src/observe/events.ts";
 import { HealthBook } from "../../src/routing/health-book.ts";
 import { MemoryStore } from "../../src/store/memory.ts";
 import { NOTICE_MS } from "../../src/upstream/call.ts";
@@ -63,6 +68,8 @@ export interface Balance {
 export class GatewayFixture {
   readonly port: number;
   readonly records: readonly RequestRecord[];
+  /** Attempts that providers refused for want of room. */
+  readonly refusals: readonly ProviderRefusal[];
   readonly errors: readonly { readonly message: string; readonly fields: LogFields | undefined }[];
   readonly gateway: LiveGateway;
   readonly solo: Pick<SoloLimiter, "clock" | "replica" | "limiter" | "flush">;
@@ -74,7 +81,16 @@ export class GatewayFixture {
   constructor(
     parts: Pick<
       GatewayFixture,
-      "port" | "records" | "errors" | "gateway" | "solo" | "watch" | "plant" | "shadows" | "hedges"
+      | "port"
+      | "records"
+      | "refusals"
+      | "errors"
+      | "gateway"
+      | "solo"
+      | "watch"
+      | "plant"
+      | "shadows"
+      | "hedges"
     >,
   ) {
     this.shadows = parts.shadows;
@@ -82,6 +98,7 @@ export class GatewayFixture {
     this.plant = parts.plant;
     this.port = parts.port;
     this.records = parts.records;
+    this.refusals = parts.refusals;
     this.errors = parts.errors;
     this.gateway = parts.gateway;
     this.solo = parts.solo;
@@ -159,8 +176,10 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     openDisk: () => new MemoryStore(),
   });
   cache.configure(config.cache);
+  const refusals: ProviderRefusal[] = [];
   const plant: Plant = {
     clock: solo.clock,
+    observer: { providerRefused: (refusal) => void refusals.push(refusal) },
     limiter: solo.limiter,
     health: new HealthBook(),
     estimates: new Estimates(),
@@ -210,7 +229,18 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayFixt
     plant.origins.closeAll();
   });
   const { port } = await server.listen({ host: "127.0.0.1", port: 0 });
-  return new GatewayFixture({ port, records, errors, gateway, solo, watch, plant, shadows, hedges });
+  return new GatewayFixture({
+    port,
+    records,
+    refusals,
+    errors,
+    gateway,
+    solo,
+    watch,
+    plant,
+    shadows,
+    hedges,
+  });
 }
 
 async function configOf(options: GatewayOptions) {

@@ -8,6 +8,7 @@ import { describeLimit, type LimitOwner, ownerName, toLimit } from "../../config
 import { TargetLimits, type KeptLimits } from "../../gateway/target-limits.ts";
 import type { Limiter } from "../../limiter/limiter.ts";
 import type { Meters, MeterSpec } from "../../limiter/meters.ts";
+import type { RefusalObserver } from "../../observe/events.ts";
 import { accountsOf } from "./accounts.ts";
 
 /** How many targets' limits are learned: clients can name any number of models, and every limit is a bucket of the fleet. */
@@ -26,6 +27,7 @@ const WINDOW_MS: Readonly<Record<LimitPeriod, number>> = {
 export interface LimitPlant {
   readonly limiter: Limiter;
   readonly clock: Clock;
+  readonly observer: RefusalObserver;
   /** Limits that providers' answers have told, by `provider/model` and then by the provider's name for the limit. */
   readonly learned: Map<string, Map<string, LearnedLimit>>;
 }
@@ -70,6 +72,7 @@ export function targetLimits(provider: Provider, modelName: string, plant: Limit
   return new TargetLimits({
     limiter: plant.limiter,
     clock: plant.clock,
+    observer: plant.observer,
     advisor: new LimitAdvisor({
       reader: new LimitReader(provider.limitHeaders),
       configured,

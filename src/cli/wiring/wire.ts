@@ -120,6 +120,7 @@ async function open(
   opened.push(async () => renewals.closeAll());
   const plant: Plant = {
     clock: systemClock,
+    observer,
     limiter,
     health: new HealthBook(),
     estimates: new Estimates(),

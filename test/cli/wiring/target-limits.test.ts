@@ -26,11 +26,12 @@ test("limits are learned of so many invented models and no more, and of configur
   );
   const { limiter, clock } = new SoloLimiter();
   const learned = new Map<string, Map<string, never>>();
+  const observer = { providerRefused: () => undefined };
   for (let name = 0; name < LEARNED_MAX + 10; name++) {
-    targetLimits(provider, `invented-${name}`, { limiter, clock, learned });
+    targetLimits(provider, `invented-${name}`, { limiter, clock, learned, observer });
   }
   expect(learned.size).toBe(LEARNED_MAX);
-  targetLimits(provider, "real", { limiter, clock, learned });
+  targetLimits(provider, "real", { limiter, clock, learned, observer });
   expect(learned.has("main/real")).toBe(true);
 });
 
