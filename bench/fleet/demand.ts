@@ -22,15 +22,18 @@ export class Demand {
     seat.running.quota.onRoom((bucket) => this.#serve(bucket));
   }
 
-  /** Requests of one unit each, per second and bucket; what is in line for longer than the queue is dropped. */
-  start(perSecond: number): void {
+  /**
+   * Requests of one unit each, per second and bucket; what is in line for longer than the queue is dropped. They come, and
+   * the line is looked at, every `stepMs`.
+   */
+  start(perSecond: number, stepMs = STEP_MS): void {
     let due = 0;
     this.#timer = setInterval(() => {
-      due += (perSecond * STEP_MS) / 1000;
+      due += (perSecond * stepMs) / 1000;
       const arriving = Math.floor(due);
       due -= arriving;
       for (const bucket of this.#seat.buckets) this.#arrive(bucket, arriving, perSecond);
-    }, STEP_MS);
+    }, stepMs);
   }
 
   stop(): void {

@@ -27,6 +27,8 @@ export interface LabOptions {
   readonly reclaimAfterMs?: number;
   /** The addresses of replicas in other processes; nobody here founds a fleet then. */
   readonly joins?: readonly string[];
+  /** Where stores are and stay; by default a folder that goes with the lab. */
+  readonly folder?: string;
 }
 
 export interface Seat {
@@ -48,15 +50,26 @@ export function limitsOf(count: number, capacity = 6000): readonly Limit[] {
   }));
 }
 
+/** A limit that is all used when so many are wanted per second: its burst is a second of them. */
+export function tightLimit(perSecond: number): Limit {
+  return {
+    key: "provider/requests",
+    dimension: "requests",
+    capacity: perSecond,
+    refill: { kind: "continuous", unitsPerMs: perSecond / 1000 },
+  };
+}
+
 export class Lab {
   readonly seats: Seat[] = [];
   readonly #options: LabOptions;
-  readonly #folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  readonly #folder: string;
   readonly #transports: HttpTransport[] = [];
   readonly #elsewhere: string[] = [];
 
   private constructor(options: LabOptions) {
     this.#options = options;
+    this.#folder = options.folder ?? labFolder();
     this.#elsewhere.push(...(options.joins ?? []));
   }
 
@@ -129,22 +142,12 @@ export class Lab {
     return seat;
   }
 
-  /** What all seats together hold of a bucket, from 0 to 1. */
-  held(key: string): number {
-    let parts = 0;
-    for (const { running } of this.seats) {
-      const { state } = running.replica;
-      parts += Math.max(0, state.ledger.share(state.holding(key).rows, running.replica.id));
-    }
-    return parts / WHOLE;
-  }
-
   async close(): Promise<void> {
     for (let seat = this.seats[0]; seat !== undefined; seat = this.seats[0]) {
       await seat.kill();
       await seat.store.close();
     }
-    rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#options.folder === undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   #addresses(own: HttpTransport | undefined): string[] {
@@ -160,7 +163,19 @@ export class Lab {
   }
 }
 
-const MEMBERSHIP: MembershipOptions = {
+/** An empty folder for stores. */
+export function labFolder(): string {
+  return mkdtempSync(join(tmpdir(), "sluice-bench-"));
+}
+
+/** What a replica may use of its first bucket, from 0 to 1. */
+export function shareOf({ running, buckets }: Seat): number {
+  const { state } = running.replica;
+  const { rows } = state.holding(buckets[0]?.limit.key ?? "");
+  return Math.max(0, state.ledger.share(rows, running.replica.id)) / WHOLE;
+}
+
+export const MEMBERSHIP: MembershipOptions = {
   name: "",
   hasPeers: true,
   foundAfterMs: Infinity,
