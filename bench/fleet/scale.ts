@@ -207,14 +207,14 @@ export async function measureMany(count: number): Promise<Many> {
     const { state } = running.replica;
     for (const holding of state.holdings.values()) state.markDirty(holding);
     const flushMs = await timed(() => running.flush());
-    const sentBefore = state.counts.sentBytes;
+    const sentBefore = running.counts().traffic.sentBytes;
     const steps = new Steps();
     const newcomer = await runApart(lab, "newcomer.ts", [String(count)]);
     steps.stop();
     return {
       flushMs,
       joinMs: numberIn(newcomer, "joinMs"),
-      joinBytes: state.counts.sentBytes - sentBefore,
+      joinBytes: running.counts().traffic.sentBytes - sentBefore,
       giverStepMs: steps.longestMs,
       newcomerStepMs: numberIn(newcomer, "stepMs"),
     };

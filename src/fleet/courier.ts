@@ -8,7 +8,13 @@ import type { Board } from "./board.ts";
 import type { Received, RefusalReason } from "./exchange.ts";
 import { pack, type Parcel, unpack } from "./parcel.ts";
 import type { Replica } from "./replica.ts";
-import { type Receive, type Transport, TransportError, type TransportFault } from "./transport.ts";
+import {
+  type Receive,
+  type Traffic,
+  type Transport,
+  TransportError,
+  type TransportFault,
+} from "./transport.ts";
 
 /** How long a sibling may take to answer. */
 const ANSWER_TIMEOUT_MS = 2000;
@@ -52,6 +58,7 @@ export interface CourierOptions {
 }
 
 const NOTHING = new Uint8Array();
+const NO_TRAFFIC: Traffic = { sentBytes: 0, receivedBytes: 0 };
 const NOTHING_HEARD: Heard = new Map();
 
 function opened(bytes: Uint8Array): Parcel {
@@ -232,12 +239,18 @@ export class Courier {
     return this.#transport?.peers() ?? [];
   }
 
-  /** Messages that were refused, and exchanges that failed, by reason, since the start. */
+  /** Messages that were refused, and exchanges that failed, by reason; and what went over the wire. Since the start. */
   counts(): {
     readonly refused: ReadonlyMap<TransportFault, number>;
     readonly failed: ReadonlyMap<TransportFault, number>;
+    readonly traffic: Traffic;
   } {
-    return { refused: this.#transport?.refused() ?? new Map(), failed: this.#failures };
+    const transport = this.#transport;
+    return {
+      refused: transport?.refused() ?? new Map(),
+      failed: this.#failures,
+      traffic: transport?.traffic() ?? NO_TRAFFIC,
+    };
   }
 
   /** Answers a sibling. */

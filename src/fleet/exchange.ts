@@ -136,7 +136,6 @@ export class Exchange {
       sections,
     });
     state.counts.sent += 1;
-    state.counts.sentBytes += bytes.length;
     return bytes;
   }
 
@@ -192,7 +191,6 @@ export class Exchange {
   receive(bytes: Uint8Array, link: Link | null): Received {
     const { counts } = this.#state;
     counts.received += 1;
-    counts.receivedBytes += bytes.length;
     const parsed = this.#parse(bytes);
     if (parsed.kind === "refused") {
       counts.refused += 1;

@@ -15,6 +15,7 @@ import { type Envelope, openFrame, sealFrame, type Unsealed, VERSION_NOTICE, ver
 import {
   MESSAGE_BYTES_MAX,
   type Receive,
+  type Traffic,
   TRANSPORT_FAULTS,
   TransportError,
   type TransportFault,
@@ -39,7 +40,7 @@ export interface GateOptions {
   readonly receive: Receive;
 }
 
-/** Carries a frame to an address and brings the answer back; rejects with a `TransportError` when it can't. */
+/** Carries a frame to an address, counts it when it goes out, and brings the answer back; rejects with a `TransportError` when it can't. */
 export type Carry = (frame: Uint8Array) => Promise<Uint8Array>;
 
 /** The numbers of a session that were taken. */
@@ -75,6 +76,8 @@ export class Gate {
   readonly #met = new Map<string, string>();
   #number = 0;
   #receiving = 0;
+  #sentBytes = 0;
+  #receivedBytes = 0;
 
   constructor(options: GateOptions) {
     this.#secret = options.secret;
@@ -88,6 +91,15 @@ export class Gate {
 
   count(fault: TransportFault): void {
     this.#refused.set(fault, (this.#refused.get(fault) ?? 0) + 1);
+  }
+
+  traffic(): Traffic {
+    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+  }
+
+  /** A frame of this gate goes over the wire. */
+  countSent(frame: Uint8Array): void {
+    this.#sentBytes += frame.length;
   }
 
   /** Forgets whom it met at addresses that are no more: those of replicas may change with each start. */
@@ -147,7 +159,7 @@ export class Gate {
   async #send(address: string, to: string, body: Uint8Array, carry: Carry): Promise<Uint8Array> {
     const envelope = this.#envelope("request", to);
     const frame = await carry(sealFrame(this.#secret, { envelope, body }));
-    const answer = openFrame(this.#secret, frame);
+    const answer = this.#unseal(frame);
     if (answer === "wrong_secret") {
       throw new TransportError("wrong_secret", `${address} answers with another fleet.secret`);
     }
@@ -166,8 +178,14 @@ export class Gate {
     throw new TransportError(faultNamed(outcome), `${address} refused the message: ${outcome}`);
   }
 
-  #open(frame: Uint8Array, direction: Envelope["direction"]): Unsealed | TransportFault {
+  #unseal(frame: Uint8Array): ReturnType<typeof openFrame> {
     const opened = openFrame(this.#secret, frame);
+    if (typeof opened !== "string") this.#receivedBytes += frame.length;
+    return opened;
+  }
+
+  #open(frame: Uint8Array, direction: Envelope["direction"]): Unsealed | TransportFault {
+    const opened = this.#unseal(frame);
     const fault =
       typeof opened === "string" || opened.envelope.direction === direction ? opened : "malformed";
     if (typeof fault === "string") this.count(fault);

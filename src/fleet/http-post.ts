@@ -20,7 +20,15 @@ const HEADERS = ["content-type", "application/octet-stream"];
 type Resolve = (answer: Uint8Array) => void;
 type Reject = (error: Error) => void;
 
+interface Posting {
+  readonly frame: Uint8Array;
+  readonly timeoutMs: number;
+  /** Called when it goes out on a connection. */
+  readonly onStart: () => void;
+}
+
 class Post implements Dispatcher.DispatchHandler {
+  readonly #onStart: () => void;
   readonly #resolve: Resolve;
   readonly #reject: Reject;
   readonly #deadline: NodeJS.Timeout;
@@ -29,7 +37,8 @@ class Post implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #isLate = false;
 
-  constructor(resolve: Resolve, reject: Reject, timeoutMs: number) {
+  constructor({ timeoutMs, onStart }: Posting, resolve: Resolve, reject: Reject) {
+    this.#onStart = onStart;
     this.#resolve = resolve;
     this.#reject = reject;
     this.#deadline = setTimeout(() => this.#giveUp(timeoutMs), timeoutMs);
@@ -46,6 +55,7 @@ class Post implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     // It stood in line behind others until it was too late.
     if (this.#isLate) controller.abort(new Error("too late"));
+    else this.#onStart();
   }
 
   /** The body says it all: it is sealed, the status is not. */
@@ -70,15 +80,15 @@ class Post implements Dispatcher.DispatchHandler {
 }
 
 /** Posts a frame and resolves with the answer's body, whatever its status. Rejects after `timeoutMs` at the latest. */
-export function post(agent: Agent, url: URL, frame: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+export function post(agent: Agent, url: URL, posting: Posting): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const request = {
       origin: url.origin,
       path: url.pathname,
       method: "POST",
       headers: HEADERS,
-      body: frame,
+      body: posting.frame,
     } as const;
-    agent.dispatch(request, new Post(resolve, reject, timeoutMs));
+    agent.dispatch(request, new Post(posting, resolve, reject));
   });
 }

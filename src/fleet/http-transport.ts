@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { FRAME_BYTES_MAX, Gate, type GateOptions, RECEIVES_MAX } from "./gate.ts";
 import { openAgent, post } from "./http-post.ts";
-import { type Transport, TransportError, type TransportFault } from "./transport.ts";
+import { type Traffic, type Transport, TransportError, type TransportFault } from "./transport.ts";
 
 const SYNC_PATH = "/fleet/sync";
 
@@ -90,6 +90,10 @@ export class HttpTransport implements Transport {
     return this.#gate.refused();
   }
 
+  traffic(): Traffic {
+    return this.#gate.traffic();
+  }
+
   async exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
       return await this.#gate.exchange(address, message, (frame) => this.#post(address, frame, timeoutMs));
@@ -110,7 +114,8 @@ export class HttpTransport implements Transport {
 
   async #post(address: string, frame: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     try {
-      return await post(this.#agent, new URL(SYNC_PATH, address), frame, timeoutMs);
+      const onStart = (): void => this.#gate.countSent(frame);
+      return await post(this.#agent, new URL(SYNC_PATH, address), { frame, timeoutMs, onStart });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new TransportError("unreachable", `${address} can't be reached: ${reason}`, error);
@@ -131,6 +136,7 @@ export class HttpTransport implements Transport {
       "content-type": "application/octet-stream",
       "content-length": answer.length,
     });
+    this.#gate.countSent(answer);
     response.end(answer);
   }
 }

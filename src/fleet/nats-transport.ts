@@ -12,7 +12,7 @@ import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import type { Clock } from "../clock.ts";
 import type { Log } from "../observe/events.ts";
 import { FRAME_BYTES_MAX, Gate, type GateOptions } from "./gate.ts";
-import { type Transport, TransportError, type TransportFault } from "./transport.ts";
+import { type Traffic, type Transport, TransportError, type TransportFault } from "./transport.ts";
 
 const HERE_INTERVAL_MS = 1000;
 
@@ -130,9 +130,14 @@ export class NatsTransport implements Transport {
     return this.#gate.refused();
   }
 
+  traffic(): Traffic {
+    return this.#gate.traffic();
+  }
+
   exchange(address: string, message: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     return this.#gate.exchange(address, message, async (frame) => {
       const connection = this.#usable(frame);
+      this.#gate.countSent(frame);
       try {
         const reply = await connection.request(`${this.#prefix}.to.${address}`, frame, {
           timeout: timeoutMs,
@@ -148,7 +153,9 @@ export class NatsTransport implements Transport {
   publish(message: Uint8Array): void {
     if (this.#connection === null || this.#connection.isClosed()) return;
     const frame = this.#gate.notice(message);
-    if (frame.length <= this.#bytesMax()) this.#connection.publish(`${this.#prefix}.all`, frame);
+    if (frame.length > this.#bytesMax()) return;
+    this.#gate.countSent(frame);
+    this.#connection.publish(`${this.#prefix}.all`, frame);
   }
 
   async close(): Promise<void> {
@@ -208,7 +215,9 @@ export class NatsTransport implements Transport {
   }
 
   async #answer(message: Msg): Promise<void> {
-    message.respond(await this.#gate.answer(message.data));
+    const answer = await this.#gate.answer(message.data);
+    this.#gate.countSent(answer);
+    message.respond(answer);
   }
 
   async #hear(frame: Uint8Array): Promise<void> {

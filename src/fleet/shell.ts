@@ -57,7 +57,7 @@ export interface RunningReplica {
   peers(): readonly string[];
   /** Addresses with which the last exchange failed, each with the reason in words. */
   failing(): ReadonlyMap<string, string>;
-  /** Messages that were refused, and exchanges that failed, by reason, since the start. */
+  /** Messages that were refused, and exchanges that failed, by reason; and what went over the wire. Since the start. */
   counts(): ReturnType<Courier["counts"]>;
   /** Whether somebody with another `fleet.secret` was heard within the last minute. */
   readonly isMetByStrangers: boolean;

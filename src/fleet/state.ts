@@ -89,8 +89,6 @@ export class ReplicaState {
     refused: 0,
     sent: 0,
     received: 0,
-    sentBytes: 0,
-    receivedBytes: 0,
   };
   /** Grows with everything that siblings should hear of soon. */
   news = 0;

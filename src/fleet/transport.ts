@@ -43,6 +43,14 @@ export type Receive = (message: Uint8Array) => Promise<Uint8Array>;
 /** The most bytes in one message or answer; what does not fit follows in the next. */
 export const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
+/** What has gone over the wire since the start: sealed messages and answers, without what HTTP, TLS or NATS put round them. */
+export interface Traffic {
+  /** Handed to a connection; what was for siblings that can't be reached is not among them. */
+  readonly sentBytes: number;
+  /** Sealed with the fleet's secret; also those that were refused for something else. */
+  readonly receivedBytes: number;
+}
+
 export interface Transport {
   /** The addresses of the siblings as they are known now, without this process's own. */
   peers(): readonly string[];
@@ -54,6 +62,7 @@ export interface Transport {
   readonly publish?: (message: Uint8Array) => void;
   /** How many messages were refused since the start, by reason. */
   refused(): ReadonlyMap<TransportFault, number>;
+  traffic(): Traffic;
   /** Stops receiving, and ends what is under way. */
   close(): Promise<void>;
 }

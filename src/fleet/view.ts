@@ -6,7 +6,7 @@ import { untoldLevel } from "./gauges.ts";
 import type { Holding } from "./holding.ts";
 import type { Bucket } from "./quota.ts";
 import type { Replica } from "./replica.ts";
-import { TRANSPORT_FAULTS } from "./transport.ts";
+import { type Traffic, TRANSPORT_FAULTS } from "./transport.ts";
 
 /** One replica's part of a bucket. */
 export interface PartView {
@@ -190,20 +190,22 @@ function bucketView({ state, id }: Replica, holding: Holding, nowMs: number): Bu
 interface TransportCounts {
   readonly refused: ReadonlyMap<string, number>;
   readonly failed: ReadonlyMap<string, number>;
+  readonly traffic: Traffic;
 }
 
 /** What `/metrics` shows of the fleet. */
 export function* fleetSamples(replica: Replica, nowMs: number, counts: TransportCounts): Iterable<Sample> {
   const { state } = replica;
   const totals = state.counts;
+  const { traffic } = counts;
   yield counter("sluice_fleet_messages_sent_total", "Messages sent to siblings.", totals.sent);
   yield counter(
     "sluice_fleet_messages_received_total",
     "Messages and answers from siblings.",
     totals.received,
   );
-  yield counter("sluice_fleet_sent_bytes_total", "Bytes sent to siblings.", totals.sentBytes);
-  yield counter("sluice_fleet_received_bytes_total", "Bytes from siblings.", totals.receivedBytes);
+  yield counter("sluice_fleet_sent_bytes_total", "Bytes sent to siblings.", traffic.sentBytes);
+  yield counter("sluice_fleet_received_bytes_total", "Bytes from siblings.", traffic.receivedBytes);
   yield counter("sluice_fleet_merges_total", "Messages whose rows were merged.", totals.merges);
   yield counter(
     "sluice_fleet_gives_total",

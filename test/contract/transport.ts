@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import {
   MESSAGE_BYTES_MAX,
   type Receive,
+  type Traffic,
   type Transport,
   TransportError,
 } from "../../src/fleet/transport.ts";
@@ -26,6 +27,7 @@ export interface TransportUnderTest {
 }
 
 const SECRET = "a secret of the fleet";
+const NONE: Traffic = { sentBytes: 0, receivedBytes: 0 };
 const echo: Receive = (message) => Promise.resolve(Uint8Array.from(message).toReversed());
 
 async function faultOf(exchange: Promise<unknown>): Promise<string> {
@@ -123,6 +125,21 @@ export function describeTransport(name: string, subject: TransportUnderTest): vo
       const [left, right] = await pair({});
       const message = new Uint8Array(MESSAGE_BYTES_MAX + 1);
       expect(await faultOf(left.transport.exchange(right.address, message, 2000))).toBe("oversized");
+    });
+
+    test("counts the bytes of messages and answers as they travel, on both sides", async () => {
+      const [left, right] = await pair({ receive: (message) => Promise.resolve(message.subarray(40_000)) });
+      const counts = () => [left.transport.traffic(), right.transport.traffic()];
+      await left.transport.exchange(right.address, new Uint8Array(40_000), 2000);
+      const before = counts();
+      await left.transport.exchange(right.address, new Uint8Array(100_000), 5000);
+      const [of = NONE, at = NONE] = counts().map(({ sentBytes, receivedBytes }, index) => ({
+        sentBytes: sentBytes - (before[index]?.sentBytes ?? 0),
+        receivedBytes: receivedBytes - (before[index]?.receivedBytes ?? 0),
+      }));
+      // Seals are a line each, and somebody may have said meanwhile that he is there.
+      for (const bytes of [of.sentBytes, at.receivedBytes]) expect(Math.floor(bytes / 2000)).toBe(50);
+      for (const bytes of [at.sentBytes, of.receivedBytes]) expect(Math.floor(bytes / 2000)).toBe(30);
     });
 
     test("lists the peer it met, and not itself", async () => {

@@ -40,6 +40,7 @@ test.each<[TransportFault, number]>([
     const transport: Transport = {
       peers: () => ["http://sibling"],
       refused: () => new Map(),
+      traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
       close: () => Promise.resolve(),
       exchange: (_, message) => {
         exchanges += 1;
@@ -107,6 +108,7 @@ test("an answer on which the program fails is logged, and the next exchange come
   courier.use({
     peers: () => ["http://sibling"],
     refused: () => new Map(),
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     close: () => Promise.resolve(),
     exchange: () => {
       exchanges += 1;
@@ -158,6 +160,7 @@ test("what a sibling refuses as overtaken for a moment is nothing to be told of,
   const { courier, lines, pass } = courierTo({
     peers: () => ["http://sibling"],
     refused: () => new Map(),
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     close: () => Promise.resolve(),
     exchange: () => {
       exchanges += 1;
@@ -179,6 +182,7 @@ test("of very many siblings that can't be reached some are told by name, and onc
   const { courier, lines, pass } = courierTo({
     peers: () => peers,
     refused: () => new Map(),
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     close: () => Promise.resolve(),
     exchange: () => {
       exchanges += 1;
@@ -200,6 +204,7 @@ test("that somebody has another secret is told once, and stands for a minute aft
   const { courier, lines, pass } = courierTo({
     peers: () => [],
     refused: () => refused,
+    traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
     close: () => Promise.resolve(),
     exchange: () => Promise.reject(new TransportError("unreachable", "nobody is there")),
   });

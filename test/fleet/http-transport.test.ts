@@ -144,6 +144,37 @@ describe("a sibling's port", () => {
   });
 });
 
+describe("traffic", () => {
+  async function sender(): Promise<HttpTransport> {
+    const transport = await openHttpTransport({
+      secret: SECRET,
+      session: "sender",
+      peers: () => [],
+      listen: { host: "127.0.0.1", port: 0 },
+      receive: () => Promise.resolve(new Uint8Array()),
+    });
+    open.push(transport);
+    return transport;
+  }
+
+  test("is received as it was sent, and none of strangers", async () => {
+    const [{ transport: receiver }, from] = [await listen(), await sender()];
+    await from.exchange(`http://127.0.0.1:${receiver.port}`, Uint8Array.of(1, 2, 3), 2000);
+    const { sentBytes, receivedBytes } = from.traffic();
+    expect(receiver.traffic()).toEqual({ sentBytes: receivedBytes, receivedBytes: sentBytes });
+    await post(receiver.port, Buffer.from("a stranger's bytes"));
+    expect(receiver.traffic()).toEqual({ sentBytes: receivedBytes, receivedBytes: sentBytes });
+  });
+
+  test("is none where nobody listens", async () => {
+    const [{ transport: gone }, from] = [await listen(), await sender()];
+    const address = `http://127.0.0.1:${gone.port}`;
+    await gone.close();
+    await expect(from.exchange(address, new Uint8Array(9000), 2000)).rejects.toThrow("can't be reached");
+    expect(from.traffic()).toEqual({ sentBytes: 0, receivedBytes: 0 });
+  });
+});
+
 describe("sending to something that is no sibling", () => {
   test.each([
     ["a page of HTML", "<html><body>It works!</body></html>"],

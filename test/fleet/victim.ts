@@ -162,6 +162,8 @@ export function post(
 /** Somebody who knows the secret and seals what it likes. */
 export class Liar {
   readonly id = "1".repeat(32);
+  /** Bytes that it has posted, and that came back. */
+  readonly posted = { out: 0, back: 0 };
   readonly #victim: Victim;
   readonly #gate = new Gate({
     secret: SECRET,
@@ -177,11 +179,12 @@ export class Liar {
   /** Sends these bytes, sealed; how they were taken: `ok` or the fault. */
   async send(ledger: Uint8Array, board: Uint8Array = new Uint8Array()): Promise<string> {
     try {
-      await this.#gate.exchange(
-        "victim",
-        pack({ ledger, board }),
-        async (frame) => (await post(this.#victim.port, frame)).body,
-      );
+      await this.#gate.exchange("victim", pack({ ledger, board }), async (frame) => {
+        const { body } = await post(this.#victim.port, frame);
+        this.posted.out += frame.length;
+        this.posted.back += body.length;
+        return body;
+      });
       return "ok";
     } catch (error) {
       if (error instanceof TransportError) return error.fault;

@@ -62,6 +62,16 @@ test("of strangers that they were refused, and nothing else", async () => {
   expect(shown()).toEqual({ members: 1, live_members: 1, "refused_messages_total malformed": 1 });
 });
 
+test("of messages the bytes as they travel: sealed, with what is shared beside the buckets, answers and refusals too", async () => {
+  await start();
+  const liar = new Liar(victim);
+  expect(await liar.send(liar.message([liar.section({})]))).toBe("ok");
+  expect(await liar.send(Buffer.from("no message"))).toBe("malformed");
+  const { out, back } = liar.posted;
+  expect(Math.min(out, back)).toBeGreaterThan(0);
+  expect(shown()).toMatchObject({ received_bytes_total: out, sent_bytes_total: back });
+});
+
 describe("one that has joined shows of a bucket that nobody has used", () => {
   let pair: Pair;
   let places: Place[];

@@ -64,6 +64,7 @@ export class Pair {
           : receive(message);
       },
       refused: () => new Map(),
+      traffic: () => ({ sentBytes: 0, receivedBytes: 0 }),
       close: () => Promise.resolve(),
     };
   }

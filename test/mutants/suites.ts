@@ -30,6 +30,7 @@ export const SUITES = {
     "test/fleet/bad-messages.test.ts",
     "test/fleet/receiver.test.ts",
     "test/fleet/board.test.ts",
+    "test/fleet/http-transport.test.ts",
     "test/cli/wiring/fleet-pauses.test.ts",
     "test/limiter/siblings.test.ts",
   ],
