@@ -33,9 +33,12 @@ interface Rule {
 const REFUSALS = [400, 402, 403, 404, 422, 429];
 const FAULTS = [400, 413, 422, 500];
 
+/** Quotas of a day or a month, as codes name them. */
+export const LONG_QUOTA_CODE = /Per(Day|Month)(Per|-|$)/;
+
 export const RULES: readonly Rule[] = [
   // Longer than a minute, named by the quota; before anything else, because such messages speak of billing for every quota.
-  { kind: "quota_spent", code: /Per(Day|Month)(Per|-|$)/ },
+  { kind: "quota_spent", code: LONG_QUOTA_CODE },
   { kind: "rate_limited", code: /Per(Minute|Second)(Per|-|$)/ },
   // Before messages about tokens: these say "too many tokens" too.
   { kind: "rate_limited", code: /^[Tt]hrottl\w*(\.\w+)?$/ },

@@ -2,7 +2,7 @@
 // read only the kind, the wait and nothing else; the message is for the client, on one line, without secrets.
 import { GatewayError } from "../../src/errors.ts";
 import type { ErrorCode } from "../../src/errors.ts";
-import { BY_STATUS, RULES } from "./classify-rules.ts";
+import { BY_STATUS, LONG_QUOTA_CODE, RULES } from "./classify-rules.ts";
 import type { ErrorKind } from "./classify-rules.ts";
 import { waitOf } from "./classify-wait.ts";
 import { wordsOf } from "./classify-words.ts";
@@ -32,6 +32,8 @@ export interface FailedAnswer {
 
 export interface Failure {
   readonly kind: ErrorKind;
+  /** A limit over some time refused, be it a minute or a month: no want of money, and no overload. */
+  readonly isMetered: boolean;
   /** How long the provider asks us to stay away, in milliseconds, above 0; null when it does not say. */
   readonly waitMs: number | null;
   /** The provider's words on one line, bounded, without keys and account ids; may be empty. */
@@ -64,12 +66,17 @@ export function classify(answer: FailedAnswer, hints: readonly ErrorHint[], wall
     kind === "rate_limited" && (waitMs === null ? LONG_QUOTA.test(words.message) : waitMs >= SPENT_WAIT_MS);
   return {
     kind: isLong ? "quota_spent" : kind,
+    isMetered: kind === "rate_limited" || (kind === "quota_spent" && words.codes.some(isLongQuota)),
     waitMs: untilQuotaDay(words, waitMs, wallMs),
     message: cleanMessage(words.message),
     param: words.param,
     status,
     isUnsupported: kind === "bad_request" && words.codes.includes("unsupported_parameter"),
   };
+}
+
+function isLongQuota(code: string): boolean {
+  return LONG_QUOTA_CODE.test(code);
 }
 
 function hinted(words: ErrorWords, status: number, hints: readonly ErrorHint[]): ErrorKind | undefined {

@@ -75,14 +75,23 @@ export class TargetLimits {
 
   /** Takes in a refusal for want of room, whatever its status. */
   refused({ headers, body, waitMs }: RateLimited): void {
-    const { advisor, clock, limiter, observer } = this.#options;
+    const { advisor, clock, limiter } = this.#options;
     const now = clock.elapsedMs();
-    const { provider, model } = this.#meters;
     // The advice may bring levels down to what the provider says.
-    observer.providerRefused({ provider, model, limits: this.#known(now), waitMs });
+    this.#tell(waitMs, now);
     const advice = advisor.advise({ status: 429, headers, body, waitMs }, now, clock.wallMs());
     limiter.pause(this.#meters, this.#blamed(advice), now + (waitMs ?? this.#untoldPauseMs(now)));
     if (advice !== null) this.#heed(advice, now, now);
+  }
+
+  /** Takes in a refusal for a limit of a day or longer. Its circuit keeps requests away, so it is only told. */
+  spent(waitMs: number | null): void {
+    this.#tell(waitMs, this.#options.clock.elapsedMs());
+  }
+
+  #tell(waitMs: number | null, now: number): void {
+    const { provider, model } = this.#meters;
+    this.#options.observer.providerRefused({ provider, model, limits: this.#known(now), waitMs });
   }
 
   /** The limits by which the provider may have refused, as they stand here. */

@@ -189,7 +189,8 @@ describe("the client's error", () => {
     ["capacity", "later"],
     ["transient", "later"],
   ] as const)("of kind %s advises clients to retry: %s", (kind, retry) => {
-    const failure = { kind, waitMs: null, message: "", param: null, status: 500, isUnsupported: false };
+    const rest = { message: "", param: null, status: 500, isUnsupported: false, isMetered: false };
+    const failure = { kind, waitMs: null, ...rest };
     expect(ERRORS[toGatewayError(failure, "main").code].retry).toBe(retry);
   });
 });

@@ -68,6 +68,36 @@ describe("a refusal", () => {
     }
   });
 
+  test.each([
+    ["the wait that it names", SLOW_DOWN, { "retry-after": "3600" }, 3_600_000],
+    [
+      "its words",
+      '{"error":{"message":"Limit on requests per day (RPD) reached","code":"rate_limit_exceeded"}}',
+      {},
+      null,
+    ],
+    [
+      "the quota that it names",
+      '{"error":{"status":"RESOURCE_EXHAUSTED","details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel"}]}]}}',
+      {},
+      expect.any(Number),
+    ],
+  ])("for a limit of a day, by %s, is told as well", async (_, body, headers, waitMs) => {
+    const { refusals } = await ask(refuses(body, 429, headers), { limits: "[ { requests: 50/day } ]" });
+    expect(refusals).toEqual([
+      { provider: "a", model: "m", limits: [{ limit: "a/requests/day", level: 49, capacity: 50 }], waitMs },
+    ]);
+  });
+
+  test("of what is passed through is told, and goes to the client as it is", async () => {
+    const a = await scriptedUpstream(refuses());
+    const gateway = await startGateway({ providers: { a } });
+    const answer = await gateway.ask({}, "/providers/a/files");
+    await gateway.settled();
+    expect([answer.status, answer.body]).toEqual([429, SLOW_DOWN]);
+    expect(gateway.refusals).toMatchObject([{ provider: "a", model: "*", waitMs: null }]);
+  });
+
   test("by a provider without limits is told without limits", async () => {
     const { refusals } = await ask(refuses(), { limits: "[]" });
     expect(refusals).toEqual([{ provider: "a", model: "m", limits: [], waitMs: null }]);

@@ -15,7 +15,7 @@ export interface AnswerContext {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** Hears of refusals for want of room. */
-  readonly limits: Pick<TargetLimits, "refused">;
+  readonly limits: Pick<TargetLimits, "refused" | "spent">;
   /** Now, for waits that are given as a date. */
   readonly wallMs: number;
 }
@@ -30,7 +30,9 @@ export const ERROR_BYTES_MAX = 64 * 1024;
 export function errorOf(context: AnswerContext, body: unknown): GatewayError {
   const { provider, errorHints, status, headers, wallMs, limits } = context;
   const failure = classify({ status, headers, body }, errorHints, wallMs);
-  if (failure.kind === "rate_limited") limits.refused({ headers, body, waitMs: failure.waitMs });
+  const { kind, isMetered, waitMs } = failure;
+  if (kind === "rate_limited") limits.refused({ headers, body, waitMs });
+  else if (isMetered) limits.spent(waitMs);
   return toGatewayError(failure, provider);
 }
 

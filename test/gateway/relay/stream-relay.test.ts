@@ -10,7 +10,7 @@ import { contentFrame, DONE_FRAME, FINISH_FRAME, USAGE_FRAME } from "../scripted
 const CONTEXT: AnswerContext = {
   provider: "p",
   errorHints: [],
-  limits: { refused: () => undefined },
+  limits: { refused: () => undefined, spent: () => undefined },
   status: 200,
   headers: {},
   wallMs: 0,
