@@ -356,25 +356,4 @@ export const HOLDINGS: readonly Mutant[] = [
     replace: "if (local === null || rows.entries.size >= 0 || founderOf(state) !== id) return 0;",
     by: "messages",
   },
-  {
-    fault: "the founder is shown with nothing of a bucket that nobody has used",
-    file: "src/fleet/view.ts",
-    find: "gauge?.level ?? untoldLevel(state, holding, member.id)",
-    replace: "gauge?.level ?? 0",
-    by: "one replica",
-  },
-  {
-    fault: "the bytes of answers are not counted as received",
-    file: "src/fleet/gate.ts",
-    find: "    const answer = this.#unseal(frame);",
-    replace: "    const answer = openFrame(this.#secret, frame);",
-    by: "messages",
-  },
-  {
-    fault: "bytes count as sent that nobody was there for",
-    file: "src/fleet/http-transport.ts",
-    find: "const onStart = (): void => this.#gate.countSent(frame);",
-    replace: "this.#gate.countSent(frame);\n      const onStart = (): void => {};",
-    by: "messages",
-  },
 ];

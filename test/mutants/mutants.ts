@@ -5,6 +5,7 @@ import { HOLDINGS } from "./holdings.ts";
 import { LEDGER } from "./ledger.ts";
 import { MEMBERS } from "./members.ts";
 import { RETURNS } from "./returns.ts";
+import { SIGHTS } from "./sights.ts";
 import type { Mutant } from "./suites.ts";
 import { VALUES } from "./values.ts";
 
@@ -15,4 +16,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...DISKS,
   ...MEMBERS,
   ...RETURNS,
+  ...SIGHTS,
 ];

@@ -33,6 +33,8 @@ export const SUITES = {
     "test/fleet/http-transport.test.ts",
     "test/cli/wiring/fleet-pauses.test.ts",
     "test/limiter/siblings.test.ts",
+    "test/gateway/refusals.test.ts",
+    "test/observe/provider-refusals.test.ts",
   ],
   members: [
     ...VITEST,
