@@ -89,8 +89,10 @@ const BEGINNINGS = {
 
 export const SEARCHES: readonly Search[] = [
   { begin: "nobody has met", faults: { crash: 1, tick: 1 }, depth: 5 },
-  { begin: "all have met, the founder holds the whole", faults: { crash: 1 }, depth: 5 },
+  { begin: "all have met, the founder holds the whole", faults: { crash: 1 }, depth: 6 },
   { begin: "two wait for what the founder holds", faults: { crash: 1, late: 1 }, depth: 5 },
+  // Who is only silent keeps what it holds.
+  { begin: "two wait for what the founder holds", faults: { silence: 1, crash: 1 }, depth: 5 },
   { begin: "two wait for what the founder holds", faults: { fail: 2, crash: 1 }, active: AB, depth: 7 },
   {
     begin: "two wait for the last unit, which the founder holds",
@@ -144,7 +146,6 @@ export const SEARCHES: readonly Search[] = [
   {
     begin: "each holds a unit",
     faults: { leave: 1, tick: 2, crash: 1 },
-    active: AB,
     isQuick: true,
     depth: 4,
   },
@@ -176,7 +177,6 @@ export const SEARCHES: readonly Search[] = [
     begin: "each holds a unit",
     limit: "refilling",
     faults: { time: 2, crash: 1 },
-    active: AB,
     isQuick: true,
     depth: 4,
   },
