@@ -34,14 +34,17 @@ export function creditOf(
   const edge = after.given.get(state.me.id);
   if (edge === undefined) return null;
   const known = before?.given.get(state.me.id) ?? NO_EDGE;
-  const parts = difference(edge.parts, known.parts);
+  const isSame = isSameEdge(known, edge);
+  // What the giver had given to one whose rows this replica took over is no news, nor what that one gave whose rows the giver did.
+  const joined = isSame ? difference(edge.partsBefore, known.partsBefore) : 0;
+  const parts = difference(edge.parts, known.parts) - joined;
   if (parts <= 0) return null;
-  const partsOfEdge = isSameEdge(known, edge) ? parts : difference(edge.parts, edge.partsBefore);
+  const partsOfEdge = isSame ? parts : difference(edge.parts, edge.partsBefore);
   return { holding, parts, partsOfEdge, units: newUnits(state, known, edge), period: edge.period };
 }
 
 function isSameEdge(known: Edge, edge: Edge): boolean {
-  return known.boot === edge.boot && known.period === edge.period && known.partsBefore === edge.partsBefore;
+  return known.boot === edge.boot && known.period === edge.period;
 }
 
 /** Units that were given before our disk went back in time may have been credited already: they are not counted. */
@@ -73,7 +76,8 @@ export function book(state: ReplicaState, credit: Credit): void {
     const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
     const full = (Math.min(parts, credit.partsOfEdge) / WHOLE) * local.limit.capacity;
     const credited = isFresh ? full + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
-    local.credit(credited, local.share < parts);
+    // Units of a period find no room only while the share is less than it will be (see `OpenBucket.late`).
+    local.credit(credited, local.limit.refill.kind === "calendar" || local.share < parts);
   }
   state.room(local);
 }

@@ -131,7 +131,7 @@ export function redirected(
     // One that is forgotten here is not a member any more.
     const isForgotten = !state.ledger.members.has(receiver);
     const holder = holderOf(state, isForgotten ? (speakers.get(receiver) ?? receiver) : receiver);
-    if (holder === receiver) now.set(holder, now.has(holder) ? joined(now.get(holder), edge) : edge);
+    if (holder === receiver) now.set(holder, joined(edge, now.get(holder)));
     else if (holder !== state.me.id) now.set(holder, joined(now.get(holder), edge));
   }
   return now;
@@ -151,14 +151,17 @@ function inherit(holding: Holding, spent: number, returned: number): void {
 }
 
 /**
- * The sum of two edges to one receiver. Only parts are added: the receiver has them already, and units that were under
- * way are lost. A calendar edge begins afresh, or its parts would look newly given.
+ * An edge, and one that the same receiver speaks for now. It has the parts of the latter already, so they are put before
+ * what was given on this edge, of which all stays that may be under way; units that were under way on the other are lost.
  */
-function joined(into: Edge | undefined, more: Edge): Edge {
-  const known = into ?? NO_EDGE;
-  const parts = advance(known.parts, more.parts);
-  if (known.period === 0 && more.period === 0) return { ...known, parts };
-  return { parts, partsBefore: parts, units: 0, boot: known.boot, period: 0 };
+function joined(edge: Edge | undefined, other: Edge | undefined): Edge {
+  const known = edge ?? NO_EDGE;
+  const parts = other?.parts ?? 0;
+  return {
+    ...known,
+    parts: advance(known.parts, parts),
+    partsBefore: advance(known.partsBefore, parts),
+  };
 }
 
 /**

@@ -18,8 +18,9 @@ export interface Waiting {
 export class OpenBucket extends LocalBucket implements Bucket {
   readonly holding: Holding;
   /**
-   * Units that were given with parts that don't count here yet, because whoever gave them had them from one that is not
-   * heard yet, and has left to this replica. Until the share has grown by them they are as good as under way.
+   * Units whose parts don't count here at the moment: whoever gave them had them from one that is not heard yet, and has
+   * left to this replica; or is gone, and of its successor, who says now that it gives them, only the farewell has come.
+   * Until the share has grown by them they are as good as under way.
    */
   late = 0;
 
@@ -33,6 +34,11 @@ export class OpenBucket extends LocalBucket implements Bucket {
     const level = Math.min(this.capacity, this.level + units);
     if (isLate) this.late += Math.max(0, this.level + units - level);
     this.level = level;
+  }
+
+  /** The share has fallen by what others said: units of a period would not come back by themselves, so they wait for it. */
+  keepLate(levelBefore: number): void {
+    if (this.limit.refill.kind === "calendar") this.late += Math.max(0, levelBefore - this.level);
   }
 
   /** The share has grown: what waited for that comes in. */

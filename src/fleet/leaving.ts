@@ -48,7 +48,7 @@ function divide(
 ): void {
   local.refill(state.nowMs);
   const parties = partiesOf(state, local.holding).filter(
-    ({ id, demand }) => id !== state.me.id && demand > 0,
+    ({ id, demand }) => demand > 0 && state.ledger.member(id).isAware,
   );
   const demand = parties.reduce((sum, party) => sum + party.demand, 0);
   let partsLeft = parts;

@@ -200,9 +200,17 @@ export class Membership {
       .sort();
   }
 
+  /**
+   * Who may be given what this one holds: those who know that it leaves. Others may be leaving too, and hand over to this one;
+   * units that are given to one that has left are lost.
+   */
+  #heirs(): string[] {
+    return this.#siblings().filter((id) => this.#state.ledger.member(id).isAware);
+  }
+
   #goOnLeaving(): void {
     const state = this.#state;
-    const heir = this.#siblings()[0];
+    const heir = this.#heirs()[0];
     switch (this.leaving) {
       case "announcing":
         if (!this.#isAnnounced()) return;
@@ -257,7 +265,7 @@ export class Membership {
   #nameHeirs(): boolean {
     const state = this.#state;
     const { heirs } = state.profile;
-    const more = this.#siblings().filter((id) => !heirs.includes(id));
+    const more = this.#heirs().filter((id) => !heirs.includes(id));
     if (more.length === 0 || heirs.length >= HEIRS_MAX) return false;
     state.proposeProfile({
       ...state.profile,

@@ -75,7 +75,12 @@ export function mergeMessage(state: ReplicaState, message: WholeMessage): MergeR
 function resharedOf(state: ReplicaState, touched: Iterable<Holding>, credits: readonly Credit[]): Holding[] {
   const credited = new Map<Holding, number>();
   for (const { holding, parts } of credits) credited.set(holding, (credited.get(holding) ?? 0) + parts);
-  return [...touched].filter((holding) => state.reshare(holding, credited.get(holding)));
+  return [...touched].filter((holding) => {
+    const levelBefore = holding.local?.level ?? 0;
+    const hasGrown = state.reshare(holding, credited.get(holding));
+    holding.local?.keepLate(levelBefore);
+    return hasGrown;
+  });
 }
 
 function mergeSection(state: ReplicaState, section: Section, taken: Set<Holding>, credits: Credit[]): number {

@@ -110,7 +110,7 @@ test("a leaver's parts that are set apart for a later period are not handed over
   expect(edge).toMatchObject({ parts: WHOLE, partsBefore: 0, units: 3 * MILLI, period: local.period + 2 });
 });
 
-test("units on an edge that was begun afresh count from its beginning, also within one life and period", () => {
+test("parts that the giver had given to one that is gone are no news, and units that were under way still come", () => {
   const { replica } = new Solo();
   const { state } = replica;
   replica.open(DAILY);
@@ -120,9 +120,16 @@ test("units on an edge that was begun afresh count from its beginning, also with
     const given = new Map([[state.me.id, { ...edge, boot, period: 1 }]]);
     return { spent: 0, returned: 0, given, gauge: NO_GAUGE };
   };
-  const before = rowOf({ parts: 0.3 * WHOLE, partsBefore: 0, units: 7000 });
-  const afresh = rowOf({ parts: 0.5 * WHOLE, partsBefore: 0.3 * WHOLE, units: 4000 });
-  expect(creditOf(state, holding, before, afresh)?.units).toBe(4000);
+  const before = rowOf({ parts: WHOLE / 4, partsBefore: 0, units: 7000 });
+  // A quarter was given to the one whose rows this replica took over, and an eighth to this one meanwhile.
+  const after = rowOf({ parts: 0.625 * WHOLE, partsBefore: WHOLE / 4, units: 9000 });
+  expect(creditOf(state, holding, before, after)).toMatchObject({
+    parts: WHOLE / 8,
+    partsOfEdge: WHOLE / 8,
+    units: 2000,
+  });
+  const nothingMore = rowOf({ parts: WHOLE / 2, partsBefore: WHOLE / 4, units: 7000 });
+  expect(creditOf(state, holding, before, nothingMore)).toBeNull();
 });
 
 test("units for a receiver that was started anew go on an edge of their own", () => {

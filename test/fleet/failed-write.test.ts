@@ -180,6 +180,7 @@ test.each([
     sibling.boot = 1;
     sibling.version = 1;
     sibling.heardMs = solo.nowMs;
+    sibling.isAware = true;
     solo.replica.leave();
     for (let turn = 0; !state.me.hasLeft; turn++) {
       expect(turn).toBeLessThan(20);

@@ -1,103 +1,13 @@
 // Those who are gone, as one replica sees it: whatever is dropped, taken over or forgotten, nobody's share moves by it,
 // and nothing is credited twice.
 import { describe, expect, test } from "vitest";
-import { type Farewell, NEW_PROFILE, type Profile } from "../../src/bucket/member.ts";
 import { WHOLE } from "../../src/bucket/parts.ts";
-import { type Edge, NEVER, NO_EDGE, NO_ROW, type Row } from "../../src/bucket/row.ts";
+import { NEVER } from "../../src/bucket/row.ts";
 import { carryOut, isAcquainted, sayFarewells, toldFarewells } from "../../src/fleet/farewell.ts";
 import { give } from "../../src/fleet/giving.ts";
-import type { Holding } from "../../src/fleet/holding.ts";
 import { mergeMessage } from "../../src/fleet/merging.ts";
-import { ReplicaState } from "../../src/fleet/state.ts";
 import { messageOf } from "../bucket/empty-message.ts";
-
-const KEY = "p/requests";
-const LINEAGE = { stamp: 1, founder: "founder" };
-
-/** A replica, `me`, that has one bucket open; what others say is put in their mouths. */
-class Scene {
-  readonly state = new ReplicaState({ id: "me", boot: 9, soundSince: 9 }, 0, 1_700_000_000_000);
-  readonly holding: Holding;
-  #version = 0;
-
-  constructor() {
-    this.state.ledger.lineage = LINEAGE;
-    this.state.open({
-      key: KEY,
-      dimension: "requests",
-      capacity: 100,
-      refill: { kind: "continuous", unitsPerMs: 0.1 },
-    });
-    this.holding = this.state.holding(KEY);
-    // The founder is always there.
-    this.gives("founder", {});
-  }
-
-  #stamp(): { readonly boot: number; readonly version: number } {
-    this.#version += 1;
-    return { boot: 1, version: this.#version };
-  }
-
-  /** What one has given to others, in parts. */
-  gives(author: string, parts: Readonly<Record<string, number>>): this {
-    const { ledger } = this.state;
-    const stamp = this.#stamp();
-    ledger.place(ledger.member(author), this.holding.rows, stamp, rowOf(parts));
-    this.state.reshare(this.holding);
-    return this;
-  }
-
-  profile(author: string, profile: Partial<Profile>): this {
-    const { ledger } = this.state;
-    ledger.setProfile(ledger.member(author), this.#stamp(), { ...NEW_PROFILE, ...profile });
-    this.state.reshare(this.holding);
-    return this;
-  }
-
-  /** A message that holds one row, and no profile: more is to follow. */
-  hears(author: string, parts: Readonly<Record<string, number>>, farewells: readonly Farewell[] = []): void {
-    const stamp = this.#stamp();
-    const entries = [{ stamp, bucket: KEY, row: rowOf(parts) }];
-    const section = { author, from: { boot: 1, version: 0 }, to: stamp, entries, profile: null };
-    mergeMessage(this.state, { ...messageOf(author), lineage: LINEAGE, farewells, sections: [section] });
-  }
-
-  /** Looks after those who are gone, and has it written. */
-  readonly looksAfter = (): void => {
-    const { state } = this;
-    sayFarewells(state);
-    const { pendingProfile } = state;
-    state.pendingProfile = null;
-    if (pendingProfile !== null) state.publishProfile(pendingProfile);
-    for (const holding of state.dirty) holding.isStaged = false;
-  };
-
-  share(id: string): number {
-    return this.state.ledger.share(this.holding.rows, id);
-  }
-
-  get shares(): readonly number[] {
-    return ["founder", "me", "heir", "other"].map((id) => this.share(id));
-  }
-}
-
-function rowOf(parts: Readonly<Record<string, number>>): Row {
-  const given = Object.entries(parts).map(([to, count]): [string, Edge] => [
-    to,
-    { ...NO_EDGE, parts: count, units: 10 * count, boot: 9 },
-  ]);
-  return { ...NO_ROW, spent: 1, given: new Map(given) };
-}
-
-const FAREWELL = { gone: "gone", by: "heir", edition: 5 };
-
-/** `gone` held 600 of the founder's parts, passed on 100 each, and named `heir`. */
-function withGone(): Scene {
-  return new Scene()
-    .gives("founder", { gone: 600 })
-    .gives("gone", { me: 100, other: 100 })
-    .profile("gone", { heirs: ["heir"], edition: 4 });
-}
+import { FAREWELL, LINEAGE, Scene, withGone } from "./scene.ts";
 
 describe("a farewell", () => {
   test("comes before the rows that it goes with: what a gone one gave is not counted twice", () => {
@@ -143,6 +53,29 @@ test("who takes over rows says again what parts they gave, and no units: those w
   expect(holding.rows.entries.has("gone")).toBe(false);
   expect(scene.shares).toEqual(before);
   expect(holding.given.get("other")).toMatchObject({ parts: 120, units: 7 });
+});
+
+test("what was given to one that is gone goes on as an edge to who took over, with the units that are under way to that one", () => {
+  const scene = withGone();
+  const { state, holding } = scene;
+  give(state, holding, { to: "gone", parts: 30, units: 3000 });
+  give(state, holding, { to: "heir", parts: 20, units: 2000 });
+  const before = holding.given.get("heir");
+  carryOut(state, FAREWELL);
+  expect(holding.given.get("heir")).toEqual({ ...before, parts: 50, partsBefore: 30 });
+});
+
+test("units of a period wait while the farewell has come and the successor's rows have not", () => {
+  const scene = withGone(new Scene({ kind: "calendar", period: "day", timezone: "UTC" }));
+  const { state, holding } = scene;
+  const { local } = holding;
+  if (local === null) throw new Error("it is open");
+  local.level = local.capacity;
+  const full = local.level;
+  mergeMessage(state, { ...messageOf("other"), lineage: LINEAGE, farewells: [FAREWELL] });
+  expect([local.level, local.late]).toEqual([0, full]);
+  scene.gives("heir", { me: 100, other: 100 });
+  expect([local.level, local.late]).toEqual([full, 0]);
 });
 
 test("a farewell is told of when it is durable, and not before", () => {

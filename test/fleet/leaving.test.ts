@@ -69,10 +69,15 @@ test("what a message says that was overtaken is not heeded: it may be from befor
   expect(answer(solo).isAware).toBe(false);
 });
 
-test("one that leaves hands over when all who can be reached know, or after a second", () => {
-  const isHandedOver = (meanwhile: (solo: Solo) => void): boolean => {
+test("one that leaves hands over when all who can be reached know, or after a second to those who do", () => {
+  const isHandedOver = (meanwhile: (solo: Solo) => void, isWithOther = false): boolean => {
     const solo = pair();
     const { state, membership } = solo.replica;
+    if (isWithOther) {
+      const other = state.ledger.member("c".repeat(32));
+      state.ledger.know(other, { boot: 1, version: 1 });
+      other.heardMs = 0;
+    }
     membership.leave();
     expect(answer(solo).isLeaving).toBe(true);
     meanwhile(solo);
@@ -81,7 +86,14 @@ test("one that leaves hands over when all who can be reached know, or after a se
   };
   expect(isHandedOver(() => {})).toBe(false);
   expect(isHandedOver((solo) => hear(solo, { serial: 2, isAware: true }))).toBe(true);
-  expect(isHandedOver((solo) => solo.advance(1000))).toBe(true);
+  const oneKnows = (solo: Solo): void => hear(solo, { serial: 2, isAware: true });
+  expect(isHandedOver(oneKnows, true)).toBe(false);
+  expect(
+    isHandedOver((solo) => {
+      oneKnows(solo);
+      solo.advance(1000);
+    }, true),
+  ).toBe(true);
 });
 
 test("of two that leave at about the same time neither hands over to the other", () => {
@@ -91,6 +103,23 @@ test("of two that leave at about the same time neither hands over to the other",
   hear(solo, { serial: 2, isLeaving: true, isAware: true });
   solo.advance(100);
   expect(state.holding("a").given.size).toBe(0);
+});
+
+test("one that leaves hands over only to those who know: others may be leaving as well, and hand over to this one", () => {
+  const heirsAfter = (said: Partial<Message>): number => {
+    const solo = pair();
+    const { state, membership } = solo.replica;
+    membership.leave();
+    solo.advance(1000);
+    hear(solo, { serial: 2, ...said });
+    for (let tick = 0; tick < 5; tick++) {
+      solo.advance(100);
+      solo.flush();
+    }
+    return state.holding("a").given.size + state.me.heirs.length;
+  };
+  expect(heirsAfter({})).toBe(0);
+  expect(heirsAfter({ isAware: true })).toBe(2);
 });
 
 test.each([

@@ -114,7 +114,7 @@ test("who left and is started again is told so, and is not taken for dead", asyn
   const [time, store] = [new Time(), new MemoryStore()];
   victim = await startVictim({ time, store });
   const liar = new Liar(victim);
-  const knowing = { era: 1, vector: new Map([[liar.id, NEVER]]) };
+  const knowing = { era: 1, isAware: true, vector: new Map([[liar.id, NEVER]]) };
   expect(await liar.send(liar.message([liar.section({})], knowing))).toBe("ok");
   victim.running.replica.leave();
   for (let ticks = 0; ticks < 12; ticks += 1) {

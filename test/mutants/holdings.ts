@@ -182,10 +182,10 @@ export const HOLDINGS: readonly Mutant[] = [
     by: "one replica",
   },
   {
-    fault: "an edge that was begun afresh is taken for the one that is known",
+    fault: "parts that were given to one that is gone are news to the one that took over",
     file: "src/fleet/crediting.ts",
-    find: " && known.partsBefore === edge.partsBefore",
-    replace: "",
+    find: "isSame ? difference(edge.partsBefore, known.partsBefore) : 0",
+    replace: "0",
     by: "one replica",
   },
   {

@@ -200,8 +200,9 @@ export const MEMBERS: readonly Mutant[] = [
   {
     fault: "who takes over rows adds the units that were under way to its own",
     file: "src/fleet/farewell.ts",
-    find: "return { ...known, parts };",
-    replace: "return { ...known, parts, units: advance(known.units, more.units) };",
+    find: "    partsBefore: advance(known.partsBefore, parts),\n",
+    replace:
+      "    partsBefore: advance(known.partsBefore, parts),\n    units: advance(known.units, other?.units ?? 0),\n",
     by: "one replica",
   },
   {

@@ -89,9 +89,37 @@ export const RETURNS: readonly Mutant[] = [
   {
     fault: "units are dropped that come from a leaver before the parts that they rest on",
     file: "src/fleet/crediting.ts",
-    find: "local.credit(credited, local.share < parts);",
+    find: 'local.credit(credited, local.limit.refill.kind === "calendar" || local.share < parts);',
     replace: "local.credit(credited, false);",
     by: "one replica",
+  },
+  {
+    fault: "units of a period are dropped where a farewell comes before the successor's rows",
+    file: "src/fleet/merging.ts",
+    find: "    holding.local?.keepLate(levelBefore);\n",
+    replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "units that are under way are lost when an edge is joined by another",
+    file: "src/fleet/farewell.ts",
+    find: "    ...known,\n    parts: advance(known.parts, parts),",
+    replace: "    ...NO_EDGE,\n    parts: advance(known.parts, parts),",
+    by: "one replica",
+  },
+  {
+    fault: "a leaver names heirs that do not know that it leaves",
+    file: "src/fleet/membership.ts",
+    find: ".filter((id) => this.#state.ledger.member(id).isAware)",
+    replace: "",
+    by: "one replica",
+  },
+  {
+    fault: "a leaver gives to siblings that do not know that it leaves",
+    file: "src/fleet/leaving.ts",
+    find: "demand > 0 && state.ledger.member(id).isAware",
+    replace: "id !== state.me.id && demand > 0",
+    by: "members",
   },
   {
     fault: "a leaver hands over before its siblings know that it leaves",

@@ -41,6 +41,7 @@ export const SUITES = {
     "test/sim/members.test.ts",
     "test/sim/returns.test.ts",
     "test/sim/leaving.test.ts",
+    "test/sim/rolling.test.ts",
     "test/sim/mutual-heirs.test.ts",
     "test/sim/churn.test.ts",
     "test/sim/disks.test.ts",

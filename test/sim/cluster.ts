@@ -188,7 +188,7 @@ export class Cluster implements Fleet {
     for (const { limit } of this.oracles) {
       let held = 0;
       for (const { replica, isSuperseded } of this.machines.values()) {
-        // Who leaves admits nothing any more, and two leavers may have named each other.
+        // Who leaves admits nothing any more, and what it keeps waits on its disk.
         if (replica === null || isSuperseded || replica.membership.isLeaving) continue;
         held += Math.max(0, replica.state.holdings.get(limit.key)?.local?.share ?? 0);
       }
