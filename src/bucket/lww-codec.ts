@@ -1,14 +1,16 @@
 // Bytes of the replicated map: what one replica tells another (what it has heard, and what the other lacks), and one
 // stored entry. Ages travel instead of times of day, so that a deadline means the same to clocks that disagree.
 //
-//     message   heard (author, time) …  │  stretch (author, base, to, entries (key, time, age, value) …) …
+//     message   word (since, digest, (author, time) …)  │  stretch (author, base, to, entries (key, time, age, value) …) …
 //     record    key  author  time  wall time of writing  value
 import { Malformed, Reader, Writer } from "./codec.ts";
-import { type Entry, type Heard, isFitting, type Stretch, type Value, VALUE_BYTES_MAX } from "./lww-map.ts";
+import { type Entry, isFitting, type Stretch, type Value, VALUE_BYTES_MAX } from "./lww-map.ts";
+import type { Word } from "./lww-word.ts";
 
 const KIND_MESSAGE = 0x42 + 0x80;
 const KIND_RECORD = 0x42;
-const VERSION = 1;
+const MESSAGE_VERSION = 2;
+const RECORD_VERSION = 1;
 
 /** The longest key, in bytes as it is and in bytes as it is stored. */
 const KEY_BYTES_MAX = 200;
@@ -19,17 +21,19 @@ const BYTES = 1;
 const TOTAL = 2;
 
 export interface MapMessage {
-  readonly heard: Heard;
+  readonly word: Word;
   readonly stretches: readonly Stretch[];
 }
 
 /** `nowMs`: the elapsed clock that the entries' births are on. */
-export function encodeMapMessage({ heard, stretches }: MapMessage, nowMs: number): Uint8Array {
-  const writer = new Writer(KIND_MESSAGE, VERSION);
-  writer.integer(heard.size);
-  for (const [author, time] of heard) {
+export function encodeMapMessage({ word, stretches }: MapMessage, nowMs: number): Uint8Array {
+  const writer = new Writer(KIND_MESSAGE, MESSAGE_VERSION);
+  writer.integer(word.since);
+  writer.integer(word.digest);
+  writer.integer(word.recent.size);
+  for (const [author, time] of word.recent) {
     writer.id(author);
-    writer.integer(time);
+    writer.integer(time - word.since);
   }
   writer.integer(stretches.length);
   for (const { author, base, to, entries } of stretches) {
@@ -51,13 +55,20 @@ export function encodeMapMessage({ heard, stretches }: MapMessage, nowMs: number
 
 /** Parses a message that arrived at `nowMs`; throws `Malformed`. */
 export function decodeMapMessage(bytes: Uint8Array, nowMs: number): MapMessage {
-  const reader = new Reader(bytes, KIND_MESSAGE, VERSION);
-  const heard = new Map<string, number>();
-  for (let left = reader.count(17); left > 0; left--) heard.set(reader.id(), reader.integer());
+  const reader = new Reader(bytes, KIND_MESSAGE, MESSAGE_VERSION);
+  const word = readWord(reader);
   const stretches: Stretch[] = [];
   for (let left = reader.count(19); left > 0; left--) stretches.push(readStretch(reader, nowMs));
   reader.end();
-  return { heard, stretches };
+  return { word, stretches };
+}
+
+function readWord(reader: Reader): Word {
+  const since = reader.integer();
+  const digest = reader.integer();
+  const recent = new Map<string, number>();
+  for (let left = reader.count(17); left > 0; left--) recent.set(reader.id(), since + reader.integer());
+  return { since, digest, recent };
 }
 
 function readStretch(reader: Reader, nowMs: number): Stretch {
@@ -85,7 +96,7 @@ interface Moment {
 }
 
 export function encodeMapRecord(entry: Entry, { nowMs, wallMs }: Moment): Uint8Array {
-  const writer = new Writer(KIND_RECORD, VERSION);
+  const writer = new Writer(KIND_RECORD, RECORD_VERSION);
   writer.text(entry.key);
   writer.id(entry.author);
   writer.integer(entry.time);
@@ -96,7 +107,7 @@ export function encodeMapRecord(entry: Entry, { nowMs, wallMs }: Moment): Uint8A
 
 /** Parses a stored entry; throws `Malformed`. Its age is what the wall clock says, at least none. */
 export function decodeMapRecord(bytes: Uint8Array, { nowMs, wallMs }: Moment): Entry {
-  const reader = new Reader(bytes, KIND_RECORD, VERSION);
+  const reader = new Reader(bytes, KIND_RECORD, RECORD_VERSION);
   const key = readKey(reader);
   const author = reader.id();
   const time = reader.integer();

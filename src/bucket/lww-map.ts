@@ -10,6 +10,7 @@
 // a stamp; these form the version vector, and what a peer lacks is what lies above its own. Entries of an author are
 // kept in the order of their stamps. The vector names only authors of entries that still stand, and so it does not
 // grow with the replicas that are gone.
+import { type Mark, markOfHeard } from "./lww-word.ts";
 
 /** Stamps per millisecond of the wall clock. */
 const STAMPS_PER_MS = 1024;
@@ -52,6 +53,9 @@ export interface Stretch {
 
 interface Author {
   heard: number;
+  /** What its being heard up to `markedAt` adds to digests. */
+  mark: number;
+  markedAt: number;
   /** In the order of their times. */
   readonly entries: Map<string, Entry>;
 }
@@ -103,6 +107,22 @@ export class LwwMap {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** As `markOfHeard`, which takes its time with thousands of authors. */
+  readonly markOf: Mark = (author, time) => {
+    const known = this.#authors.get(author);
+    if (known === undefined) return markOfHeard(author, time);
+    if (known.markedAt !== time) {
+      known.mark = markOfHeard(author, time);
+      known.markedAt = time;
+    }
+    return known.mark;
+  };
+
+  /** The stamp before which a write lies further back than this, as time passes by the latest that was heard. */
+  stampBefore(ageMs: number): number {
+    return Math.max(0, this.#latest - ageMs * STAMPS_PER_MS);
   }
 
   /** Of how many authors entries stand. */
@@ -166,7 +186,7 @@ export class LwwMap {
     if (held !== undefined) this.#remove(held);
     let author = this.#authors.get(entry.author);
     if (author === undefined) {
-      author = { heard: 0, entries: new Map() };
+      author = { heard: 0, mark: 0, markedAt: -1, entries: new Map() };
       this.#authors.set(entry.author, author);
     }
     author.entries.set(entry.key, entry);

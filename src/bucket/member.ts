@@ -1,4 +1,5 @@
 // The things that a ledger is made of: members, the entries that they have said, and the buckets that these are about.
+import { markOf, withMark } from "./digest.ts";
 import { compareStamps, NEVER, type Row, type Stamp } from "./row.ts";
 import type { Claim, Standing } from "./succession.ts";
 
@@ -36,28 +37,12 @@ export interface Farewell {
   readonly edition: number;
 }
 
-/** 52 bits, so that a sum of two is exact. */
-const DIGEST_MODULUS = 2 ** 52;
-
 /** A number that two lists of farewells have in common only when they are the same, in whatever order; 0: none. */
-export function digestOf(farewells: Iterable<Farewell>): number {
-  let sum = 0;
-  for (const farewell of farewells) sum = (sum + hashOf(farewell)) % DIGEST_MODULUS;
-  return sum;
-}
-
-/** Two rounds of FNV-1a (Fowler, Noll, Vo) with different primes, side by side. */
-function hashOf({ gone, by, edition }: Farewell): number {
-  const text = `${gone} ${by} ${edition}`;
-  let low = 0x811c9dc5;
-  let high = 0x01000193;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    low = Math.imul(low ^ code, 0x01000193);
-    high = Math.imul(high ^ code, 0x85ebca6b);
-    high ^= high >>> 15;
-  }
-  return (high >>> 12) * 2 ** 32 + (low >>> 0);
+export function digestOf(farewells: readonly Farewell[]): number {
+  let digest = 0;
+  for (const { gone, by, edition } of farewells)
+    digest = withMark(digest, markOf(`${gone} ${by} ${edition}`));
+  return digest;
 }
 
 /** One entry, linked into its author's list. */

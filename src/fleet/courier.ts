@@ -59,7 +59,6 @@ export interface CourierOptions {
 
 const NOTHING = new Uint8Array();
 const NO_TRAFFIC: Traffic = { sentBytes: 0, receivedBytes: 0 };
-const NOTHING_HEARD: Heard = new Map();
 
 function opened(bytes: Uint8Array): Parcel {
   try {
@@ -291,8 +290,8 @@ export class Courier {
   }
 
   /** Joins what came beside the buckets; returns what its sender has heard. */
-  #join(bytes: Uint8Array, link: string | null): Heard {
-    if (bytes.length === 0) return NOTHING_HEARD;
+  #join(bytes: Uint8Array, link: string | null): Heard | null {
+    if (bytes.length === 0) return null;
     try {
       return this.#options.board.receive(bytes, link);
     } catch (error) {

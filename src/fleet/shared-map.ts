@@ -25,6 +25,7 @@ import {
   type Value,
   writtenAt,
 } from "../bucket/lww-map.ts";
+import { heardFrom, isSameBefore, wordOf } from "../bucket/lww-word.ts";
 import type { Clock } from "../clock.ts";
 import { assert, GatewayError } from "../errors.ts";
 import type { Log, Sample } from "../observe/events.ts";
@@ -38,6 +39,8 @@ export const BOARD_PREFIX = "board/";
 
 /** Entries in one message, about; more follow in the next. */
 const MESSAGE_BYTES = 256 * 1024;
+/** Messages name authors that have written within this time. */
+const RECENT_MS = 600_000;
 /** How often what has been counted becomes news. */
 const COUNT_MS = 1000;
 const EXPIRE_MS = 60_000;
@@ -81,7 +84,7 @@ export class SharedMap {
   readonly #dirty = new Set<string>();
   /** What was counted and not yet added to the totals. */
   #counted = new Map<string, number>();
-  /** What each link's sibling had heard when it last answered. */
+  /** What each link's sibling had heard when it last answered; of those that are missing it is not known. */
   readonly #links = new Map<string, Heard>();
   /** The latest write of this run that a notice has told. */
   #toldTime = 0;
@@ -303,9 +306,9 @@ export class SharedMap {
     return this.#message(this.#links.get(link));
   }
 
-  /** What goes with the answer to a sibling that has heard this. */
-  answer(heard: Heard): Uint8Array {
-    return this.#message(heard);
+  /** What goes with the answer to a sibling that has heard this; `null`: it said so in a way that can't be read here. */
+  answer(heard: Heard | null): Uint8Array {
+    return this.#message(heard ?? undefined);
   }
 
   /** What this run has written since the last notice, for everybody at once; `null` when that is nothing. */
@@ -317,21 +320,31 @@ export class SharedMap {
     const { stretches, isCut } = this.#map.delta(new Map(heard).set(author, this.#toldTime), MESSAGE_BYTES);
     this.#toldTime = own;
     if (isCut) return null;
-    return encodeMapMessage({ heard, stretches }, this.#options.clock.elapsedMs());
+    const word = wordOf(heard, this.#map.stampBefore(RECENT_MS), this.#map.markOf);
+    return encodeMapMessage({ word, stretches }, this.#options.clock.elapsedMs());
   }
 
   #message(known: Heard | undefined): Uint8Array {
     const { stretches, isCut } =
       known === undefined ? { stretches: [], isCut: false } : this.#map.delta(known, MESSAGE_BYTES);
     if (isCut) this.onNews();
-    return encodeMapMessage({ heard: this.#map.heard(), stretches }, this.#options.clock.elapsedMs());
+    const own = this.#map.heard();
+    const since = this.#map.stampBefore(RECENT_MS);
+    const isShort = known !== undefined && isSameBefore(since, own, known);
+    const word = wordOf(own, isShort ? since : 0, this.#map.markOf);
+    return encodeMapMessage({ word, stretches }, this.#options.clock.elapsedMs());
   }
 
-  /** Takes what came with a message or, on a link, with an answer. Returns what its sender has heard; throws `Malformed`. */
-  receive(bytes: Uint8Array, link: string | null): Heard {
+  /**
+   * Takes what came with a message or, on a link, with an answer. Returns what its sender has heard; `null`: it has heard
+   * other things of those who wrote long ago than this one has. Throws `Malformed`.
+   */
+  receive(bytes: Uint8Array, link: string | null): Heard | null {
     const { nowMs, wallMs } = this.#moment();
-    const { heard, stretches } = decodeMapMessage(bytes, nowMs);
-    if (link !== null) this.#links.set(link, heard);
+    const { word, stretches } = decodeMapMessage(bytes, nowMs);
+    const heard = heardFrom(word, this.#map.heard(), this.#map.markOf);
+    if (link !== null && heard !== null) this.#links.set(link, heard);
+    else if (link !== null) this.#links.delete(link);
     const { changed, refused } = this.#map.merge(stretches, nowMs, wallMs);
     this.#refused += refused;
     this.#changed(changed, nowMs);

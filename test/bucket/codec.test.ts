@@ -154,7 +154,13 @@ const stretches: fc.Arbitrary<Stretch> = fc
     return { author, base, to, entries };
   });
 const mapMessages: fc.Arbitrary<MapMessage> = fc.record({
-  heard: fc.array(fc.tuple(ids, integers), { maxLength: 4 }).map((list) => new Map(list)),
+  word: fc
+    .tuple(fc.nat(), integers, fc.array(fc.tuple(ids, fc.nat()), { maxLength: 4 }))
+    .map(([since, digest, list]) => ({
+      since,
+      digest,
+      recent: new Map(list.map(([author, later]) => [author, since + later])),
+    })),
   stretches: fc.array(stretches, { maxLength: 3 }),
 });
 const MOMENT = { nowMs: 0, wallMs: 1_764_547_200_000 };

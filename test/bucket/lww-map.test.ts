@@ -11,6 +11,7 @@ import {
   storedKey,
 } from "../../src/bucket/lww-codec.ts";
 import { AHEAD_MS_MAX, type Entry, LwwMap, type Value, wins } from "../../src/bucket/lww-map.ts";
+import { wordOf } from "../../src/bucket/lww-word.ts";
 
 const AUTHORS = ["a", "b", "c"].map((letter) => letter.repeat(32));
 const WALL_MS = 1_764_547_200_000;
@@ -50,7 +51,7 @@ class Party {
 
   hear(other: Party, bytesMax = 1e6): boolean {
     const delta = other.map.delta(this.map.heard(), bytesMax);
-    const bytes = encodeMapMessage({ heard: other.map.heard(), stretches: delta.stretches }, 0);
+    const bytes = encodeMapMessage({ word: wordOf(other.map.heard(), 0), stretches: delta.stretches }, 0);
     this.map.merge(decodeMapMessage(bytes, 0).stretches, 0, WALL_MS);
     if (!this.map.check()) throw new Error("the map breaks its invariants");
     return delta.isCut;
@@ -288,7 +289,7 @@ describe("bytes", () => {
     party.write("x", new Uint8Array([1, 2, 3]), AUTHORS[0]!, 5);
     party.write("sum/x", 7, AUTHORS[1]!, 5);
     const { stretches } = party.map.delta(new Map(), 1e6);
-    const bytes = encodeMapMessage({ heard: party.map.heard(), stretches }, 0);
+    const bytes = encodeMapMessage({ word: wordOf(party.map.heard(), 0), stretches }, 0);
     for (let end = 0; end < bytes.length; end++) {
       expect(() => decodeMapMessage(bytes.slice(0, end), 0)).toThrow(Malformed);
       const flipped = bytes.slice();
@@ -305,7 +306,7 @@ describe("bytes", () => {
     ];
     for (const lie of lies) {
       const message = encodeMapMessage(
-        { heard: new Map(), stretches: [{ author: AUTHORS[0]!, base: 0, to: 2, entries: [lie] }] },
+        { word: wordOf(new Map(), 0), stretches: [{ author: AUTHORS[0]!, base: 0, to: 2, entries: [lie] }] },
         0,
       );
       expect(() => decodeMapMessage(message, 0)).toThrow(Malformed);

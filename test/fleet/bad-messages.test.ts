@@ -146,7 +146,7 @@ describe("a message with the right seal", () => {
   test("of a later version beside the buckets is refused as such, too", async () => {
     victim = await startVictim();
     const liar = new Liar(victim);
-    const board = encodeMapMessage({ heard: new Map(), stretches: [] }, 0);
+    const board = encodeMapMessage({ word: { since: 0, digest: 0, recent: new Map() }, stretches: [] }, 0);
     expect(
       await liar.send(
         liar.message([]),

@@ -31,7 +31,46 @@ function meet(one: Board, other: Board): void {
   exchange(one, other);
 }
 
+const DAYS_MS = 86_400_000;
+
+/** Thousands of runs of processes have counted something, some days ago; two boards know of them. */
+function longLived(gone: number): { readonly clock: ManualClock; readonly boards: readonly [Board, Board] } {
+  const clock = new ManualClock(0, 1_764_547_200_000);
+  const boards = [board(new MemoryStore(), clock), board(new MemoryStore(), clock, 0, "r1")] as const;
+  for (let run = 1; run <= gone; run++) {
+    const passing = board(new MemoryStore(), clock, run, "r2");
+    passing.set(`usage/${run}`, bytes("1"));
+    meet(boards[0], passing);
+  }
+  clock.advance(2 * DAYS_MS);
+  boards[0].set("use", bytes("1"));
+  boards[1].set("more", bytes("1"));
+  meet(...boards);
+  return { clock, boards };
+}
+
 describe("a board", () => {
+  test("says no more when thousands of runs that have ended wrote what stands", () => {
+    const sizeBeside = (gone: number): number => longLived(gone).boards[0].request("link").length;
+    expect(sizeBeside(500)).toBe(sizeBeside(5));
+  });
+
+  test("tells a sibling that has missed what ended runs wrote, though neither names them", () => {
+    const { clock, boards } = longLived(5);
+    const [one, other] = boards;
+    const late = board(new MemoryStore(), clock, 9, "r3");
+    // It was written long ago, and only one has heard of it.
+    late.set("usage/late", bytes("1"));
+    meet(one, late);
+    clock.advance(DAYS_MS);
+    one.set("use", bytes("2"));
+    exchange(one, other);
+    exchange(one, other);
+    exchange(one, other);
+    expect([text(other, "usage/late"), text(other, "use")]).toEqual(["1", "2"]);
+    expect(one.request("link").length).toBeLessThan(100);
+  });
+
   test("keeps what was flushed over a restart, and the ages go on", async () => {
     const clock = new ManualClock();
     const store = new MemoryStore();

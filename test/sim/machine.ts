@@ -289,7 +289,7 @@ export class Machine {
     const received = this.#receive(replica, parcel.ledger, null);
     this.drive();
     if (received.kind !== "taken") return;
-    const heard: Heard = shared?.map.receive(parcel.board, null) ?? new Map();
+    const heard: Heard | null = shared?.map.receive(parcel.board, null) ?? null;
     if (!received.wantsAnswer) return;
     const answer = (): void => {
       if (life !== this.life || this.replica !== replica) return;
