@@ -148,6 +148,13 @@ export const MEMBERS: readonly Mutant[] = [
     by: "members",
   },
   {
+    fault: "one that is only silent is taken over without anybody's word",
+    file: "src/fleet/membership.ts",
+    find: "if (silentMs >= this.#options.reclaimAfterMs) this.evict(member.id);",
+    replace: "if (silentMs >= this.#options.unreachableAfterMs) this.evict(member.id);",
+    by: "members",
+  },
+  {
     fault: "who comes back after it has left does not go on with what nobody else got",
     file: "src/fleet/recovery.ts",
     find: "former.hasLeft ? [[former.id, { edition",
