@@ -1,5 +1,5 @@
 // What a replica says that it has heard is understood as it is, or not at all; and those who are gone take no place in it.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { heardFrom, isSameBefore, wordOf } from "../../src/bucket/lww-word.ts";
 
