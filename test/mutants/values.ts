@@ -82,6 +82,27 @@ export const VALUES: readonly Mutant[] = [
     by: "laws",
   },
   {
+    fault: "what a sibling has heard of ended processes is taken to be what was heard here",
+    file: "src/bucket/lww-word.ts",
+    find: "if (digestOfEarlier(own, since, mark) !== digest) return null;",
+    replace: "",
+    by: "laws",
+  },
+  {
+    fault: "the shared map names all who ever wrote in each message",
+    file: "src/fleet/shared-map.ts",
+    find: "wordOf(own, isShort ? since : 0",
+    replace: "wordOf(own, 0",
+    by: "messages",
+  },
+  {
+    fault: "the shared map tells a digest to siblings that have heard other things",
+    file: "src/fleet/shared-map.ts",
+    find: "known !== undefined && isSameBefore(since, own, known)",
+    replace: "known !== undefined",
+    by: "messages",
+  },
+  {
     fault: "of two entries of the shared map the one that was heard last stays",
     file: "src/bucket/lww-map.ts",
     find: "    if (held !== undefined && !wins(entry, held)) return false;",
