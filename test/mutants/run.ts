@@ -54,6 +54,8 @@ async function eachIn<Item>(
       }
     }),
   );
+  // The others were stopped for it.
+  stop.signal.throwIfAborted();
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
