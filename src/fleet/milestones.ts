@@ -164,7 +164,7 @@ export class Milestones {
     this.#isReturnTold = this.#hadLeft;
     if (!this.#hadLeft)
       this.#log.warn(
-        "the siblings took this replica for dead; it goes on as a new one that holds nothing",
+        "a sibling has this replica's share: it was taken for dead, or its data folder is from before it left; it goes on as a new one that holds nothing",
         ids,
       );
   }
