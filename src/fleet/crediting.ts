@@ -43,8 +43,10 @@ export function creditOf(
   return { holding, parts, partsOfEdge, units: newUnits(state, known, edge), period: edge.period };
 }
 
+/** One that was begun before what is known had been given is of a giver whose disk was set back, and has been begun anew. */
 function isSameEdge(known: Edge, edge: Edge): boolean {
-  return known.boot === edge.boot && known.period === edge.period;
+  const isGoingOn = difference(edge.partsBefore, known.partsBefore) >= 0;
+  return known.boot === edge.boot && known.period === edge.period && isGoingOn;
 }
 
 /** Units that were given before our disk went back in time may have been credited already: they are not counted. */

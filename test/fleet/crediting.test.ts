@@ -132,6 +132,21 @@ test("parts that the giver had given to one that is gone are no news, and units 
   expect(creditOf(state, holding, before, nothingMore)).toBeNull();
 });
 
+test("an edge that a giver whose disk was set back has begun earlier is another one: its units count from its beginning", () => {
+  const { replica } = new Solo();
+  const { state } = replica;
+  replica.open(DAILY);
+  const { boot } = state.me;
+  const rowOf = (edge: Pick<Edge, "parts" | "partsBefore" | "units">): Row => {
+    const given = new Map([[state.me.id, { ...edge, boot, period: 1 }]]);
+    return { spent: 0, returned: 0, given, gauge: NO_GAUGE };
+  };
+  const before = rowOf({ parts: WHOLE / 2, partsBefore: WHOLE / 4, units: 7000 });
+  const after = rowOf({ parts: 0.625 * WHOLE, partsBefore: WHOLE / 8, units: 9000 });
+  const credit = creditOf(state, state.holding(DAILY.key), before, after);
+  expect(credit).toMatchObject({ parts: WHOLE / 8, partsOfEdge: WHOLE / 2, units: 9000 });
+});
+
 test("units for a receiver that was started anew go on an edge of their own", () => {
   const { replica } = new Solo();
   const { state } = replica;

@@ -182,6 +182,13 @@ export const HOLDINGS: readonly Mutant[] = [
     by: "one replica",
   },
   {
+    fault: "an edge that was begun before what is known of it is taken for the same",
+    file: "src/fleet/crediting.ts",
+    find: " && isGoingOn;",
+    replace: ";",
+    by: "one replica",
+  },
+  {
     fault: "parts that were given to one that is gone are news to the one that took over",
     file: "src/fleet/crediting.ts",
     find: "isSame ? difference(edge.partsBefore, known.partsBefore) : 0",
