@@ -78,8 +78,7 @@ export function book(state: ReplicaState, credit: Credit): void {
     const isFresh = local.limit.refill.kind === "calendar" && period !== 0 && period - 1 < local.period;
     const full = (Math.min(parts, credit.partsOfEdge) / WHOLE) * local.limit.capacity;
     const credited = isFresh ? full + Math.min(0, units / MILLI) : Math.min(most, units / MILLI);
-    // Units of a period find no room only while the share is less than it will be (see `OpenBucket.late`).
-    local.credit(credited, local.limit.refill.kind === "calendar" || local.share < parts);
+    local.credit(credited);
   }
   state.room(local);
 }

@@ -18,9 +18,9 @@ export interface Waiting {
 export class OpenBucket extends LocalBucket implements Bucket {
   readonly holding: Holding;
   /**
-   * Units whose parts don't count here at the moment: whoever gave them had them from one that is not heard yet, and has
-   * left to this replica; or is gone, and of its successor, who says now that it gives them, only the farewell has come.
-   * Until the share has grown by them they are as good as under way.
+   * Units of a calendar quota whose parts don't count here at the moment: whoever gave them had them from one that is not
+   * heard yet, and has left to this replica; or is gone, and of its successor, who says now that it gives them, only the
+   * farewell has come. Until the share has grown by them they are as good as under way. (Those of a rate refill.)
    */
   late = 0;
 
@@ -29,16 +29,16 @@ export class OpenBucket extends LocalBucket implements Bucket {
     this.holding = holding;
   }
 
-  /** Adds units that were given, as far as the share can hold them; `isLate`: the others wait until it can. */
-  credit(units: number, isLate: boolean): void {
-    const level = Math.min(this.capacity, this.level + units);
-    if (isLate) this.late += Math.max(0, this.level + units - level);
-    this.level = level;
+  /** Adds units that were given. */
+  credit(units: number): void {
+    const level = this.level + units;
+    this.level = Math.min(this.capacity, level);
+    this.keepLate(level);
   }
 
-  /** The share has fallen by what others said: units of a period would not come back by themselves, so they wait for it. */
-  keepLate(levelBefore: number): void {
-    if (this.limit.refill.kind === "calendar") this.late += Math.max(0, levelBefore - this.level);
+  /** Of so many units the share holds less than it will: those of a period, which would not come back by themselves, wait. */
+  keepLate(units: number): void {
+    if (this.limit.refill.kind === "calendar") this.late += Math.max(0, units - this.level);
   }
 
   /** The share has grown: what waited for that comes in. */

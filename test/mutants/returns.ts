@@ -88,9 +88,9 @@ export const RETURNS: readonly Mutant[] = [
   },
   {
     fault: "units are dropped that come from a leaver before the parts that they rest on",
-    file: "src/fleet/crediting.ts",
-    find: 'local.credit(credited, local.limit.refill.kind === "calendar" || local.share < parts);',
-    replace: "local.credit(credited, false);",
+    file: "src/fleet/holding.ts",
+    find: "    this.keepLate(level);\n",
+    replace: "",
     by: "one replica",
   },
   {
