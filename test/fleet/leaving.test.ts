@@ -138,6 +138,47 @@ test.each([
   },
 );
 
+test("one that leaves names also who comes while it waits, in case all that it has named leave", () => {
+  const solo = pair();
+  const { state, membership } = solo.replica;
+  membership.leave();
+  hear(solo, { serial: 2, isAware: true });
+  while (!state.me.hasLeft) {
+    solo.advance(100);
+    solo.flush();
+  }
+  const other = state.ledger.member("c".repeat(32));
+  state.ledger.know(other, { boot: 1, version: 1 });
+  other.heardMs = solo.nowMs;
+  other.isAware = true;
+  solo.advance(100);
+  solo.flush();
+  expect(state.me.heirs).toEqual([SIBLING, other.id]);
+});
+
+test("what leavers named to each other is claimed by nobody without an operator's word", () => {
+  const solo = pair();
+  const { state } = solo.replica;
+  const [one, other] = ["c", "d"].map((digit) => digit.repeat(32));
+  for (const [id, heir] of [
+    [one, other],
+    [other, one],
+  ]) {
+    const member = state.ledger.member(id ?? "");
+    state.ledger.setProfile(
+      member,
+      { boot: 1, version: 1 },
+      { ...NEW_PROFILE, heirs: [heir ?? ""], edition: 1 },
+    );
+    state.ledger.know(member, { boot: 1, version: 1 });
+  }
+  for (let tick = 0; tick < 80; tick++) {
+    solo.advance(100);
+    solo.flush();
+  }
+  expect(state.profile.claims.size).toBe(0);
+});
+
 test("one that leaves stops when a sibling has all of it on its disk, not when it has heard it", () => {
   const solo = pair();
   const { state, membership } = solo.replica;

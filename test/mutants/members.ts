@@ -145,7 +145,7 @@ export const MEMBERS: readonly Mutant[] = [
     find: "if (silentMs >= this.#options.reclaimAfterMs) this.evict(member.id);",
     replace:
       "if (silentMs >= (member.hasLeft ? this.#state.unreachableAfterMs : this.#options.reclaimAfterMs)) this.evict(member.id);",
-    by: "members",
+    by: "one replica",
   },
   {
     fault: "one that is only silent is taken over without anybody's word",

@@ -150,13 +150,6 @@ export const RETURNS: readonly Mutant[] = [
     by: "one replica",
   },
   {
-    fault: "a leaver leaves what it holds to one that was only introduced",
-    file: "src/fleet/membership.ts",
-    find: "member.version > 0 && ",
-    replace: "",
-    by: "one replica",
-  },
-  {
     fault: "one that only a sibling knows is on no disk",
     file: "src/fleet/state.ts",
     find: "if (!member.isStored || ",
@@ -175,7 +168,7 @@ export const RETURNS: readonly Mutant[] = [
     file: "src/fleet/membership.ts",
     find: "!this.#nameHeirs() && this.#isSucceeded() && this.#isConfirmed()",
     replace: "this.#isSucceeded() && this.#isConfirmed()",
-    by: "members",
+    by: "one replica",
   },
   {
     fault: "whoever begins again leaves its name behind as one that is silent",
